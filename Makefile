@@ -1,0 +1,34 @@
+# Two commands on a fresh machine: `make train` and `make test`. Both make .venv when it is missing.
+
+PYTHON ?= python3
+MINUTES ?= 10
+RUN ?= runs/$(shell date +%Y%m%d-%H%M%S)
+BIN := .venv/bin
+
+.PHONY: train test clean
+
+train: .venv/installed
+	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
+	$(BIN)/grek eval $(RUN) --suite quick --episodes 4 --out $(RUN)
+	-$(BIN)/grek render $(RUN) --material dry_concrete --out $(RUN)/walk.mp4
+	@echo "policy:    $(RUN)/policy.onnx"
+	@echo "scorecard: $(RUN)/scorecard.html"
+	@if [ -f $(RUN)/walk.mp4 ]; then echo "film:      $(RUN)/walk.mp4"; fi
+
+test: .venv/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch -e .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

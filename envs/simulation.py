@@ -1,0 +1,319 @@
+"""N worlds on `mujoco.batch`: reset(worlds, scenarios), step(targets) -> State.
+
+One C thread pool steps all worlds; no Python loop over worlds on the hot path. A world that turns
+out non-finite, or in which MuJoCo warns or fails, is reported as broken and touches no other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+from numpy.typing import NDArray
+
+from grek.envs import robot
+from grek.envs.ground import Ground, add_planes
+from grek.envs.robot import HOME, JOINTS, LEGS, SAG, STAND_HEIGHT, Array
+from grek.envs.scenario import Numerics, Scenario
+from grek.errors import InputError
+
+CONTROL_STEP = 0.02  # [s]
+CONTACT = 0.004  # a foot counts as on the ground below this clearance [m]
+_CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)  # poses and velocities of the state, not one step old
+_NOTHING = int(mujoco.mjtStage.mjSTAGE_NONE)
+_INTEGRATORS = {"Euler": 0, "implicit": 2, "implicitfast": 3}
+_CONES = {"pyramidal": 0, "elliptic": 1}
+
+
+@dataclass(frozen=True)
+class State:
+    """What the simulation knows after a control step; arrays over n worlds."""
+
+    position_w: Array
+    """Torso (n, 3) [m]."""
+    rotation: Array
+    """Torso to world (n, 3, 3)."""
+    velocity_b: Array
+    """Of the IMU, torso frame (n, 3) [m/s]."""
+    gyro_b: Array
+    """(n, 3) [rad/s]"""
+    joint_position: Array
+    """(n, 14) [rad]"""
+    joint_velocity: Array
+    """(n, 14) [rad/s]"""
+    torque: Array
+    """Of the motors (n, 14) [N m]."""
+    foot_w: Array
+    """Centre of each sole (n, 2, 3) [m]."""
+    foot_velocity_w: Array
+    """(n, 2, 3) [m/s]"""
+    clearance: Array
+    """Smallest gap between a foot's sole and the ground (n, 2) [m]."""
+    height: Array
+    """Torso above the ground below it (n,) [m]."""
+    broken: NDArray[np.bool_]
+    """MuJoCo warned or failed, or the state is not finite (n,)."""
+
+    @property
+    def contact(self) -> NDArray[np.bool_]:
+        """Which feet are on the ground (n, 2)."""
+        return self.clearance < CONTACT
+
+    @property
+    def gravity_b(self) -> Array:
+        """Unit vector of gravity in the torso frame (n, 3)."""
+        return -self.rotation[:, 2]
+
+    @property
+    def heading(self) -> Array:
+        """Direction the torso faces (n, 2): cosine and sine of its yaw."""
+        forward = self.rotation[:, :2, 0]
+        return forward / np.maximum(np.sqrt((forward**2).sum(1, keepdims=True)), 1e-9)
+
+    @property
+    def velocity_h(self) -> Array:
+        """Torso velocity forward and left in the heading frame (n, 2) [m/s]."""
+        velocity_w = np.einsum("nij,nj->ni", self.rotation, self.velocity_b)
+        cos, sin = self.heading.T
+        x, y = velocity_w[:, 0], velocity_w[:, 1]
+        return np.stack([cos * x + sin * y, cos * y - sin * x], 1)
+
+
+class Simulation:
+    """`worlds` droids, each in its own scenario; `threads` of them step at a time."""
+
+    def __init__(self, worlds: int, threads: int = 1) -> None:
+        if worlds < 1 or threads < 1:
+            raise InputError(f"worlds and threads must be at least 1, got {worlds} and {threads}")
+        spec = robot.load_spec()
+        robot.strip_visuals(spec)
+        add_planes(spec)
+        self.model = model = spec.compile()
+        self.parts = parts = robot.Layout.of(model)
+        self.worlds = worlds
+        self.scenarios: list[Scenario] = [Scenario()] * worlds
+        self.batch = batch = Batch(model, worlds, threads, True)
+        batch.reset(stage=_NOTHING)
+        bind, expand = batch.bind, batch.expand
+        self.qpos, self.qvel, self.ctrl = bind("qpos"), bind("qvel"), bind("ctrl")
+        self._history, self._force = bind("history"), bind("xfrc_applied")
+        self._sensors, self._torque = bind("sensordata"), bind("actuator_force")
+        self._xpos, self._xmat, self._soles = bind("xpos"), bind("xmat"), bind("geom_xpos")
+        self._cvel, self._centre = bind("cvel"), bind("subtree_com")
+        self._mass, self._inertia = expand("body_mass"), expand("body_inertia")
+        self._com = expand("body_ipos")
+        self._gains, self._peak = expand("actuator_gainprm"), expand("actuator_forcerange")
+        self._delay = expand("actuator_delay")
+        self._armature, self._friction = expand("dof_armature"), expand("dof_frictionloss")
+        self._offset = np.zeros((worlds, LEGS))  # of the encoders [rad]
+        self._options: dict[str, Array] = {}
+        self._warnings = np.zeros(worlds)
+        self._foot_of_sole = np.repeat(parts.feet, 4)  # body id of each sole point's foot
+        self._substeps = np.full(worlds, round(CONTROL_STEP / model.opt.timestep))
+        self.paused = np.zeros(worlds, bool)
+        self._live = np.zeros(worlds, bool)  # worlds whose planes have to follow the soles
+        self._groups: list[tuple[NDArray[np.int64], int]] = []
+        self.ground = Ground(model, batch)
+
+    # -- reset -----------------------------------------------------------------------------
+
+    def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Put each of `worlds` into its scenario, standing still in the stand pose."""
+        ids = np.sort(np.asarray(worlds, int))
+        if not len(ids):
+            return
+        for world, scenario in zip(worlds, scenarios, strict=True):
+            self.scenarios[world] = scenario
+            self.ground.terrain.set(world, scenario.shape)
+            self.ground.set(world, scenario.surface)
+            self._set_droid(world, scenario)
+            self._set_numerics(world, scenario.numerics)
+        self.paused[ids] = False
+        self.batch.set_const(ids)
+        self.batch.reset(ids=ids, stage=_NOTHING)
+        self._warnings[ids] = self._warning_count()[ids]
+        self.ground.lay_body(ids)
+        self._stand(ids)
+        self.batch.forward(ids=ids, stage=_CURRENT)
+        self._lay(ids)
+        self._regroup()
+
+    def _set_droid(self, world: int, scenario: Scenario) -> None:
+        """Write body and motors of `scenario` into the model of `world`."""
+        model, body, motors, torso = self.model, scenario.body, scenario.motors, self.parts.torso
+        scale = np.full(model.nbody, body.mass_scale)
+        scale[model.body("head").id] *= body.head_scale
+        self._mass[world] = model.body_mass * scale
+        self._inertia[world] = model.body_inertia * scale[:, None]
+        self._mass[world, torso] += body.payload
+        self._com[world, torso] = model.body_ipos[torso] + body.torso_com
+        gains = model.actuator_gainprm.copy()
+        # Gains of a DC motor: 4 is kp, 6 is kd, 7 the voltage limit (mjtGain, dcmotor).
+        gains[:LEGS, [4, 6, 7]] *= motors.stiffness, motors.damping, motors.strength
+        self._gains[world] = gains
+        self._peak[world, :LEGS] = model.actuator_forcerange[:LEGS] * motors.strength
+        self._delay[world, :LEGS] = motors.delay
+        self._offset[world] = scenario.sensors.joint_offset
+        legs = self.parts.dof[:LEGS]
+        self._armature[world, legs] = model.dof_armature[legs] * motors.armature
+        self._friction[world, legs] = model.dof_frictionloss[legs] * motors.friction
+
+    def _set_numerics(self, world: int, numerics: Numerics) -> None:
+        """Options that no world has asked for stay shared by all: they cost nothing."""
+        option = self.model.opt
+        wanted: dict[str, float] = {
+            "opt.timestep": numerics.timestep,
+            "opt.integrator": _INTEGRATORS[numerics.integrator],
+            "opt.cone": _CONES[numerics.cone],
+            "opt.impratio": numerics.impratio,
+            "opt.iterations": numerics.iterations,
+        }
+        for name, value in wanted.items():
+            if name in self._options or value != getattr(option, name[4:]):
+                self._option(name)[world] = value
+        if "pair_solref" in self._options or numerics.contact_time != self.model.pair_solref[0, 0]:
+            self._option("pair_solref")[world, :, 0] = numerics.contact_time
+        self._substeps[world] = round(CONTROL_STEP / numerics.timestep)
+
+    def _option(self, name: str) -> Array:
+        if name not in self._options:
+            self._options[name] = self.batch.expand(name)
+        return self._options[name]
+
+    def _stand(self, ids: NDArray) -> None:
+        """Stand pose on the ground: level with it, the highest ground under a sole just touched."""
+        heading = np.array([self.scenarios[world].heading for world in ids])
+        _, normal = self.ground.terrain.height_and_normal(np.zeros((len(ids), 1, 2)), ids)
+        self.qpos[ids] = self.model.qpos0
+        self.qpos[np.ix_(ids, self.parts.qpos)] = HOME
+        self.qvel[ids] = 0
+        self.qpos[ids, :3] = 0
+        self.qpos[ids, 3:7] = _upright(heading, normal[:, 0])
+        self.ctrl[ids] = HOME + SAG
+        legs = self.ctrl[ids][:, :LEGS, None]
+        self._history[ids[:, None, None], self.parts.history] = legs
+        self._force[ids] = 0
+        # Find how far the soles are above the ground with the torso at the origin, then lift.
+        self.batch.forward(ids=ids, stage=_CURRENT)
+        soles = self._soles[ids][:, self.parts.sole_geoms]
+        height, normals = self.ground.terrain.height_and_normal(soles[..., :2], ids)
+        gap = (soles[..., 2] - height) * normals[..., 2] - robot.SOLE_RADIUS
+        self.qpos[ids, 2] = -gap.min(1) + 0.0005
+        self.ground.normal[ids] = normal
+
+    # -- step ------------------------------------------------------------------------------
+
+    def step(self, targets: Array, push_w: Array | None = None) -> State:
+        """Advance all worlds by CONTROL_STEP towards joint `targets` (n, 14) [rad].
+
+        `push_w` (n, 3) is a force on the torso in the world frame [N]. Motors read the same
+        encoders as the observation, so an encoder's offset shifts what a target means.
+        """
+        self.ctrl[:] = targets
+        self.ctrl[:, :LEGS] -= self._offset
+        if push_w is not None:
+            self._force[:, self.parts.torso, :3] = push_w
+        moving = np.flatnonzero(self._live)
+        if len(moving):
+            self._lay(moving)
+        failed: list[int] = []
+        for ids, substeps in self._groups:
+            try:
+                everyone = len(ids) == self.worlds
+                self.batch.step(None if everyone else ids, nstep=substeps, stage=_CURRENT)
+            except SimulationError as error:
+                failed += list(error.ids)
+        return self.state(failed)
+
+    def pause(self, worlds: NDArray) -> None:
+        """Let `worlds` rest until they are reset: they cost nothing and do not move."""
+        self.paused[worlds] = True
+        self._regroup()
+
+    def state(self, failed: Sequence[int] = ()) -> State:
+        """The present state of all worlds; `failed` are counted as broken.
+
+        Columns are picked by np.take: it keeps rows contiguous, so that sums over a row round the
+        same however many rows there are.
+        """
+        parts, ground = self.parts, self.ground
+        warnings = self._warning_count()
+        finite = np.isfinite(self.qpos).all(1) & np.isfinite(self.qvel).all(1)
+        broken = (warnings > self._warnings) | ~finite
+        broken[list(failed)] = True
+        self._warnings = warnings
+        rotation = self._xmat[:, parts.torso].reshape(-1, 3, 3)
+        soles = np.take(self._soles, parts.sole_geoms, 1)  # (n, 8, 3)
+        feet = soles.reshape(-1, 2, 4, 3).mean(2)
+        feet[..., 2] -= robot.SOLE_RADIUS
+        position = self.qpos[:, :3].copy()
+        below = ground.body_height
+        return State(
+            position_w=position,
+            rotation=rotation.copy(),
+            velocity_b=self._sensors[:, parts.sensors["velocimeter"]].copy(),
+            gyro_b=self._sensors[:, parts.sensors["gyro"]].copy(),
+            joint_position=np.take(self.qpos, parts.qpos, 1),
+            joint_velocity=np.take(self.qvel, parts.dof, 1),
+            torque=self._torque.copy(),
+            foot_w=feet,
+            foot_velocity_w=self._velocity(feet, parts.feet, slice(None)),
+            clearance=ground.clearance(soles).reshape(-1, 2, 4).min(2),
+            height=position[:, 2] - below,
+            broken=broken,
+        )
+
+    def snapshot(self) -> dict[str, NDArray]:
+        """What `restore` needs to go on from here, given the same scenarios."""
+        return {"state": np.array(self.batch.state), "normal": self.ground.normal.copy()}
+
+    def restore(self, saved: dict[str, NDArray]) -> None:
+        """Go on from a snapshot; `reset` to the same scenarios comes first."""
+        self.batch.state[:] = saved["state"]
+        self.ground.normal[:] = saved["normal"]
+        self.batch.forward(stage=_CURRENT)
+        self._warnings = self._warning_count()
+
+    def _velocity(self, points_w: Array, bodies: NDArray, worlds: NDArray | slice) -> Array:
+        """Velocity (m, k, 3) of `points_w` (m, k, 3) fixed to `bodies` (k,) [m/s]."""
+        twist = np.take(
+            self._cvel[worlds], bodies, 1
+        )  # angular, then linear at the subtree's centre
+        arm = points_w - self._centre[worlds][:, self.parts.torso, None]
+        return twist[..., 3:] + np.cross(twist[..., :3], arm)
+
+    def _lay(self, ids: NDArray) -> None:
+        soles = np.take(self._soles[ids], self.parts.sole_geoms, 1)
+        velocity = self._velocity(soles, self._foot_of_sole, ids)
+        normal = self.ground.normal[ids, :-1]
+        along = velocity - (velocity * normal).sum(2, keepdims=True) * normal
+        slip = np.sqrt((along**2).sum(2))
+        self.ground.lay(soles, self._xpos[ids, self.parts.torso], slip, ids)
+
+    def _regroup(self) -> None:
+        """Worlds that take the same number of physics steps go together."""
+        ground = self.ground
+        self._live = ~ground.terrain.flat | ground.varies
+        self._live &= ~self.paused
+        going = np.flatnonzero(~self.paused)
+        self._groups = [
+            (going[self._substeps[going] == k], int(k)) for k in np.unique(self._substeps[going])
+        ]
+
+    def _warning_count(self) -> Array:
+        return np.asarray(self.batch.warning)[:, :, 1].sum(1)
+
+
+def _upright(heading: Array, normal: Array) -> Array:
+    """Quaternions (n, 4) that face `heading` (n,) [rad] and stand along `normal` (n, 3)."""
+    yaw = np.stack([np.cos(heading / 2), 0 * heading, 0 * heading, np.sin(heading / 2)], 1)
+    tilt = np.stack([1 + normal[:, 2], -normal[:, 1], normal[:, 0], 0 * heading], 1)
+    tilt /= np.sqrt((tilt**2).sum(1, keepdims=True))
+    result = np.empty_like(yaw)
+    for i in range(len(yaw)):
+        mujoco.mju_mulQuat(result[i], tilt[i], yaw[i])
+    return result
+
+
+__all__ = ["CONTROL_STEP", "JOINTS", "STAND_HEIGHT", "Simulation", "State"]

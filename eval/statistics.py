@@ -1,0 +1,279 @@
+"""How far a score can be trusted: intervals, tests and the non-inferiority gate, in NumPy.
+
+Everything random takes a seed and is the same for ever given it. Sources: stratified bootstrap as
+in rliable (Agarwal et al., NeurIPS 2021), its small-sample correction from Hesterberg (The American
+Statistician 69, 2015), Wilson (1927), McNemar (1947), Holm (1979).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Statistic = Callable[[Array], Array]
+"""Takes samples (..., n) and reduces the last axis."""
+
+REPS = 5000  # resamples: the tail of 2.5 % is met within 0.2 %
+_CHUNK = 2_000_000  # numbers drawn at a time, to bound memory
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the bounds of its interval; NaN where the data say nothing."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def mean(values: Array) -> Array:
+    """Over the last axis."""
+    return values.mean(-1)
+
+
+def interquartile_mean(values: Array) -> Array:
+    """Mean of the middle half over the last axis: an outlier moves it little."""
+    ordered = np.sort(values, -1)
+    n = ordered.shape[-1]
+    return ordered[..., n // 4 : n - n // 4].mean(-1)
+
+
+def worst_decile(values: Array) -> Array:
+    """Mean of the lowest tenth over the last axis (CVaR at 10 %), fractions of a value included."""
+    n = values.shape[-1]
+    weight = np.clip(0.1 * n - np.arange(n), 0, 1)
+    return np.sort(values, -1) @ (weight / weight.sum())
+
+
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
+    """Interval of a success rate; NaN for n = 0."""
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
+    rate = successes / n
+    scale = 1 + z * z / n
+    centre = (rate + z * z / (2 * n)) / scale
+    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / scale
+    # The bounds are exactly 0 and 1 at the ends; rounding must not say otherwise.
+    return Interval(
+        rate,
+        0.0 if successes == 0 else max(centre - half, 0.0),
+        1.0 if successes == n else min(centre + half, 1.0),
+    )
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    seed: int,
+    reps: int = REPS,
+    strata: Sequence[object] | None = None,
+    statistic: Statistic = mean,
+    confidence: float = 0.95,
+) -> Interval:
+    """Interval of a statistic of `values` (n,), resampled inside each stratum.
+
+    `strata` (n) labels the stratum of each value, None: all one. NaNs are left out. The bounds of
+    a single value are NaN: nothing is known of the spread.
+    """
+    sample = _Sample.of(values, strata)
+    if not sample.size:
+        return Interval(math.nan, math.nan, math.nan)
+    draws = sample.resampled(statistic, reps, np.random.default_rng(seed))
+    estimate = float(statistic(sample.values))
+    return _expanded(estimate, draws, sample.size, sample.freedom, (1 - confidence) / 2)
+
+
+def gap_interval(
+    train: ArrayLike,
+    heldout: ArrayLike,
+    seed: int,
+    reps: int = REPS,
+    train_strata: Sequence[object] | None = None,
+    heldout_strata: Sequence[object] | None = None,
+) -> Interval:
+    """Mean of `train` minus mean of `heldout`: two unpaired samples, each resampled by strata."""
+    first, second = _Sample.of(train, train_strata), _Sample.of(heldout, heldout_strata)
+    if not first.size or not second.size:
+        return Interval(math.nan, math.nan, math.nan)
+    rng = np.random.default_rng(seed)
+    draws = first.resampled(mean, reps, rng) - second.resampled(mean, reps, rng)
+    estimate = float(mean(first.values) - mean(second.values))
+    if not first.freedom or not second.freedom:
+        return Interval(estimate, math.nan, math.nan)
+    size, freedom = first.size + second.size, first.freedom + second.freedom
+    return _expanded(estimate, draws, size, freedom, 0.025)
+
+
+def mcnemar(baseline: ArrayLike, candidate: ArrayLike) -> float:
+    """Exact two-sided p that paired successes (n,) differ: binomial on the discordant pairs."""
+    first, second = np.asarray(baseline, bool), np.asarray(candidate, bool)
+    lost, won = int((first & ~second).sum()), int((~first & second).sum())
+    n, k = lost + won, min(lost, won)
+    tail = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
+    return min(2 * tail, 1.0)
+
+
+def sign_flip(differences: ArrayLike, seed: int, reps: int = 10_000) -> tuple[float, float]:
+    """One-sided p of a loss and of a gain in paired differences (n,).
+
+    If two policies are equally good, their names can be swapped in every world: the signs of the
+    differences are coin flips. p is the share of flips (the observed one included) as extreme.
+    """
+    values = np.asarray(differences, float)
+    rng = np.random.default_rng(seed)
+    observed = values.sum()
+    slack = 1e-9 * np.abs(values).sum()  # equal sums in another order count as equal
+    low = high = 1
+    chunk = max(_CHUNK // max(len(values), 1), 1)
+    for first in range(0, reps, chunk):
+        flips = rng.integers(0, 2, (min(chunk, reps - first), len(values)), np.int8)
+        sums = 2 * (flips @ values) - observed
+        low += int((sums <= observed + slack).sum())
+        high += int((sums >= observed - slack).sum())
+    return low / (reps + 1), high / (reps + 1)
+
+
+def holm(p_values: ArrayLike) -> Array:
+    """p values (m,) adjusted for m tests: below alpha they keep the family-wise error at alpha."""
+    p = np.asarray(p_values, float)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What paired differences (candidate minus baseline) say about a candidate."""
+
+    n: int
+    mean: float
+    low: float
+    """One-sided 95 % bounds: the true mean is above `low`, and below `high`, each with 95 %."""
+    high: float
+    p_loss: float
+    p_gain: float
+    verdict: str
+    """"superior", "non-inferior", "inferior" or "inconclusive"."""
+
+
+def non_inferiority(
+    differences: ArrayLike,
+    margin: float,
+    seed: int = 0,
+    strata: Sequence[object] | None = None,
+    alpha: float = 0.05,
+) -> Verdict:
+    """Is the candidate no worse than `margin` below the baseline? `differences` (n,) are paired.
+
+    Superior: low > 0. Non-inferior: low > -margin. Inferior: neither, and high < 0, so the loss is
+    real. Else inconclusive: more episodes would tell. The p values are those of `sign_flip`.
+    """
+    sample = _Sample.of(differences, strata)
+    estimate = float(mean(sample.values)) if sample.size else math.nan
+    low, high = -math.inf, math.inf
+    if sample.freedom:
+        draws = sample.resampled(mean, REPS, np.random.default_rng(seed))
+        bounds = _expanded(estimate, draws, sample.size, sample.freedom, alpha)
+        low, high = bounds.low, bounds.high
+    p_loss, p_gain = sign_flip(sample.values, seed + 1)
+    return Verdict(
+        sample.size, estimate, low, high, p_loss, p_gain, judge(low, margin, low > 0, high < 0)
+    )
+
+
+def judge(low: float, margin: float, gain: bool, loss: bool) -> str:
+    """The verdict, given the lower bound and whether a gain or a loss is shown to be real."""
+    if gain:
+        return "superior"
+    if low > -margin:
+        return "non-inferior"
+    return "inferior" if loss else "inconclusive"
+
+
+# -- resampling ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Values (n,) in the order of their strata, and where the stratum of each begins and ends.
+
+    Where every value has a stratum to itself there is nothing to resample in it, so they make one.
+    """
+
+    values: Array
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    strata: int
+
+    @classmethod
+    def of(cls, values: ArrayLike, strata: Sequence[object] | None) -> "_Sample":
+        array = np.asarray(values, float)
+        labels = list(strata) if strata is not None else [0] * len(array)
+        known = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+        code = np.array([known[label] for label in labels], int)
+        keep = ~np.isnan(array)
+        array, code = array[keep], code[keep]
+        if len(set(code.tolist())) == len(code):
+            code = np.zeros(len(code), int)
+        _, code, count = np.unique(code, return_inverse=True, return_counts=True)
+        first = np.cumsum(count) - count
+        order = np.argsort(code, kind="stable")
+        return cls(array[order], first[code[order]], count[code[order]], len(count))
+
+    @property
+    def size(self) -> int:
+        return len(self.values)
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom: values beyond the first of each stratum."""
+        return self.size - self.strata
+
+    def resampled(self, statistic: Statistic, reps: int, rng: np.random.Generator) -> Array:
+        """The statistic of `reps` resamples with replacement inside each stratum (reps,)."""
+        chunk = max(_CHUNK // self.size, 1)
+        draws = []
+        for first in range(0, reps, chunk):
+            u = rng.random((min(chunk, reps - first), self.size))
+            draws.append(statistic(self.values[self.start + (u * self.length).astype(int)]))
+        return np.concatenate(draws)
+
+
+def _expanded(estimate: float, draws: Array, size: int, freedom: int, tail: float) -> Interval:
+    """Percentiles of bootstrap draws, widened as few data ask for (Hesterberg 2015, section 4.4).
+
+    The bootstrap divides by n, not by the degrees of freedom, and knows no t distribution: the tail
+    probability is replaced by Phi(-sqrt(n / freedom) t(1 - tail, freedom)), exact for normal means.
+    """
+    if not freedom:
+        return Interval(estimate, math.nan, math.nan)
+    widened = _NORMAL.cdf(-math.sqrt(size / freedom) * t_quantile(1 - tail, freedom))
+    low, high = np.quantile(draws, [widened, 1 - widened])
+    return Interval(estimate, float(low), float(high))
+
+
+def t_quantile(p: float, freedom: int) -> float:
+    """Quantile of Student's t: closed forms for 1 and 2, else the series in 1/freedom.
+
+    Abramowitz and Stegun 26.7.5; within 0.2 % of the truth at p = 0.975 from 3 degrees on.
+    """
+    if freedom == 1:
+        return math.tan(math.pi * (p - 0.5))
+    if freedom == 2:
+        return (2 * p - 1) / math.sqrt(2 * p * (1 - p))
+    z = _NORMAL.inv_cdf(p)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return sum(term / freedom**i for i, term in enumerate(terms))

@@ -1,0 +1,54 @@
+"""The `grek` command. Each subcommand is a dataclass; its work is imported when it runs."""
+
+import contextlib
+import io
+import re
+import sys
+from typing import Any
+
+import tyro
+
+from grek.commands import COMMANDS
+from grek.errors import InputError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0, 1 (a regression), 2 (bad input), 130."""
+    try:
+        return parse(sys.argv[1:] if arguments is None else arguments).run()
+    except (InputError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        print("grek: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        return 0
+
+
+def parse(arguments: list[str]) -> Any:
+    """The subcommand that `arguments` ask for; leaves by SystemExit after help or bad usage."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="grek", args=arguments)
+    except SystemExit as leaving:
+        if leaving.code:
+            sys.exit(fail(one_line(said.getvalue())))
+        raise
+
+
+def one_line(boxed: str) -> str:
+    """What a boxed, wrapped error of tyro says, as one line."""
+    text = boxed.split("─ Argument helptext")[0].split("For full helptext")[0]
+    lines = [re.sub(r"[╭╮╰╯│─]+", " ", line).strip() for line in text.splitlines()]
+    return " ".join(line for line in lines if line) or "bad usage; see grek --help"
+
+
+def fail(message: str) -> int:
+    """Say in one line on stderr what was wrong."""
+    print(f"grek: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""What each subcommand takes and does. Heavy imports wait until a command runs."""
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from grek.errors import InputError
+from grek.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Train(TrainConfig):
+    """Train a policy; ends with policy.onnx in the run directory."""
+
+    def run(self) -> int:
+        """Train, and say where the result is."""
+        from grek.training.train import train
+
+        run = train(self)
+        print(f"policy: {run / 'policy.onnx'}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Score a policy: table on stdout; scorecard.json, .md and .html in --out."""
+
+    policy: Positional[str]
+    """ONNX file, run directory, "walk", or a reference: zero, random, gait."""
+    suite: str = "quick"
+    """quick, train, heldout, numerics or full."""
+    episodes: int | None = None
+    """Episodes of each row; the suite's own number by default."""
+    seed: int = 0
+    """Which block of the suite's worlds; scorecards of different seeds do not compare."""
+    threads: int = 0
+    """Simulation threads; all cores by default. Scores do not depend on it."""
+    out: Path | None = None
+    """Directory to create for scorecard and reports."""
+    force: bool = False
+    """Replace an earlier result in an existing directory."""
+
+    def run(self) -> int:
+        """Score, print, write."""
+        from grek.eval import evaluate
+
+        if self.out is not None:
+            check_new(self.out / "scorecard.json", self.force)
+        threads = check_threads(self.threads)
+        card = evaluate.score(
+            self.policy, self.suite, self.episodes, self.seed, threads, progress("episodes")
+        )
+        print(evaluate.table(card))
+        if self.out is not None:
+            for path in evaluate.write(card, self.out):
+                print(path)
+        return 0
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Paired non-inferiority test of two scorecards; exit code 1 if the candidate is worse."""
+
+    baseline: Positional[Path]
+    """Scorecard, or the directory that holds it."""
+    candidate: Positional[Path]
+    """The same, of the policy to judge."""
+    margin: float = 0.05
+    """Loss of traversal that is still acceptable."""
+
+    def run(self) -> int:
+        """Compare and print a verdict per row."""
+        from grek.eval import compare, scorecard
+
+        cards = [
+            scorecard.read(path / "scorecard.json" if path.is_dir() else path)
+            for path in (self.baseline, self.candidate)
+        ]
+        result = compare.compare(*cards, self.margin)
+        print(result.text())
+        return result.exit_code
+
+
+@dataclass(frozen=True)
+class Render:
+    """Film a rollout."""
+
+    policy: Positional[str]
+    """ONNX file, run directory, "walk", or a reference: zero, random, gait."""
+    scenario: str | None = None
+    """World to film, SPACE:INDEX; train:300000 by default."""
+    material: str | None = None
+    """Or: a flat world of this material, walked straight ahead."""
+    seconds: float = 10.0
+    """Length of the film; it ends early with a fall."""
+    fps: int = 25
+    """Frames per second, 25 or 50; time always runs true."""
+    out: Path = Path("grek.mp4")
+    """MP4 file to write."""
+    force: bool = False
+    """Replace an existing file."""
+
+    def run(self) -> int:
+        """Film and say where the film is."""
+        from grek.eval import filming
+
+        if not 0 < self.seconds <= 600:
+            raise InputError(f"--seconds {self.seconds} is outside (0, 600]")
+        if self.fps not in (25, 50):
+            raise InputError(f"--fps {self.fps} is neither 25 nor 50")
+        if self.scenario is not None and self.material is not None:
+            raise InputError("give --scenario or --material, not both")
+        check_new(self.out, self.force)
+        world = filming.world(self.scenario, self.material)
+        print(filming.film(self.policy, world, self.seconds, self.fps, self.out, progress("s")))
+        return 0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Print a scenario as JSON."""
+
+    name: Positional[str]
+    """SPACE:INDEX, for example train:41."""
+
+    def run(self) -> int:
+        """Draw it and print it."""
+        from grek.envs.scenario import parse
+
+        print(json.dumps(dataclasses.asdict(parse(self.name)), indent=2))
+        return 0
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Print the table of materials with units and sources."""
+
+    plot: Path | None = None
+    """Draw pressure-sinkage and shear curves into this picture instead."""
+    force: bool = False
+    """Replace an existing picture."""
+
+    def run(self) -> int:
+        """Print or plot."""
+        from grek.envs import materials
+
+        if self.plot is None:
+            print(materials.table())
+            return 0
+        from grek.eval.material_plot import plot
+
+        check_new(self.plot, self.force)
+        plot(self.plot)
+        print(self.plot)
+        return 0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure this machine: rates and ratios side by side in one run."""
+
+    out: Path | None = None
+    """JSON file to write."""
+    repeats: int = 5
+    """Rounds over which each rate is measured."""
+    force: bool = False
+    """Replace an existing file."""
+
+    def run(self) -> int:
+        """Measure, print, write."""
+        from grek.eval import benchmark
+
+        if not 1 <= self.repeats <= 100:
+            raise InputError(f"--repeats {self.repeats} is outside [1, 100]")
+        if self.out is not None:
+            check_new(self.out, self.force)
+        result = benchmark.measure(self.repeats, progress("measurements"))
+        print(benchmark.table(result))
+        if self.out is not None:
+            benchmark.write(result, self.out)
+            print(self.out)
+        return 0
+
+
+COMMANDS: dict[str, Any] = {
+    "train": Train,
+    "eval": Eval,
+    "compare": Compare,
+    "render": Render,
+    "scenario": Scenario,
+    "materials": Materials,
+    "bench": Bench,
+}
+
+
+def check_threads(threads: int) -> int:
+    """The number of threads to use; 0 means all cores. Raises InputError if absurd."""
+    if not 0 <= threads <= 1024:
+        raise InputError(f"--threads {threads} is outside [0, 1024]")
+    return threads or os.cpu_count() or 1
+
+
+def check_new(path: Path, force: bool) -> None:
+    """Raise InputError unless a file can be written at `path` without destroying a result."""
+    if path.is_dir():
+        raise InputError(f"{path} is a directory")
+    if path.exists() and not force:
+        raise InputError(f"{path} exists; use --force to replace it")
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not parent.is_dir():
+        raise InputError(f"cannot write {path}: {parent} is a file")
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"cannot write {path}: {parent} is not writable")
+
+
+def progress(unit: str) -> Callable[[int, int], None]:
+    """Shows (done, total): a bar on a terminal, a line every tenth when piped."""
+    shown = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        tenth = 10 * done // max(total, 1)
+        if sys.stderr.isatty():
+            width = min(shutil.get_terminal_size().columns - 30, 40)
+            bar = "#" * (width * done // max(total, 1))
+            end = "\n" if done >= total else ""
+            print(f"\r{bar:{width}} {done}/{total} {unit}", end=end, file=sys.stderr, flush=True)
+        elif tenth > shown:
+            print(f"{done}/{total} {unit}", file=sys.stderr, flush=True)
+        shown = tenth
+
+    return show

@@ -1,0 +1,124 @@
+"""Env, VectorEnv and VecEnv are one task seen through three faces."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+import grek
+from grek.envs.episodes import EpisodeConfig
+from grek.envs.gym_env import WalkEnv, WalkVectorEnv
+from grek.envs.walk import STEPS, WalkConfig
+from grek.errors import InputError
+from grek.training.vec_env import WalkVecEnv
+
+IDS = [i for i in gymnasium.registry if i.startswith("grek/")]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_gymnasium_accepts_it(name):
+    assert grek.__version__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Unbounded observations and actions beyond 1 are meant: SI units and radians.
+        warnings.filterwarnings("ignore", message=".*Box observation space.*")
+        warnings.filterwarnings("ignore", message=".*Box action space.*")
+        warnings.filterwarnings("ignore", message=".*For Box action spaces.*")
+        env = gymnasium.make(name)
+        check_env(env.unwrapped)
+        env.close()
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_stable_baselines_accepts_it(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*symmetric and normalized Box action.*")
+        sb3_check_env(gymnasium.make(name).unwrapped)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_make_vec(name):
+    envs = gymnasium.make_vec(name, num_envs=3, vectorization_mode="vector_entry_point")
+    observation, _ = envs.reset(seed=1)
+    assert observation.shape == envs.observation_space.shape
+    assert envs.metadata["autoreset_mode"] is gymnasium.vector.AutoresetMode.SAME_STEP
+
+
+def test_three_faces_agree_step_by_step():
+    worlds, seed, steps = 3, 11, 120
+    actions = np.random.default_rng(2).normal(size=(steps, worlds, 10)).astype(np.float32)
+    config = EpisodeConfig(space="heldout")
+    singles = [WalkEnv(privileged=True, config=config) for _ in range(worlds)]
+    vector = WalkVectorEnv(worlds, privileged=True, config=config)
+    batch = WalkVecEnv(worlds, threads=2, config=config)
+    one = np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(singles)])
+    two, _ = vector.reset(seed=seed)
+    batch.seed(seed)
+    three = batch.reset()
+    assert np.array_equal(one, two) and np.array_equal(two, three)
+    ends = 0
+    for action in actions:
+        two, reward, terminated, truncated, infos = vector.step(action)
+        three, sb3_reward, done, sb3_infos = batch.step(action)
+        for i, env in enumerate(singles):
+            seen, single_reward, *ended, _ = env.step(action[i])
+            assert single_reward == reward[i] and np.float32(single_reward) == sb3_reward[i]
+            assert ended == [terminated[i], truncated[i]]
+            assert any(ended) == done[i]
+            if any(ended):
+                ends += 1
+                assert np.array_equal(infos["final_obs"][i], seen)
+                assert np.array_equal(sb3_infos[i]["terminal_observation"], seen)
+                assert sb3_infos[i]["TimeLimit.truncated"] == truncated[i]
+                seen, _ = env.reset()
+            assert np.array_equal(seen, two[i]) and np.array_equal(seen, three[i])
+    assert ends >= 3  # falls were met, and the new episodes agree too
+
+
+def test_returned_arrays_are_not_reused():
+    vector = WalkVectorEnv(2)
+    first, _ = vector.reset(seed=0)
+    kept = first.copy()
+    vector.step(np.ones((2, 10), np.float32))
+    assert np.array_equal(first, kept)
+
+
+def test_an_episode_lasts_twenty_seconds():
+    env = WalkEnv()
+    env.reset(seed=0, options={"scenario": "numerics:0"})
+    walk = env.episodes.walk
+    walk.age[:] = STEPS - 2
+    *_, terminated, truncated, _ = env.step(np.zeros(10, np.float32))
+    assert (terminated, truncated) == (False, False)
+    *_, terminated, truncated, _ = env.step(np.zeros(10, np.float32))
+    assert (terminated, truncated) == (False, True)
+
+
+def test_scenario_by_name():
+    env = WalkEnv()
+    first, info = env.reset(options={"scenario": "heldout:3"})
+    again, _ = env.reset(options={"scenario": "heldout:3"})
+    assert info["scenario"] == "heldout:3"
+    assert np.array_equal(first, again)
+    with pytest.raises(InputError, match="unknown space"):
+        env.reset(options={"scenario": "moon:3"})
+
+
+def test_history_lengthens_the_observation_by_whole_readings():
+    plain = WalkEnv().observation_space.shape[0]
+    config = EpisodeConfig(walk=WalkConfig(history=2))
+    longer = WalkEnv(config=config)
+    observation, _ = longer.reset(seed=0)
+    assert observation.shape == (plain + 2 * 26,)
+    for _ in range(3):
+        observation, *_ = longer.step(np.zeros(10, np.float32))
+    assert not np.array_equal(observation[:26], observation[plain : plain + 26])
+
+
+def test_unknown_material_is_refused():
+    with pytest.raises(InputError, match="unknown material 'lava'"):
+        WalkEnv(config=EpisodeConfig(materials=("lava",)))

@@ -1,0 +1,100 @@
+"""Checkpoints: all that a run needs to go on as if it had not been interrupted.
+
+A checkpoint is one file of tensors, arrays and plain values, read without unpickling code. It is
+written to a temporary name and renamed, so that what has the right name is complete.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from grek.errors import InputError
+from grek.training.curriculum import Curriculum
+from grek.training.ppo import PPO
+from grek.training.vec_env import WalkVecEnv
+
+KEPT = 3  # newest checkpoints that stay
+
+
+def save(directory: Path, model: PPO, env: WalkVecEnv, curriculum: Curriculum) -> Path:
+    """Write a checkpoint named by the step count; drops all but the newest KEPT."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"step_{model.num_timesteps:012d}.pt"
+    state = {
+        "policy": model.policy.state_dict(),
+        "optimizer": model.policy.optimizer.state_dict(),
+        "steps": model.num_timesteps,
+        "updates": model._n_updates,
+        "rate": model.rate,
+        "curriculum": vars(curriculum),
+        "episodes": _plain(env.episodes.snapshot()),
+        "observation": torch.as_tensor(np.asarray(model._last_obs)),
+        "starts": torch.as_tensor(np.asarray(model._last_episode_starts)),
+        "numpy": _plain(np.random.get_state()),  # noqa: NPY002 - the generator SB3 shuffles with
+        "torch": torch.get_rng_state(),
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+    for old in sorted(directory.glob("step_*.pt"))[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def newest(run: Path) -> tuple[dict[str, Any], list[str]]:
+    """The newest complete checkpoint of a run, and a warning for each one passed over.
+
+    Raises InputError if there is none.
+    """
+    warnings: list[str] = []
+    for path in sorted((run / "checkpoints").glob("step_*.pt"), reverse=True):
+        try:
+            return torch.load(path, weights_only=True), warnings
+        except Exception as error:  # torch names no common class for a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            warnings.append(f"passing over damaged checkpoint {path}: {reason}")
+    raise InputError(f"no complete checkpoint in {run / 'checkpoints'}")
+
+
+def restore(state: dict[str, Any], model: PPO, env: WalkVecEnv, curriculum: Curriculum) -> None:
+    """Put `model`, `env` and `curriculum` where the checkpoint `state` was written."""
+    model.policy.load_state_dict(state["policy"])
+    model.policy.optimizer.load_state_dict(state["optimizer"])
+    model.num_timesteps, model._n_updates = state["steps"], state["updates"]
+    model.rate = state["rate"]
+    vars(curriculum).update(state["curriculum"])
+    env.episodes.restore(_arrays(state["episodes"]))
+    model._last_obs = state["observation"].numpy()
+    model._last_episode_starts = state["starts"].numpy()
+    name, keys, *rest = _arrays(state["numpy"])
+    np.random.set_state((name, keys, *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as tensors, the rest of a nested structure as it is."""
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.uint32:
+            return {"uint32": torch.as_tensor(value.astype(np.int64))}
+        return torch.as_tensor(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _arrays(value: Any) -> Any:
+    """The inverse of `_plain`."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy()
+    if isinstance(value, dict):
+        if set(value) == {"uint32"}:
+            return value["uint32"].numpy().astype(np.uint32)
+        return {k: _arrays(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_arrays(v) for v in value]
+    return value

@@ -1,0 +1,61 @@
+"""Every setting of a training run, with its default; the command line is made from it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from grek.envs.scenario import TRAINING_SCENARIOS
+
+Symmetry = Literal["none", "augment", "loss"]
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """PPO as tried on two cores; sizes are per update of all worlds together."""
+
+    rollout: int = 32
+    """Steps of each world between updates."""
+    minibatches: int = 4
+    epochs: int = 5
+    gamma: float = 0.985
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.006
+    value: float = 0.5
+    max_gradient: float = 1.0
+    learning_rate: float = 1e-3
+    """At the start; then it follows the KL divergence."""
+    kl_target: float = 0.01
+    hidden: tuple[int, ...] = (256, 128)
+    log_std: float = -1.0
+    """Logarithm of the first deviation of actions."""
+    symmetry: Symmetry = "augment"
+    """How the droid's left-right symmetry is used."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a policy."""
+
+    out: Path = Path("runs/walk")
+    """Run directory to create."""
+    minutes: float | None = None
+    """Stop after this many minutes; ten if neither this nor `steps` is given."""
+    steps: int | None = None
+    """Stop after this many environment steps."""
+    worlds: int = 256
+    """Droids that learn side by side."""
+    threads: int = 0
+    """Simulation threads; all cores by default."""
+    seed: int = 0
+    materials: str = "all"
+    """Ground to train on: "all", or names joined by commas."""
+    scenarios: int = TRAINING_SCENARIOS
+    """How many different worlds to draw from."""
+    resume: Path | None = None
+    """Run directory to continue; its settings are kept, `minutes` or `steps` are added."""
+    force: bool = False
+    """Replace an existing run directory."""
+    history: int = 0
+    """Older sensor readings in the observation."""
+    ppo: PPOConfig = field(default_factory=PPOConfig)

@@ -1,0 +1,103 @@
+"""The run directory: made whole or refused, and read back when a run is resumed."""
+
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from grek import __version__
+from grek.envs.materials import MATERIALS
+from grek.errors import InputError
+from grek.training import checkpoint
+from grek.training.config import PPOConfig, TrainConfig
+
+
+def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | None]:
+    """The run directory, the settings to use and the checkpoint to start from, if any.
+
+    Raises InputError for absurd settings, a directory that exists or cannot be made, or a run that
+    cannot be resumed; nothing is made then.
+    """
+    check(config)
+    if config.resume is not None:
+        return _resumed(config, config.resume)
+    run = config.out
+    if run.exists() and not (config.force and run.is_dir()):
+        hint = "it is a file" if run.is_file() else "use --force to replace it"
+        raise InputError(f"{run} exists; {hint}")
+    parent = next(p for p in run.absolute().parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"cannot write {run}: {parent} is not a writable directory")
+    if run.exists():
+        shutil.rmtree(run)
+    run.mkdir(parents=True)
+    document = {"train": dataclasses.asdict(config), "versions": versions()}
+    (run / "config.json").write_text(json.dumps(document, indent=2, default=str) + "\n")
+    return run, config, None
+
+
+def check(config: TrainConfig) -> None:
+    """Raise InputError for the first setting that makes no sense."""
+    if config.minutes is not None and config.steps is not None:
+        raise InputError("give --minutes or --steps, not both")
+    for name, low, high in (
+        ("minutes", 0, 1e5),
+        ("steps", 1, 1e11),
+        ("worlds", 1, 65536),
+        ("threads", 0, 1024),
+        ("seed", 0, 2**31 - 1),
+        ("scenarios", 1, 300_000),
+        ("history", 0, 50),
+    ):
+        value = getattr(config, name)
+        if value is not None and not low <= value <= high:
+            raise InputError(f"--{name} {value} is outside [{low:g}, {high:g}]")
+    materials(config.materials)
+
+
+def materials(text: str) -> tuple[str, ...] | None:
+    """Names in "a,b", or None for "all"; raises InputError for an unknown one."""
+    if text == "all":
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in MATERIALS:
+            raise InputError(f"unknown material {name!r}; there are: {', '.join(MATERIALS)}")
+    return names
+
+
+def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[str, Any]]:
+    try:
+        saved = json.loads((run / "config.json").read_text())["train"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"cannot resume {run}: config.json: {error}") from None
+    saved["ppo"] = PPOConfig(**{**saved["ppo"], "hidden": tuple(saved["ppo"]["hidden"])})
+    added = {"minutes": config.minutes, "steps": config.steps, "resume": run, "out": run}
+    state, warnings = checkpoint.newest(run)
+    for warning in warnings:
+        print(f"grek: {warning}", flush=True)
+    return run, TrainConfig(**{**saved, **added}), state
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on, and the commit if this is a checkout."""
+    found = {"grek": __version__, "python": platform.python_version()}
+    for name in ("mujoco", "numpy", "torch", "stable-baselines3"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # not installed as a distribution
+            found[name] = "unknown"
+    found["commit"] = commit()
+    return found
+
+
+def commit() -> str:
+    """The checked-out commit, or "unknown" outside of a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"

@@ -1,0 +1,107 @@
+"""Train a policy: worlds, PPO, curriculum, checkpoints, export. `grek train` from Python."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+
+from grek.envs import observations
+from grek.envs.contract import contract_of
+from grek.envs.episodes import EpisodeConfig
+from grek.envs.observations import PRIVILEGED
+from grek.envs.robot import LEGS, MIRROR, MIRROR_SIGN
+from grek.envs.walk import WalkConfig
+from grek.training import checkpoint, run_directory
+from grek.training.config import TrainConfig
+from grek.training.curriculum import Curriculum
+from grek.training.export import export
+from grek.training.policy import Normaliser, WalkPolicy
+from grek.training.ppo import PPO
+from grek.training.vec_env import WalkVecEnv
+from grek.training.watch import Watch
+
+
+def train(config: TrainConfig) -> Path:
+    """Run `config` to its end; returns the run directory, with `policy.onnx` in it.
+
+    Raises InputError for bad settings, and KeyboardInterrupt after saving when told to stop.
+    """
+    run, config, state = run_directory.prepare(config)
+    threads = config.threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    torch.manual_seed(config.seed)
+    np.random.seed(config.seed)  # noqa: NPY002 - what SB3 shuffles with
+    episodes = EpisodeConfig(
+        scenarios=config.scenarios,
+        materials=run_directory.materials(config.materials),
+        walk=WalkConfig(history=config.history),
+    )
+    env = WalkVecEnv(config.worlds, threads, episodes)
+    model = make_model(env, config)
+    curriculum = Curriculum()
+    if state is None:
+        env.episodes.level = curriculum.level
+        env.seed(config.seed)
+        model._last_obs = env.reset()
+        model._last_episode_starts = np.ones(env.num_envs, bool)
+        env.episodes.stagger()
+    else:
+        checkpoint.restore(state, model, env, curriculum)
+    model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
+    with Watch(config, run, curriculum, model.num_timesteps) as watch:
+        learn(model, watch, config.steps)
+    checkpoint.save(run / "checkpoints", model, env, curriculum)
+    training = {
+        "materials": config.materials,
+        "scenarios": config.scenarios,
+        "seed": config.seed,
+        "steps": model.num_timesteps,
+        "versions": run_directory.versions(),
+    }
+    export(model.policy, contract_of(episodes.walk, **training), run / "policy.onnx")
+    if watch.interrupted:
+        raise KeyboardInterrupt
+    return run
+
+
+def learn(model: PPO, watch: Watch, steps: int | None) -> None:
+    """Roll out and update in turn until `steps` more are done or `watch` says stop."""
+    end = np.inf if steps is None else model.num_timesteps + steps
+    model._setup_learn(0, watch, reset_num_timesteps=False)
+    while model.num_timesteps < end and not watch.done:
+        model.collect_rollouts(model.env, watch, model.rollout_buffer, model.n_steps)  # type: ignore[arg-type]
+        model.train()
+        watch.after_update(model)
+
+
+def make_model(env: WalkVecEnv, config: TrainConfig) -> PPO:
+    """PPO with new networks for `env`."""
+    ppo, walk = config.ppo, env.episodes.walk
+    order, sign = observations.mirror_map((*walk.actor_fields, *PRIVILEGED))
+    return PPO(
+        WalkPolicy,
+        env,
+        learning_rate=ppo.learning_rate,
+        n_steps=ppo.rollout,
+        batch_size=max(ppo.rollout * env.num_envs // ppo.minibatches, 2),
+        n_epochs=ppo.epochs,
+        gamma=ppo.gamma,
+        gae_lambda=ppo.gae_lambda,
+        clip_range=ppo.clip,
+        ent_coef=ppo.entropy,
+        vf_coef=ppo.value,
+        max_grad_norm=ppo.max_gradient,
+        kl_target=ppo.kl_target,
+        symmetry=ppo.symmetry,
+        mirror=(order, sign, MIRROR[:LEGS], MIRROR_SIGN[:LEGS]),
+        policy_kwargs={
+            "actor_size": walk.actor_size,
+            "hidden": ppo.hidden,
+            "log_std_init": ppo.log_std,
+            "features_extractor_class": Normaliser,
+            "features_extractor_kwargs": {"order": order, "sign": sign},
+        },
+        device="cpu",
+    )
