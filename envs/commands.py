@@ -6,6 +6,7 @@ from grek.envs.robot import Array
 from grek.envs.scenario import Scenario
 
 PUSH_TIME = 0.1  # [s]
+RAMP = 1.0  # a command goes over into the next one in this time: nobody walks in steps [s]
 _MOST = 8  # commands or pushes in an episode
 
 
@@ -30,9 +31,16 @@ class Schedule:
             self._push[world, i] = p.velocity
 
     def command(self, time: Array) -> Array:
-        """At `time` (n,) [s]: vx, vy [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5)."""
+        """At `time` (n,) [s]: vx, vy [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5).
+
+        The first command grows from standing, each later one from the one before, in RAMP.
+        """
+        worlds = np.arange(len(time))
         current = np.maximum((time[:, None] >= self._command_time - 1e-9).sum(1) - 1, 0)
-        return self._command[np.arange(len(time)), current]
+        now = self._command[worlds, current]
+        before = self._command[worlds, current - 1] * (current > 0)[:, None]
+        share = np.clip((time - self._command_time[worlds, current]) / RAMP, 0, 1)[:, None]
+        return before + (now - before) * share
 
     def push(self, time: Array) -> Array:
         """Velocity per second that pushes add at `time` (n,) [s]: (n, 2), world frame [m/s^2]."""

@@ -18,6 +18,7 @@ THIGH, SHIN = 0.120, 0.145  # link lengths [m]
 HIP_OFFSET = 0.055  # from the roll axis out to the leg, and from the middle to the yaw axis [m]
 ANKLE_HEIGHT = 0.070  # of the ankle axis above the sole [m]
 STANDING = 0.05  # a command smaller than this, in m/s plus rad/s, means: stand
+STEPPING = 0.15  # from this on steps have their full height
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ def moving(command: Array) -> NDArray[np.bool_]:
     return np.abs(command).sum(1) > STANDING
 
 
+def effort(command: Array) -> Array:
+    """How high to step (n,) in [0, 1]: none when standing, so that steps begin and end gently."""
+    return np.clip((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
+
+
 def period(gait: Gait, command: Array) -> Array:
     """Time of two steps (n,) [s] under `command` (n, 3)."""
     speed = np.sqrt(command[:, 0] ** 2 + command[:, 1] ** 2)
@@ -66,13 +72,13 @@ def stance(gait: Gait, phase: Array, command: Array) -> NDArray[np.bool_]:
 def swing_height(gait: Gait, phase: Array, command: Array) -> Array:
     """Height (n, 2) the clock wants under each foot [m]."""
     swing = np.clip((foot_phase(phase) - gait.duty) / (1 - gait.duty), 0, 1)
-    return gait.lift * np.sin(np.pi * swing) * moving(command)[:, None]
+    return gait.lift * np.sin(np.pi * swing) * effort(command)[:, None]
 
 
 def reference(gait: Gait, phase: Array, command: Array) -> Array:
     """Joint angles (n, 10) [rad] of the legs at `phase` (n,) in [0, 1) under `command` (n, 3)."""
     step = period(gait, command) * gait.duty * moving(command)  # duration of a stance [s]
-    sway = gait.sway * np.sin(2 * np.pi * phase) * moving(command)
+    sway = gait.sway * np.sin(2 * np.pi * phase) * effort(command)
     height = swing_height(gait, phase, command)
     forward, sideways, turn = gait.gain
     legs = []

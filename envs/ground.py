@@ -20,7 +20,7 @@ PLANES = (*SOLE_POINTS, "body")  # the last one is for the torso, tail and head
 SLOTS = 2  # materials a world can mix
 FILM_EDGE = 0.2  # the film thins out over this many standard deviations of its field
 
-_FRICTION, _LOW, _HIGH, _SPEED, _AREA, _PATCH = (
+_FRICTION, _LOW, _HIGH, _SPEED, _AREA, _PATCH, _DEPTH = (
     materials.index(name)
     for name in (
         "friction",
@@ -29,6 +29,7 @@ _FRICTION, _LOW, _HIGH, _SPEED, _AREA, _PATCH = (
         "slip_speed",
         "wet_area",
         "patch_length",
+        "depth",
     )
 )
 
@@ -71,6 +72,7 @@ class Ground:
         self._wet = np.zeros(worlds, bool)
         self.varies = np.zeros(worlds, bool)  # the ground differs from place to place, or by slip
         self.friction = np.zeros((worlds, len(SOLE_POINTS)))  # under each sole point [-]
+        self._depth = np.zeros((worlds, len(SOLE_POINTS)))  # of the layer that gives there [m]
         self.normal = np.zeros((worlds, len(PLANES), 3))  # of each plane
         self._position = batch.bind("mocap_pos")  # (worlds, planes, 3)
         self._rotation = batch.bind("mocap_quat")
@@ -115,20 +117,19 @@ class Ground:
         above = np.take_along_axis(self._film_above[worlds], slot, 1)
         return np.clip((self._film.value(xy, worlds) - above) / FILM_EDGE + 0.5, 0, 1)
 
-    def friction_at(self, xy: Array, slip: Array, worlds: Array | slice = slice(None)) -> Array:
+    def friction_at(
+        self, xy: Array, slot: NDArray, slip: Array, worlds: Array | slice = slice(None)
+    ) -> Array:
         """Friction (m, points) at xy (m, points, 2) [m] for soles that slip at `slip` [m/s]."""
-        slot = self.slot(xy, worlds)
-        rows = np.take_along_axis(self.parameters[worlds], slot[..., None], 1)  # (m, points, P)
-        dry = rows[..., _FRICTION]
+        dry = self.parameter(_FRICTION, slot, worlds)
         if not self._wet[worlds].any():
             return dry
-        return dry * film_factor(
-            slip,
-            rows[..., _LOW],
-            rows[..., _HIGH],
-            rows[..., _SPEED],
-            self.wetness(xy, slot, worlds),
-        )
+        low, high, speed = (self.parameter(p, slot, worlds) for p in (_LOW, _HIGH, _SPEED))
+        return dry * film_factor(slip, low, high, speed, self.wetness(xy, slot, worlds))
+
+    def parameter(self, column: int, slot: NDArray, worlds: Array | slice) -> Array:
+        """One of PARAMETERS (m, points) of the materials in `slot` (m, points)."""
+        return np.take_along_axis(self.parameters[worlds, :, column], slot, 1)
 
     def lay(self, soles_w: Array, torso_w: Array, slip: Array, worlds: Array | slice) -> None:
         """Put the planes of `worlds` (m,) under the soles.
@@ -146,11 +147,17 @@ class Ground:
         )  # (m, planes, 2)
         height, normal = self.terrain.height_and_normal(points, worlds)
         self.normal[worlds] = normal
-        self._position[worlds] = np.concatenate([points, height[..., None]], 2)
+        xy = points[:, :-1]
+        slot = self.slot(xy, worlds)
+        self._depth[worlds] = depth = self.parameter(_DEPTH, slot, worlds)
+        # Under ground that gives, the rigid plane is the bottom of the layer.
+        planes = np.concatenate([points, height[..., None]], 2)
+        planes[:, :-1] -= normal[:, :-1] * depth[..., None]
+        self._position[worlds] = planes
         turn = np.stack([1 + normal[..., 2], -normal[..., 1], normal[..., 0]], -1)
         turn /= np.sqrt((turn**2).sum(-1, keepdims=True))
         self._rotation[worlds, :, :3] = turn  # from z to the normal, about a horizontal axis
-        friction = self.friction_at(points[:, :-1], slip, worlds)
+        friction = self.friction_at(xy, slot, slip, worlds)
         self.friction[worlds] = friction
         self._pair_friction[worlds, self._sole_pairs, :2] = friction[..., None]
 
@@ -164,10 +171,14 @@ class Ground:
         """Height of the ground below each torso (worlds,) [m]."""
         return self._position[:, -1, 2]
 
-    def clearance(self, soles_w: Array, worlds: Array | slice = slice(None)) -> Array:
-        """Gap between each sole point (m, 8, 3) and its plane (m, 8) [m], negative when pressed."""
-        offset = soles_w - self._position[worlds, :-1]
-        return (offset * self.normal[worlds, :-1]).sum(2) - SOLE_RADIUS
+    def clearance(self, soles_w: Array) -> tuple[Array, Array]:
+        """Gap between each sole point (worlds, 8, 3) and the surface, and the rigid ground [m].
+
+        Both are (worlds, 8) and negative when pressed; they differ by the layer that gives.
+        """
+        offset = soles_w - self._position[:, :-1]
+        rigid = (offset * self.normal[:, :-1]).sum(2) - SOLE_RADIUS
+        return rigid - self._depth, rigid
 
 
 def film_factor(slip: Array, low: Array, high: Array, speed: Array, wetness: Array) -> Array:

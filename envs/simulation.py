@@ -6,6 +6,7 @@ out non-finite, or in which MuJoCo warns or fails, is reported as broken and tou
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -16,6 +17,7 @@ from grek.envs import robot
 from grek.envs.ground import Ground, add_planes
 from grek.envs.robot import HOME, JOINTS, LEGS, SAG, STAND_HEIGHT, Array
 from grek.envs.scenario import Numerics, Scenario
+from grek.envs.sinking import LOADED, Sinking
 from grek.errors import InputError
 
 CONTROL_STEP = 0.02  # [s]
@@ -49,16 +51,13 @@ class State:
     foot_velocity_w: Array
     """(n, 2, 3) [m/s]"""
     clearance: Array
-    """Smallest gap between a foot's sole and the ground (n, 2) [m]."""
+    """Smallest gap between a foot's sole and the undisturbed ground (n, 2) [m]."""
+    contact: NDArray[np.bool_]
+    """Which feet are on the ground (n, 2)."""
     height: Array
     """Torso above the ground below it (n,) [m]."""
     broken: NDArray[np.bool_]
     """MuJoCo warned or failed, or the state is not finite (n,)."""
-
-    @property
-    def contact(self) -> NDArray[np.bool_]:
-        """Which feet are on the ground (n, 2)."""
-        return self.clearance < CONTACT
 
     @property
     def gravity_b(self) -> Array:
@@ -113,8 +112,9 @@ class Simulation:
         self._substeps = np.full(worlds, round(CONTROL_STEP / model.opt.timestep))
         self.paused = np.zeros(worlds, bool)
         self._live = np.zeros(worlds, bool)  # worlds whose planes have to follow the soles
-        self._groups: list[tuple[NDArray[np.int64], int]] = []
+        self._groups: list[tuple[NDArray[np.int64], int, bool]] = []
         self.ground = Ground(model, batch)
+        self.sinking = Sinking(batch, parts, self.ground)
 
     # -- reset -----------------------------------------------------------------------------
 
@@ -127,6 +127,7 @@ class Simulation:
             self.scenarios[world] = scenario
             self.ground.terrain.set(world, scenario.shape)
             self.ground.set(world, scenario.surface)
+            self.sinking.set(world, scenario.surface, scenario.numerics.timestep)
             self._set_droid(world, scenario)
             self._set_numerics(world, scenario.numerics)
         self.paused[ids] = False
@@ -218,12 +219,17 @@ class Simulation:
         if len(moving):
             self._lay(moving)
         failed: list[int] = []
-        for ids, substeps in self._groups:
-            try:
-                everyone = len(ids) == self.worlds
-                self.batch.step(None if everyone else ids, nstep=substeps, stage=_CURRENT)
-            except SimulationError as error:
-                failed += list(error.ids)
+        for ids, substeps, soft in self._groups:
+            everyone = None if len(ids) == self.worlds else ids
+            if soft:
+                self.sinking.look(ids)
+            for _ in range(substeps if soft else 1):
+                if soft:
+                    self.sinking.push(ids)
+                try:
+                    self.batch.step(everyone, nstep=1 if soft else substeps, stage=_CURRENT)
+                except SimulationError as error:
+                    failed += list(error.ids)
         return self.state(failed)
 
     def pause(self, worlds: NDArray) -> None:
@@ -248,7 +254,7 @@ class Simulation:
         feet = soles.reshape(-1, 2, 4, 3).mean(2)
         feet[..., 2] -= robot.SOLE_RADIUS
         position = self.qpos[:, :3].copy()
-        below = ground.body_height
+        clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles))
         return State(
             position_w=position,
             rotation=rotation.copy(),
@@ -259,19 +265,25 @@ class Simulation:
             torque=self._torque.copy(),
             foot_w=feet,
             foot_velocity_w=self._velocity(feet, parts.feet, slice(None)),
-            clearance=ground.clearance(soles).reshape(-1, 2, 4).min(2),
-            height=position[:, 2] - below,
+            clearance=clearance,
+            contact=(rigid < CONTACT) | (self.sinking.load > LOADED),
+            height=position[:, 2] - ground.body_height,
             broken=broken,
         )
 
-    def snapshot(self) -> dict[str, NDArray]:
+    def snapshot(self) -> dict[str, Any]:
         """What `restore` needs to go on from here, given the same scenarios."""
-        return {"state": np.array(self.batch.state), "normal": self.ground.normal.copy()}
+        return {
+            "state": np.array(self.batch.state),
+            "normal": self.ground.normal.copy(),
+            "sinking": self.sinking.snapshot(),
+        }
 
-    def restore(self, saved: dict[str, NDArray]) -> None:
+    def restore(self, saved: dict[str, Any]) -> None:
         """Go on from a snapshot; `reset` to the same scenarios comes first."""
         self.batch.state[:] = saved["state"]
         self.ground.normal[:] = saved["normal"]
+        self.sinking.restore(saved["sinking"])
         self.batch.forward(stage=_CURRENT)
         self._warnings = self._warning_count()
 
@@ -292,13 +304,13 @@ class Simulation:
         self.ground.lay(soles, self._xpos[ids, self.parts.torso], slip, ids)
 
     def _regroup(self) -> None:
-        """Worlds that take the same number of physics steps go together."""
-        ground = self.ground
-        self._live = ~ground.terrain.flat | ground.varies
-        self._live &= ~self.paused
-        going = np.flatnonzero(~self.paused)
+        """Worlds with the same number of physics steps go together, and sinking ones apart."""
+        ground, soft, going = self.ground, self.sinking.soft, ~self.paused
+        self._live = (~ground.terrain.flat | ground.varies) & going
+        kinds = np.unique(np.stack([self._substeps, soft], 1)[going], axis=0)
         self._groups = [
-            (going[self._substeps[going] == k], int(k)) for k in np.unique(self._substeps[going])
+            (np.flatnonzero(going & (self._substeps == k) & (soft == s)), int(k), bool(s))
+            for k, s in kinds
         ]
 
     def _warning_count(self) -> Array:

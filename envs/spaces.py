@@ -17,10 +17,8 @@ from grek.envs.materials import MATERIALS
 Context = tuple[str, str]
 """An axis and a value on it, for example ("material", "ice")."""
 
-TRAINED = tuple(n for n, material in MATERIALS.items() if material.trained and not material.soft)
-HELD_OUT = tuple(
-    n for n, material in MATERIALS.items() if not material.trained and not material.soft
-)
+TRAINED = tuple(name for name, material in MATERIALS.items() if material.trained)
+HELD_OUT = tuple(name for name, material in MATERIALS.items() if not material.trained)
 
 
 def _frozen(**items: Any) -> Any:
@@ -42,7 +40,7 @@ class Ranges:
     )
     """Share of each kind of shape."""
     shape: Mapping[str, Distribution] = _frozen(
-        slope=Uniform(0.0, 0.12),
+        slope=Uniform(0.0, 0.10),
         wave_height=Uniform(0.0, 0.04),
         wave_length=Uniform(0.7, 2.0),
         roughness=Uniform(0.0, 0.008),
@@ -91,7 +89,7 @@ def _only(kind: str, **shape: Distribution) -> dict[str, Any]:
 
 
 _shapes: dict[Context, Mapping[str, Any]] = {
-    ("shape", "steep_slope"): _only("slope", slope=Uniform(0.15, 0.25)),
+    ("shape", "steep_slope"): _only("slope", slope=Uniform(0.12, 0.20)),
     ("shape", "high_waves"): _only("waves", wave_height=Uniform(0.05, 0.09)),
     ("shape", "rubble"): _only("rough", roughness=Uniform(0.010, 0.018)),
     ("shape", "high_steps"): _only("steps", step_height=Uniform(0.03, 0.05)),

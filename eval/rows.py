@@ -16,7 +16,8 @@ from grek.eval.statistics import (
     gap_interval,
     interquartile_mean,
     mean,
-    wilson,
+    survival_interval,
+    traversal_interval,
     worst_decile,
 )
 
@@ -33,7 +34,16 @@ def stratum(episode: Episode) -> tuple[str, str, str]:
     return episode["space"], axis, context
 
 
+def worlds(episodes: Sequence[Episode]) -> list[object]:
+    """Which episodes met the same world: same space and "world"; without one each is its own."""
+    return [
+        (e["space"], e["world"]) if e.get("world") is not None else i
+        for i, e in enumerate(episodes)
+    ]
+
+
 def row(space: str, axis: str, context: str, group: Sequence[Episode]) -> dict[str, Any]:
+    """One row: the scores of `group`, all episodes of one context, NaN where undefined."""
     where = f"{space}/{axis}/{context}"
     walked = _column(group, "distance")
     per_metre = {name: _weighted(_column(group, name), walked) for name in _PER_METRE}
@@ -43,7 +53,7 @@ def row(space: str, axis: str, context: str, group: Sequence[Episode]) -> dict[s
         "context": context,
         "episodes": len(group),
         "survival": _survival(group),
-        "traversal": _interval(group, "traversal", where),
+        "traversal": _traversal(group, where),
         "velocity_error": _interval(group, "velocity_error", where, most=math.inf),
         "cost_of_transport": per_metre["cost_of_transport"],
         "falls_per_km": falls_per_km(_column(group, "survived"), np.nan_to_num(walked)),
@@ -54,6 +64,12 @@ def row(space: str, axis: str, context: str, group: Sequence[Episode]) -> dict[s
 
 
 def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Scores of each space, stratified by context; the gap from train to heldout; the worst row.
+
+    The mean of a space counts every episode alike. `interquartile_mean` and `worst_decile` are of
+    traversal (of each world's mean, where contexts share worlds). The gap is absent unless both its
+    spaces are there.
+    """
     spaces: dict[str, list[Episode]] = {}
     for episode in episodes:
         spaces.setdefault(episode["space"], []).append(episode)
@@ -62,7 +78,7 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
         strata = [stratum(episode) for episode in group]
         summary[space] = {
             "survival": _survival(group),
-            "traversal": _interval(group, "traversal", space, strata),
+            "traversal": _traversal(group, space, strata),
             "velocity_error": _interval(group, "velocity_error", space, strata, most=math.inf),
             "interquartile_mean": _interval(group, "traversal", space, strata, interquartile_mean),
             "worst_decile": _interval(group, "traversal", space, strata, worst_decile),
@@ -83,7 +99,17 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
 
 
 def _survival(group: Sequence[Episode]) -> dict[str, float]:
-    return asdict(wilson(float(_column(group, "survived").sum()), len(group)))
+    return asdict(survival_interval(_column(group, "survived"), worlds(group)))
+
+
+def _traversal(
+    group: Sequence[Episode], where: str, strata: Sequence[object] | None = None
+) -> dict[str, float]:
+    survived = _column(group, "survived") > 0
+    values = _column(group, "traversal")
+    seed = _seed(f"{where}/traversal")
+    interval = traversal_interval(values, survived, seed, strata=strata, worlds=worlds(group))
+    return _bounded(interval, 0.0, 1.0)
 
 
 def _interval(
@@ -95,8 +121,12 @@ def _interval(
     most: float = 1.0,
 ) -> dict[str, float]:
     """Each interval has random numbers of its own, so that no row depends on the other rows."""
-    interval: Interval = bootstrap_interval(
-        _column(group, metric), _seed(f"{where}/{metric}"), strata=strata, statistic=statistic
+    interval = bootstrap_interval(
+        _column(group, metric),
+        _seed(f"{where}/{metric}"),
+        strata=strata,
+        statistic=statistic,
+        worlds=worlds(group),
     )
     return _bounded(interval, 0.0, most)
 

@@ -3,6 +3,9 @@
 Everything random takes a seed and is the same for ever given it. Sources: stratified bootstrap as
 in rliable (Agarwal et al., NeurIPS 2021), its small-sample correction from Hesterberg (The American
 Statistician 69, 2015), Wilson (1927), McNemar (1947), Holm (1979).
+
+Two labels may come with values: `strata`, inside which is resampled, and `worlds`. Episodes of one
+world in several contexts go up and down together; they count as one value, their mean.
 """
 
 import math
@@ -14,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Labels = Sequence[object] | None
 Statistic = Callable[[Array], Array]
 """Takes samples (..., n) and reduces the last axis."""
 
@@ -67,20 +71,27 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     )
 
 
+def survival_interval(survived: ArrayLike, worlds: Labels = None) -> Interval:
+    """Wilson's interval of a survival rate; n is the number of worlds, which is on the safe side."""
+    stood = np.asarray(survived, float)
+    n = len(stood) if worlds is None else len(set(worlds))
+    return wilson(float(stood.mean()) * n if n else 0.0, n)
+
+
 def bootstrap_interval(
     values: ArrayLike,
     seed: int,
     reps: int = REPS,
-    strata: Sequence[object] | None = None,
+    strata: Labels = None,
     statistic: Statistic = mean,
     confidence: float = 0.95,
+    worlds: Labels = None,
 ) -> Interval:
     """Interval of a statistic of `values` (n,), resampled inside each stratum.
 
-    `strata` (n) labels the stratum of each value, None: all one. NaNs are left out. The bounds of
-    a single value are NaN: nothing is known of the spread.
+    NaNs are left out. The bounds of a single value are NaN: nothing is known of the spread.
     """
-    sample = _Sample.of(values, strata)
+    sample = _Sample.of(values, strata, worlds)
     if not sample.size:
         return Interval(math.nan, math.nan, math.nan)
     draws = sample.resampled(statistic, reps, np.random.default_rng(seed))
@@ -88,13 +99,38 @@ def bootstrap_interval(
     return _expanded(estimate, draws, sample.size, sample.freedom, (1 - confidence) / 2)
 
 
+def traversal_interval(
+    traversal: ArrayLike,
+    survived: ArrayLike,
+    seed: int,
+    reps: int = REPS,
+    strata: Labels = None,
+    worlds: Labels = None,
+) -> Interval:
+    """Interval of the mean traversal (n,) of episodes that `survived` (n,) or fell.
+
+    A bootstrap knows only the falls it saw: in 16 episodes of a policy that falls once in 20 it
+    often saw none. So the lower bound goes down to where Wilson's bound of the survival rate would
+    bring the mean, a fall costing what it cost so far; if none was seen, half of a whole walk.
+    """
+    values, stood = np.asarray(traversal, float), np.asarray(survived, bool)
+    interval = bootstrap_interval(values, seed, reps, strata, worlds=worlds)
+    if not stood.any() or math.isnan(interval.low):
+        return interval
+    whole = values[stood].mean()
+    cost = whole - values[~stood].mean() if not stood.all() else whole / 2
+    rate = survival_interval(stood, worlds)
+    unseen = interval.mean - max(cost, 0.0) * (rate.mean - rate.low)
+    return Interval(interval.mean, min(interval.low, float(unseen)), interval.high)
+
+
 def gap_interval(
     train: ArrayLike,
     heldout: ArrayLike,
     seed: int,
     reps: int = REPS,
-    train_strata: Sequence[object] | None = None,
-    heldout_strata: Sequence[object] | None = None,
+    train_strata: Labels = None,
+    heldout_strata: Labels = None,
 ) -> Interval:
     """Mean of `train` minus mean of `heldout`: two unpaired samples, each resampled by strata."""
     first, second = _Sample.of(train, train_strata), _Sample.of(heldout, heldout_strata)
@@ -167,15 +203,16 @@ def non_inferiority(
     differences: ArrayLike,
     margin: float,
     seed: int = 0,
-    strata: Sequence[object] | None = None,
+    strata: Labels = None,
     alpha: float = 0.05,
+    worlds: Labels = None,
 ) -> Verdict:
     """Is the candidate no worse than `margin` below the baseline? `differences` (n,) are paired.
 
     Superior: low > 0. Non-inferior: low > -margin. Inferior: neither, and high < 0, so the loss is
     real. Else inconclusive: more episodes would tell. The p values are those of `sign_flip`.
     """
-    sample = _Sample.of(differences, strata)
+    sample = _Sample.of(differences, strata, worlds)
     estimate = float(mean(sample.values)) if sample.size else math.nan
     low, high = -math.inf, math.inf
     if sample.freedom:
@@ -213,9 +250,11 @@ class _Sample:
     strata: int
 
     @classmethod
-    def of(cls, values: ArrayLike, strata: Sequence[object] | None) -> "_Sample":
+    def of(cls, values: ArrayLike, strata: Labels = None, worlds: Labels = None) -> "_Sample":
         array = np.asarray(values, float)
         labels = list(strata) if strata is not None else [0] * len(array)
+        if worlds is not None and len(set(worlds)) < len(array):
+            array, labels = _by_world(array, labels, worlds)
         known = {label: i for i, label in enumerate(dict.fromkeys(labels))}
         code = np.array([known[label] for label in labels], int)
         keep = ~np.isnan(array)
@@ -244,6 +283,21 @@ class _Sample:
             u = rng.random((min(chunk, reps - first), self.size))
             draws.append(statistic(self.values[self.start + (u * self.length).astype(int)]))
         return np.concatenate(draws)
+
+
+def _by_world(
+    values: Array, strata: Sequence[object], worlds: Sequence[object]
+) -> tuple[Array, list[object]]:
+    """Means of each world, NaNs left out; its stratum is the set of those it was met in."""
+    groups: dict[object, list[int]] = {}
+    for i, world in enumerate(worlds):
+        groups.setdefault(world, []).append(i)
+    means, labels = [], []
+    for ids in groups.values():
+        known = values[ids][~np.isnan(values[ids])]
+        means.append(known.mean() if len(known) else math.nan)
+        labels.append(frozenset(strata[i] for i in ids))
+    return np.array(means), list(labels)
 
 
 def _expanded(estimate: float, draws: Array, size: int, freedom: int, tail: float) -> Interval:

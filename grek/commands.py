@@ -176,7 +176,7 @@ class Bench:
 
     def run(self) -> int:
         """Measure, print, write."""
-        from grek.eval import benchmark
+        from grek import benchmark
 
         if not 1 <= self.repeats <= 100:
             raise InputError(f"--repeats {self.repeats} is outside [1, 100]")

@@ -3,18 +3,17 @@
 import dataclasses
 import json
 import os
-import platform
 import shutil
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from grek import __version__
 from grek.envs.materials import MATERIALS
 from grek.errors import InputError
+from grek.provenance import versions
 from grek.training import checkpoint
 from grek.training.config import PPOConfig, TrainConfig
+
+DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")
 
 
 def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | None]:
@@ -36,7 +35,7 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
     if run.exists():
         shutil.rmtree(run)
     run.mkdir(parents=True)
-    document = {"train": dataclasses.asdict(config), "versions": versions()}
+    document = {"train": dataclasses.asdict(config), "versions": versions(*DEPENDS_ON)}
     (run / "config.json").write_text(json.dumps(document, indent=2, default=str) + "\n")
     return run, config, None
 
@@ -82,22 +81,3 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
     for warning in warnings:
         print(f"grek: {warning}", flush=True)
     return run, TrainConfig(**{**saved, **added}), state
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a result depends on, and the commit if this is a checkout."""
-    found = {"grek": __version__, "python": platform.python_version()}
-    for name in ("mujoco", "numpy", "torch", "stable-baselines3"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # not installed as a distribution
-            found[name] = "unknown"
-    found["commit"] = commit()
-    return found
-
-
-def commit() -> str:
-    """The checked-out commit, or "unknown" outside of a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"

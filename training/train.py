@@ -13,6 +13,7 @@ from grek.envs.episodes import EpisodeConfig
 from grek.envs.observations import PRIVILEGED
 from grek.envs.robot import LEGS, MIRROR, MIRROR_SIGN
 from grek.envs.walk import WalkConfig
+from grek.provenance import versions
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum
@@ -58,7 +59,7 @@ def train(config: TrainConfig) -> Path:
         "scenarios": config.scenarios,
         "seed": config.seed,
         "steps": model.num_timesteps,
-        "versions": run_directory.versions(),
+        "versions": versions(*run_directory.DEPENDS_ON),
     }
     export(model.policy, contract_of(episodes.walk, **training), run / "policy.onnx")
     if watch.interrupted:

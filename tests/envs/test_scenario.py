@@ -168,7 +168,7 @@ def test_every_context_has_its_turn_and_means_what_it_says():
     for i, (axis, value) in enumerate(held.contexts):
         scenario = held.draw(i)
         if value == "steep_slope":
-            assert 0.15 <= scenario.shape.slope <= 0.25
+            assert 0.12 <= scenario.shape.slope <= 0.20
         if value == "payload":
             assert 1.0 <= scenario.body.payload <= 2.5
         if axis != "material":

@@ -1,0 +1,1 @@
+../../grek/benchmark.py
