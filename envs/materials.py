@@ -232,7 +232,7 @@ _QUANTITIES: dict[str, dict[str, Quantity]] = {
     "sand": {
         "friction": _span(0.58, 0.49, 0.73, "tangent of the friction angle"),
         "depth": _span(0.15, 0.10, 0.20),
-        "bearing": _scale(9.72e3, 3.5e3, 30e3, f"{_WONG}: LLL dry sand; CMU plates 13-14 kPa"),
+        "bearing": _scale(9.72e3, 6.5e3, 30e3, f"{_WONG}: LLL dry sand; CMU plates 13-14 kPa"),
         "exponent": _span(1.1, 1.0, 1.4, f"{_WONG}: LLL 1.10; CMU plates 1.41"),
         "loss": _span(0.76, 0.68, 0.81, "estimate: unloading 3 to 5 times as steep as loading"),
         "relaxation": _span(0.003, 0.002, 0.004),

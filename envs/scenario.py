@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from grek.envs.materials import MATERIALS
+from grek.envs.materials import index as column
 from grek.envs.robot import LEGS
 from grek.envs.spaces import SPACES, Context, Ranges
 from grek.envs.terrain import Shape
@@ -19,6 +20,8 @@ from grek.errors import InputError
 
 TRAINING_SCENARIOS = 300_000  # training draws indices below, evaluation from here on
 EPISODE = 20.0  # [s]
+FIRMER = 3.0  # how much firmer the easiest ground is than the real one
+_BEARING = column("bearing")
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,10 @@ class Scenario:
     pushes: tuple[Push, ...] = ()
 
     def eased(self, level: float) -> "Scenario":
-        """The same world made easier: relief, commands, pushes at `level` in [0, 1] of theirs."""
+        """The same world made easier, for `level` in [0, 1): smaller relief, commands and pushes.
+
+        Ground that gives is up to FIRMER times as firm.
+        """
         if level >= 1:
             return self
         shape = dataclasses.replace(
@@ -159,6 +165,14 @@ class Scenario:
                 part: getattr(self.shape, part) * level
                 for part in ("slope", "wave_height", "roughness", "step_height")
             },
+        )
+        firm = FIRMER ** (1 - level)
+        surface = dataclasses.replace(
+            self.surface,
+            parameters=tuple(
+                tuple(x * firm if i == _BEARING else x for i, x in enumerate(row))
+                for row in self.surface.parameters
+            ),
         )
         speed = 0.5 + 0.5 * level
         commands = tuple(
@@ -173,7 +187,9 @@ class Scenario:
             dataclasses.replace(p, velocity=(p.velocity[0] * level, p.velocity[1] * level))
             for p in self.pushes
         )
-        return dataclasses.replace(self, shape=shape, commands=commands, pushes=pushes)
+        return dataclasses.replace(
+            self, shape=shape, surface=surface, commands=commands, pushes=pushes
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ to MuJoCo as a wrench on the foot. Poses must be current when that happens: forc
 step old make a foot tumble.
 """
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -20,6 +21,8 @@ from grek.envs.ground import Ground
 from grek.envs.robot import Array, Layout
 from grek.envs.scenario import Surface
 from grek.envs.soil import SOLE_MASS, SoilState
+from grek.envs.stones import loose_stones
+from grek.envs.stones import relief as stones_relief
 
 LENGTH, WIDTH = 0.16, 0.08  # of a sole [m]
 ALONG, ACROSS = 4, 3  # elements of a sole
@@ -27,7 +30,10 @@ ELEMENTS = ALONG * ACROSS
 AREA = LENGTH * WIDTH / ELEMENTS  # of an element [m^2]
 LOADED = 5.0  # a foot counts as on the ground above this force [N]
 PRINT = 0.01  # an element leaves its print this far before and behind its centre [m]
-_DEPTH, _RECOVERY = materials.index("depth"), materials.index("recovery_time")
+_DEPTH, _RECOVERY, _GRAIN, _RELIEF, _LOOSE = (
+    materials.index(name)
+    for name in ("depth", "recovery_time", "grain", "relief", "collapse_share")
+)
 
 
 def sole_elements() -> Array:
@@ -47,6 +53,8 @@ class Sinking:
         self.prints = Footprints(worlds)
         self.load = np.zeros((worlds, 2))  # force along the normal on each foot [N]
         self.soft = np.zeros(worlds, bool)
+        self._stony = np.zeros(worlds, bool)
+        self._seed = np.zeros((worlds, 1), np.int64)  # of the stones
         self._parts = parts
         self._elements = sole_elements()
         self._xpos, self._xmat = batch.bind("xpos"), batch.bind("xmat")
@@ -68,6 +76,8 @@ class Sinking:
         self.load[world] = 0
         if not self.soft[world]:
             return
+        self._stony[world] = bool((rows[:, _RELIEF] > 0).any())
+        self._seed[world] = surface.seed
         law = soil.coefficients(rows, timestep, SOLE_MASS)  # (C, slots)
         if self._slots.shape[1] == 0:
             self._slots = np.zeros((len(self._laws), *law.shape))
@@ -83,6 +93,10 @@ class Sinking:
         xy = points[..., :2]
         slot = self.ground.slot(xy, worlds)
         height, normal = self.ground.terrain.height_and_normal(xy, worlds)
+        stony = np.flatnonzero(self._stony[worlds])
+        if len(stony):
+            stones = worlds[stony], xy[stony], slot[stony]
+            height[stony] += self._stones(stones_relief, _RELIEF, *stones)
         self._frame[worlds] = frames(normal.reshape(len(worlds), 2, ELEMENTS, 3).mean(2))
         up = np.repeat(self._frame[worlds, :, 2], ELEMENTS, 1)  # (m, 2 * ELEMENTS, 3)
         surface = np.concatenate([xy, height[..., None]], 2)
@@ -99,7 +113,22 @@ class Sinking:
             self.prints.write(worlds, xy + side * ahead, state.pressed[worlds], lasting)
         row, element = np.nonzero(~down)
         state.forget(worlds[row], element)
+        if len(stony):
+            loose = self._stones(loose_stones, _LOOSE, *stones)
+            state.loose[stones[0]] = np.where(down[stony], state.loose[stones[0]], loose)
         state.pressed[worlds[row], element] = self.prints.read(worlds, xy)[row, element]
+
+    def _stones(
+        self,
+        question: Callable[..., NDArray],
+        parameter: int,
+        worlds: NDArray,
+        xy: Array,
+        slot: NDArray,
+    ) -> NDArray:
+        """What `question` of grek.envs.stones says at xy (m, e, 2) of `worlds` (m,)."""
+        grain, value = (self.ground.parameter(p, slot, worlds) for p in (_GRAIN, parameter))
+        return question(xy, grain, value, self._seed[worlds])
 
     def push(self, worlds: NDArray) -> None:
         """Write the wrench of the ground on the feet of `worlds` (m,) for the next physics step.

@@ -21,8 +21,8 @@ element of a sole, at sinkage z below the undisturbed surface, meets
 Each part is passive: a closed cycle never makes energy, and an element that lifts gets no more work
 back than it gave, however coarse the steps. The stress of a step follows from the poses at its
 start, as MuJoCo's semi-implicit integrators want it; such a spring is stable up to a slope of about
-2 m/dt^2 [Pa/m], m the mass behind a unit of area, so p goes on as a straight line from where its
-slope reaches STIFFEST m/dt^2: 6.3 MPa/m for the droid at 5 ms. That bounds a locked layer too.
+3 m/dt^2 [Pa/m], m the mass behind a unit of area, so p goes on as a straight line from where its
+slope reaches STIFFEST m/dt^2: 4.6 MPa/m for the droid at 5 ms. That bounds a locked layer too.
 
 Arrays are float32: a call for 256 worlds of 24 elements takes 0.4 ms on one core, a third of what
 it takes in float64, whose temporaries fall out of the cache.
@@ -38,10 +38,11 @@ from grek.envs.robot import Array
 
 Single = NDArray[np.float32]
 
-SOLE_MASS = 105.0  # behind the droid's sole in the stiffest mode of leg and motors [kg/m^2]
+SOLE_MASS = 115.0  # behind the droid's sole, 1.5 kg in the lightest pose of its leg [kg/m^2]
 REFERENCE = 0.01  # sinkage at which a material's `bearing` is given [m]
-STIFFEST = 1.5  # largest slope of the pressure, in mass per area over dt^2
-STIFFEST_SHEAR = 0.6  # the same for shear: a leg is lighter sideways, 0.56 kg against 1.35 kg
+STIFFEST = 1.0  # largest slope of first loading, in mass per area over dt^2
+STIFFEST_LINE = 1.8  # the same for unloading: steeper, or stiff ground would lose no energy
+STIFFEST_SHEAR = 0.55  # the same for shear: sideways that leg is only 0.53 kg
 ROLL_OUT = 5.75e3  # pressure that moves a loose stone: that of standing on two feet [Pa]
 DEEPEST, FASTEST = 1.0, 100.0  # the law saturates beyond: such a world is lost [m], [m/s]
 _TINY = 1e-9
@@ -191,7 +192,7 @@ def _pressure(
     # without a lock and within 2 % of the integral up to closed = 0.6.
     inverse = 1 / gap + n + 0.5 * closed
     slope = np.maximum((0.5 * secant) * inverse / returned, tangent)
-    slope = np.maximum(np.minimum(slope, stiffest), 1.02 * secant)
+    slope = np.maximum(np.minimum(slope, (STIFFEST_LINE / STIFFEST) * stiffest), 1.02 * secant)
 
     # Sliding weakens the ground; and however coarse the steps, what lifts gets no more work back
     # than it gave. What exceeds the strength presses the ground deeper, until the line meets it.
@@ -200,13 +201,13 @@ def _pressure(
     energy = state.energy[worlds] - half * state.pressure[worlds]
     strength = (1 - weakening * np.sqrt(q_x * q_x + q_y * q_y)) * np.maximum(p - tangent * lift, 0)
     given = (np.maximum(energy, 0) + _SLACK) / np.maximum(2 * half, 1e-12)
-    strength = np.minimum(strength, given)
+    strength = np.minimum(strength, given + 1e9 * (slope <= stiffest))
     elastic = np.maximum(np.minimum(p - slope * lift, strength), 0)
     pressed = np.maximum(pressed, (slope * z - strength) / np.maximum(slope - secant, _TINY))
 
     viscosity = relaxation * slope
     damping = viscosity / (1 + viscosity * (dt / mass))  # semi-implicit
-    sigma = np.minimum(elastic - damping * v_z, strength * (elastic > 0))
+    sigma = np.minimum(elastic - damping * v_z, np.minimum(strength, given) * (elastic > 0))
     sigma = np.maximum(sigma, -suction * np.maximum(z, 0) / x)
     energy = np.minimum(energy, elastic * elastic / np.maximum(2 * slope, _TINY))
     state.energy[worlds], state.pressure[worlds] = energy - half * sigma, sigma

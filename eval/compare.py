@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from grek.errors import InputError
+from grek.eval.resampling import Sample
 from grek.eval.rows import Episode, stratum, worlds
 from grek.eval.statistics import Verdict, holm, judge, mcnemar, non_inferiority
 
@@ -31,7 +32,7 @@ class Line:
 
     key: Key
     baseline: float
-    """Mean traversal."""
+    """Mean traversal, each world counted once."""
     candidate: float
     test: Verdict
 
@@ -96,7 +97,7 @@ class Comparison:
 
     def text(self) -> str:
         """A table of all lines, then falls, notes and the summary."""
-        head = ("", "episodes", "baseline", "candidate", "change", "90 % interval", "verdict")
+        head = ("", "worlds", "baseline", "candidate", "change", "90 % interval", "verdict")
         table = [head, *(_cells(line) for line in (*self.lines, self.overall))]
         width = [max(len(row[i]) for row in table) for i in range(len(head))]
         shown = [
@@ -187,19 +188,22 @@ def _groups(episodes: Sequence[Episode]) -> dict[Key, list[int]]:
 
 
 def _line(key: Key, pairs: Sequence[tuple[Episode, Episode]], margin: float) -> Line:
-    scores = np.array([[_number(e["traversal"]) for e in pair] for pair in pairs])  # (n, 2)
-    scores = scores[~np.isnan(scores).any(1)]
-    known = [p for p in pairs if not any(math.isnan(_number(e["traversal"])) for e in p)]
+    pairs = [p for p in pairs if all(e["traversal"] is not None for e in p)]
+    before, now = (np.array([float(pair[i]["traversal"]) for pair in pairs]) for i in (0, 1))
+    met = worlds([first for first, _ in pairs])
     test = non_inferiority(
-        scores[:, 1] - scores[:, 0],
+        now - before,
         margin,
         seed=zlib.crc32("/".join(key).encode()),
-        strata=[stratum(first) for first, _ in known],
+        strata=[stratum(first) for first, _ in pairs],
         alpha=ALPHA,
-        worlds=worlds([first for first, _ in known]),
+        worlds=met,
     )
-    means = scores.mean(0) if len(scores) else (math.nan, math.nan)
-    return Line(key, float(means[0]), float(means[1]), test)
+    baseline, candidate = (
+        float(scores.mean()) if len(scores) else math.nan
+        for scores in (Sample.of(part, worlds=met).values for part in (before, now))
+    )
+    return Line(key, baseline, candidate, test)
 
 
 def _judged(lines: Sequence[Line], margin: float) -> list[Line]:
@@ -230,10 +234,6 @@ def _name(card: Mapping[str, Any], otherwise: str) -> str:
     """One printable line, whatever a file says."""
     name = "".join(c for c in str(card["policy"].get("name", "")) if c.isprintable())
     return name[:60] or otherwise
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _change(line: Line) -> str:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from grek.envs.materials import MATERIALS
 from grek.eval.scenery import Patch, Scenery
 from grek.eval.sheets import Array, add_mesh, write_mesh
-from grek.eval.textures import LEAF_COLOURS
+from grek.eval.textures import LEAF_COLOURS, Image, f32
 
 SHADES = 8  # tints of a kind, along u of its palette; v runs from foot to tip
-FADE = 0.25  # width of the rim in which copies shrink to nothing [m]
+FADE = 0.35  # width of the rim in which copies shrink to nothing [m]
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,11 @@ class Kind:
     """Copies along a side of the patch."""
     size: tuple[float, float]
     """Of a copy [m]."""
+    thickness: float
+    """Height at which a shadow lies on the copies [m]."""
     flat: float
     """Height that is left of a copy someone stepped on [-]."""
-    palette: NDArray[np.float32]
+    palette: Image
     """Colours at foot and tip (2, SHADES, 3)."""
     upright: bool = False
     """Lit like level ground, as thin things are."""
@@ -47,7 +49,8 @@ class Cover:
         self._kinds = {name: kind for name in dict.fromkeys(names) if (kind := _kind(name))}
         for name, kind in self._kinds.items():
             copies, corners = kind.across**2, len(kind.template)
-            tint = np.repeat(np.arange(copies) % SHADES + 0.5, corners) / SHADES
+            shade = np.random.default_rng(0).integers(SHADES, size=copies)
+            tint = np.repeat(shade + 0.5, corners) / SHADES
             tall = np.tile(kind.template[:, 2] / kind.template[:, 2].max(), copies)
             uv = np.column_stack([tint, 0.25 + 0.5 * np.clip(tall, 0, 1)])
             vertices = np.tile(kind.template, (copies, 1))
@@ -62,6 +65,11 @@ class Cover:
             )
             texture.data = np.uint8(np.clip(kind.palette, 0, 1) * 255).tobytes()
 
+    @property
+    def thickness(self) -> float:
+        """Height up to which the ground is mostly hidden [m]."""
+        return max((kind.thickness for kind in self._kinds.values()), default=0.0)
+
     def lay(self, model: mujoco.MjModel) -> list[int]:
         """Put every copy where the innermost patch is now; ids of the meshes to upload."""
         patch = self.scenery.patches[0]
@@ -72,7 +80,6 @@ class Cover:
 
     def _copies(self, patch: Patch, name: str, kind: Kind) -> tuple[Array, Array]:
         """Vertices and normals of all copies (copies * corners, 3)."""
-        assert patch.origin is not None
         pitch = patch.width / kind.across
         first = np.round(patch.origin / pitch).astype(int)
         cell = np.stack(np.meshgrid(*(f + np.arange(kind.across) for f in first)), 2).reshape(-1, 2)
@@ -84,7 +91,7 @@ class Cover:
         ground = self.scenery.ground
         size = kind.size[0] + (kind.size[1] - kind.size[0]) * chance[:, 3]
         size = size * (np.array(ground.names)[ground.material(xy)] == name)
-        rim = np.abs(xy - patch.origin - patch.width / 2).max(1)
+        rim = np.linalg.norm(xy - patch.origin - patch.width / 2, axis=1)
         size = size * np.clip((patch.width / 2 - rim) / FADE, 0, 1)
         turn = 2 * np.pi * chance[:, 2]
         cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
@@ -104,7 +111,6 @@ class Cover:
 
     def _ground(self, patch: Patch, xy: Array) -> tuple[Array, Array]:
         """Height as drawn and depth pressed (k,) [m] at the vertices nearest to `xy`."""
-        assert patch.origin is not None
         heights, prints = self.scenery.heights, self.scenery.prints
         at = np.round((xy - patch.origin) / patch.cell).astype(int)
         column, row = np.clip(at, 0, len(heights) - 1).T
@@ -113,17 +119,21 @@ class Cover:
 
 def _kind(name: str) -> Kind | None:
     """What covers the material `name`, if anything does."""
-    rgb = np.float32(MATERIALS[name].look.rgb)
+    rgb = f32(MATERIALS[name].look.rgb)
     rng = np.random.default_rng(11)
     if name == "grass":
-        tint = rgb * np.float32(rng.normal(1, 0.16, (SHADES, 3)))
-        return Kind(_tuft(rng), 76, (0.035, 0.062), 0.35, np.stack([0.5 * tint, 1.35 * tint]), True)
+        tint = rgb * f32(rng.normal(1, 0.16, (SHADES, 3)))
+        return Kind(
+            _tuft(rng), 76, (0.035, 0.062), 0.022, 0.35, np.stack([0.5 * tint, 1.35 * tint]), True
+        )
     if name == "gravel":
-        grey = rgb * np.float32(rng.normal(1.05, 0.2, (SHADES, 1)) + rng.normal(0, 0.05, (SHADES, 3)))
-        return Kind(_stone(rng), 60, (0.008, 0.017), 0.6, np.stack([0.55 * grey, 1.1 * grey]))
+        grey = rgb * f32(rng.normal(1.05, 0.2, (SHADES, 1)) + rng.normal(0, 0.05, (SHADES, 3)))
+        return Kind(
+            _stone(rng), 60, (0.008, 0.017), 0.009, 0.6, np.stack([0.55 * grey, 1.1 * grey])
+        )
     if name == "wet_leaves":
-        leaf = np.float32(LEAF_COLOURS)[rng.integers(len(LEAF_COLOURS), size=SHADES)]
-        return Kind(_leaf(), 26, (0.030, 0.060), 0.3, np.stack([0.75 * leaf, 1.1 * leaf]))
+        leaf = f32(LEAF_COLOURS)[rng.integers(len(LEAF_COLOURS), size=SHADES)]
+        return Kind(_leaf(), 34, (0.045, 0.085), 0.008, 0.3, np.stack([0.75 * leaf, 1.1 * leaf]))
     return None
 
 
@@ -147,7 +157,9 @@ def _stone(rng: np.random.Generator) -> Array:
     rings = []
     for radius, height in ((1.0, -0.3), (0.85, 0.45)):
         r = radius * rng.uniform(0.8, 1.2, 5)
-        rings.append(np.column_stack([r * np.cos(turn), 0.8 * r * np.sin(turn), np.full(5, height)]))
+        rings.append(
+            np.column_stack([r * np.cos(turn), 0.8 * r * np.sin(turn), np.full(5, height)])
+        )
     low, high = rings
     top = np.array([0.1, 0.0, 0.75])
     triangles = []
@@ -158,12 +170,15 @@ def _stone(rng: np.random.Generator) -> Array:
 
 
 def _leaf() -> Array:
-    """A curled leaf of unit length, folded along its rib (24, 3)."""
-    rib = np.array([[-0.5, 0, 0.02], [-0.1, 0, 0.10], [0.25, 0, 0.12], [0.5, 0, 0.03]])
-    left = np.array([[-0.25, 0.16, 0.14], [0.1, 0.26, 0.26], [0.35, 0.13, 0.18]])
+    """A curled leaf of unit length, folded along its rib (54, 3)."""
+    u = np.linspace(-0.5, 0.5, 6)
+    rib = np.column_stack([u, 0 * u, 0.12 - 0.4 * u**2])
+    v = (u[1:] + u[:-1]) / 2
+    wide = 0.34 * (1 - 4 * v**2) ** 0.7
+    left = np.column_stack([v, wide, 0.08 + 0.35 * wide - 0.3 * v**2])
     triangles = []
     for edge in (left, left * [1, -1, 1]):
-        strip = [rib[0], edge[0], rib[1], edge[1], rib[2], edge[2], rib[3]]
+        strip = [point for pair in zip(rib, edge, strict=False) for point in pair] + [rib[-1]]
         for a, b, c in zip(strip, strip[1:], strip[2:], strict=False):
             up = np.cross(b - a, c - a)[2] > 0
             triangles += [a, b, c] if up else [a, c, b]

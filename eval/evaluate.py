@@ -50,10 +50,13 @@ def score(
     )
 
 
-def write(card: Card, directory: Path) -> list[Path]:
-    """Write scorecard.json, .md and .html into `directory`; returns their paths."""
+def write(card: Card, directory: Path, policy: str) -> list[Path]:
+    """Write scorecard.json, .md and .html into `directory`; returns their paths.
+
+    `policy` is how to name the policy on the command line.
+    """
     paths = [directory / f"scorecard.{kind}" for kind in ("json", "md", "html")]
     scorecard.write(card, paths[0])
-    scorecard.write_text(paths[1], report.markdown(card))
-    scorecard.write_text(paths[2], report.html(card))
+    scorecard.write_text(paths[1], report.markdown(card, policy))
+    scorecard.write_text(paths[2], report.html(card, policy))
     return paths

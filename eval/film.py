@@ -5,20 +5,18 @@ A film draws a model of its own and takes nothing from the simulation but positi
 this smooths edges for less than multisampling costs.
 """
 
-import importlib
-import os
-import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import imageio
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from grek.envs import robot
 from grek.errors import InputError
+from grek.eval.canvas import Canvas, check_rendering
 from grek.eval.cover import Cover
 from grek.eval.scenery import GroundView, Scenery
 from grek.eval.shadow import Shadow, reflect
@@ -28,7 +26,9 @@ from grek.eval.textures import SUN
 
 FPS = (25, 50)  # whole numbers of control steps: film time is simulated time
 SCALE = 1.5  # of the drawing over the film
-VIEW = 145.0  # azimuth of the camera behind the droid's heading: three-quarters from the front [deg]
+VIEW = (
+    150.0  # azimuth of the camera behind the droid's heading: three-quarters from the front [deg]
+)
 ELEVATION = -12.0  # [deg]
 DISTANCE = 1.95  # [m]
 LOOK_AT = 0.33  # height over the ground [m]
@@ -37,31 +37,12 @@ TURN = 1.6  # ... and of its heading [s]
 PRESS = 0.2  # how often the ground is asked for new prints [s]
 
 
-def check_rendering() -> None:
-    """Raise InputError with one line if films cannot be made here."""
-    _use_egl()
-    try:
-        model = mujoco.MjSpec().compile()
-        _Canvas(model, (16, 16)).close()
-    except Exception as error:  # whatever a missing or broken GL library raises
-        raise InputError(
-            "films need OpenGL without a display: install the Debian package libegl1"
-            f" (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {_one_line(error)})"
-        ) from error
-    try:
-        importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
-    except Exception as error:
-        raise InputError(
-            f"films need ffmpeg: install imageio[ffmpeg] ({_one_line(error)})"
-        ) from error
-
-
 class Film:
     """An MP4 file that grows by a frame with each `add`; a context manager.
 
     It is written beside `path` and renamed when it is complete; an exception leaves nothing.
-    Raises InputError for a rate other than FPS, a size ffmpeg cannot take, or where
-    `check_rendering` does.
+    Raises InputError for a name that does not end in .mp4, a rate other than FPS, an odd size, or
+    where `check_rendering` does.
     """
 
     def __init__(
@@ -75,8 +56,10 @@ class Film:
             raise InputError(f"fps {fps} is not one of {', '.join(map(str, FPS))}")
         if min(size) < 64 or any(n % 2 for n in size):
             raise InputError(f"film size {size[0]}x{size[1]} is not even and at least 64")
-        check_rendering()
         self.path = Path(path)
+        if self.path.suffix != ".mp4":
+            raise InputError(f"film {self.path.name!r} does not end in .mp4")
+        check_rendering()
         self.size = size
         self._drawn = (round(size[0] * SCALE), round(size[1] * SCALE))
         self._fps = fps
@@ -86,7 +69,7 @@ class Film:
         add_sky(spec)
         self._scenery = Scenery(spec, ground)
         self._cover = Cover(spec, self._scenery)
-        self._shadow = Shadow(spec)
+        self._shadow = Shadow(spec, self._scenery, self._cover.thickness)
         self._model = model = spec.compile()
         model.stat.extent = 1.0
         place_meshes(model)
@@ -100,11 +83,11 @@ class Film:
             model.geom_rbound[model.geom(name).id] = 1000 + i
         self._camera = mujoco.MjvCamera()
         self._camera.distance, self._camera.elevation = DISTANCE, ELEVATION
-        self._canvas: _Canvas | None = None
+        self._canvas: Canvas | None = None
         self._font = ImageFont.load_default(0.026 * self._drawn[1])
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
-        self._writer = imageio.get_writer(
+        self._writer: Any = imageio.get_writer(
             self._part,
             format="FFMPEG",
             mode="I",
@@ -129,11 +112,11 @@ class Film:
         meshes, textures = scenery.follow(xy, self._frames % round(PRESS * self._fps) == 0)
         if meshes:
             meshes = meshes + self._cover.lay(self._model)
-        self._shadow.cast(data, scenery)
         ground, normal = scenery.tangent(xy)
+        self._shadow.cast(data, ground)
         self._aim(data, ground)
         if self._canvas is None:
-            self._canvas = _Canvas(self._model, self._drawn)  # uploads everything
+            self._canvas = Canvas(self._model, self._drawn)  # uploads everything
         else:
             uploads = self._shadow.uploads
             self._canvas.upload(meshes + uploads[0], textures + uploads[1])
@@ -146,9 +129,9 @@ class Film:
         self._frames += 1
 
     def close(self) -> None:
-        """Finish the file and put it at `path`."""
-        self._release()
-        self._part.replace(self.path)
+        """Finish the file and put it at `path`; a film without frames leaves no file."""
+        if self._release() and self._frames:
+            self._part.replace(self.path)
 
     def __enter__(self) -> "Film":
         return self
@@ -159,17 +142,21 @@ class Film:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None and self._frames:
+        if kind is None:
             self.close()
-            return
-        self._release()
-        self._part.unlink(missing_ok=True)
+        elif self._release():
+            self._part.unlink(missing_ok=True)
 
-    def _release(self) -> None:
+    def _release(self) -> bool:
+        """Stop drawing and encoding; False if that was done before."""
+        if self._writer is None:
+            return False
         self._writer.close()
+        self._writer = None
         if self._canvas is not None:
             self._canvas.close()
             self._canvas = None
+        return True
 
     def _aim(self, data: mujoco.MjData, ground: float) -> None:
         """Let the camera follow the droid smoothly."""
@@ -199,52 +186,6 @@ class Film:
         )
 
 
-class _Canvas:
-    """MuJoCo's renderer with access to its uploads."""
-
-    def __init__(self, model: mujoco.MjModel, size: tuple[int, int]) -> None:
-        self._model = model
-        self._rect = mujoco.MjrRect(0, 0, *size)
-        self._gl = _gl_context()(*size)
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._scene = mujoco.MjvScene(model, maxgeom=2000)
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
-        self._option = mujoco.MjvOption()
-        self._option.geomgroup[:] = [0, 0, 1, 0, 0, 0]
-        self._option.sitegroup[:] = 0
-        self._pixels = np.empty((size[1], size[0], 3), np.uint8)
-
-    def upload(self, meshes: list[int], textures: list[int]) -> None:
-        """Send what has been rewritten in the model."""
-        for mesh in meshes:
-            mujoco.mjr_uploadMesh(self._model, self._context, mesh)
-        for texture in textures:
-            mujoco.mjr_uploadTexture(self._model, self._context, texture)
-
-    def update(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> mujoco.MjvScene:
-        """The scene as `camera` sees it."""
-        everything = mujoco.mjtCatBit.mjCAT_ALL
-        mujoco.mjv_updateScene(
-            self._model, data, self._option, None, camera, everything, self._scene
-        )
-        return self._scene
-
-    def draw(self) -> NDArray[np.uint8]:
-        """The picture of the scene (height, width, 3)."""
-        mujoco.mjr_render(self._rect, self._scene, self._context)
-        mujoco.mjr_readPixels(self._pixels, None, self._rect, self._context)
-        return self._pixels[::-1]
-
-    def close(self) -> None:
-        """Free the GL context."""
-        self._gl.make_current()
-        self._context.free()
-        self._gl.free()
-
-
 def _light(spec: mujoco.MjSpec, size: tuple[int, int]) -> None:
     """A sun, the light of the sky and how finely things are drawn."""
     visual = spec.visual
@@ -252,7 +193,7 @@ def _light(spec: mujoco.MjSpec, size: tuple[int, int]) -> None:
     visual.global_.fovy = 36
     visual.quality.offsamples = 0
     visual.quality.shadowsize = 0
-    visual.quality.numslices, visual.quality.numstacks = 28, 18
+    visual.quality.numslices, visual.quality.numstacks = 36, 22
     visual.map.znear, visual.map.zfar = 0.05, 150
     visual.headlight.ambient = [0.42, 0.44, 0.48]
     visual.headlight.diffuse = [0.20, 0.20, 0.20]
@@ -270,22 +211,3 @@ def _light(spec: mujoco.MjSpec, size: tuple[int, int]) -> None:
             specular=specular,
             ambient=[0, 0, 0],
         )
-
-
-def _use_egl() -> None:
-    """Choose EGL on Linux without a display, also if mujoco was imported before."""
-    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
-
-
-def _gl_context() -> type:
-    """MuJoCo's GL context for the platform that MUJOCO_GL names now.
-
-    mujoco reads MUJOCO_GL only once, when it is imported.
-    """
-    module = importlib.import_module("mujoco.rendering.classic.gl_context")
-    return importlib.reload(module).GLContext
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from grek.eval.metrics import falls_per_km
+from grek.eval.resampling import Interval, Statistic
 from grek.eval.statistics import (
-    Interval,
-    Statistic,
     bootstrap_interval,
     gap_interval,
     interquartile_mean,

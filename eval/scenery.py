@@ -18,17 +18,19 @@ from grek.envs.materials import MATERIALS
 from grek.eval import textures
 from grek.eval.sheets import Array, add_sheet, grid_faces, points, write_faces, write_sheet
 from grek.eval.sky import HAZE
-from grek.eval.textures import Image, ramp
+from grek.eval.textures import Image, f32, ramp
 
-CELLS = 120  # of a mesh, along a side
-MARGIN = 4  # cells by which the texture is wider, on each side
-QUERIES = 2 * (CELLS + 2 * MARGIN) + 1  # points at which a patch asks the ground, along a side
-SNAP = 16  # cells; patches move by whole cells of the next coarser one
+WIDTHS = 2.4, 9.6, 38.4, 153.6  # of the patches [m]
+TEXELS = 1024, 2048, 1024, 512  # of their textures, along a side
+CELLS = 60  # of a mesh, along a side; twice as many where the ground takes prints
+RIM = 1 / 30  # by how much of a mesh's width its texture is wider, on each side
+STEP = 2 / 15  # of its width by which a patch moves: whole cells of the next coarser one
 OPAQUE = 0.9985  # alpha from which on MuJoCo takes a geom for opaque, roughly
 HAZE_LENGTH = 17.0  # at which most of the ground has faded into the horizon [m]
-LIT = 0.935  # brightness of level ground under the film's lights over that of its texture
-_HAZE = np.float32(HAZE) / np.float32(LIT)
+LIT = 0.968  # brightness of level ground under the film's lights over that of its texture
+_HAZE = f32(HAZE) / f32(LIT)
 REACH = 0.45  # where the droid may press new prints [m]
+VISIBLE = 5e-4  # depth of a print that is worth drawing [m]
 
 
 class GroundView(Protocol):
@@ -55,27 +57,44 @@ class Patch:
     """One square of ground; `origin` is the corner of its mesh with the lowest x and y [m]."""
 
     name: str
-    cell: float
-    """[m]"""
+    width: float
+    """Of the mesh [m]."""
+    cells: int
+    """Of the mesh, along a side."""
     texels: int
     """Of the texture, along a side."""
-    origin: Array | None = None
+    origin: Array
     wet: bool = False
     """Mirrors something."""
 
     @property
-    def width(self) -> float:
-        """Of the mesh [m]."""
-        return CELLS * self.cell
+    def cell(self) -> float:
+        """Width of a cell [m]."""
+        return self.width / self.cells
+
+    @property
+    def texel(self) -> float:
+        """Width of a texel [m]."""
+        return self.width * (1 + 2 * RIM) / self.texels
+
+    @property
+    def margin(self) -> int:
+        """Cells by which the texture is wider on each side."""
+        return round(RIM * self.cells)
+
+    @property
+    def side(self) -> int:
+        """Points at which the texture asks the ground, along a side: two per cell."""
+        return 2 * (self.cells + 2 * self.margin) + 1
 
     def vertices(self) -> Array:
-        """Where the vertices are (CELLS + 1,) from the origin, along a side [m]."""
-        return np.arange(CELLS + 1) * self.cell
+        """Where the vertices are ((cells + 1)**2, 2) [m]."""
+        along = np.arange(self.cells + 1) * self.cell
+        return points(self.origin[0] + along, self.origin[1] + along)
 
     def queries(self) -> Array:
-        """Points at which the texture asks the ground (QUERIES**2, 2) [m]."""
-        assert self.origin is not None
-        along = (np.arange(QUERIES) / 2 - MARGIN) * self.cell
+        """Where the texture asks the ground (side**2, 2) [m]."""
+        along = (np.arange(self.side) / 2 - self.margin) * self.cell
         return points(self.origin[0] + along, self.origin[1] + along)
 
 
@@ -85,46 +104,49 @@ class Scenery:
     def __init__(self, spec: mujoco.MjSpec, ground: GroundView) -> None:
         self.ground = ground
         self.soft = any(MATERIALS[name].soft for name in ground.names)
+        cells = 2 * CELLS if self.soft else CELLS
         self.patches = [
-            Patch(f"ground_{i}", cell, texels)
-            for i, (cell, texels) in enumerate(
-                ((0.02, 1024), (0.08, 2048), (0.32, 1024), (1.28, 512))
-            )
+            Patch(f"ground_{i}", width, cells, texels, np.full(2, np.inf))
+            for i, (width, texels) in enumerate(zip(WIDTHS, TEXELS, strict=True))
         ]
+        inner = self.patches[0]
         self._tiles = [
             [_shrink(tile, p) for p in self.patches] for tile in map(_tile, ground.names)
         ]
-        self._enlarge = {p.texels: _enlargement(p.texels) for p in self.patches}
-        self.heights = np.zeros((CELLS + 1, CELLS + 1))  # of the innermost patch [m]
+        self._mirror = np.array([textures.film_gloss(name) for name in ground.names])
+        self._enlarge = {p.texels: _enlargement(p.texels, p.side) for p in self.patches}
+        self.heights = np.zeros((cells + 1, cells + 1))  # of the innermost patch [m]
         self._level = np.zeros_like(self.heights)  # the same without prints [m]
-        self._prints = np.zeros((QUERIES, QUERIES))  # depth in the innermost patch [m]
-        self._unpressed: NDArray[np.uint8] | None = None  # texture of the same without prints
+        self._prints = np.zeros((inner.side, inner.side))  # depth in the innermost patch [m]
+        self._unpressed = np.zeros((0, 0, 4), np.uint8)  # texture of the same without prints
         for patch in self.patches:
-            add_sheet(spec, patch.name, CELLS, patch.texels, MARGIN)
+            add_sheet(spec, patch.name, cells, patch.texels, patch.margin)
 
     def bind(self, model: mujoco.MjModel) -> None:
         """Use the compiled `model`."""
         self.model = model
 
     def follow(self, xy: Array, look_for_prints: bool) -> tuple[list[int], list[int]]:
-        """Lay the ground around the droid at `xy` [m]; ids of the meshes and textures it changed."""
-        meshes, textures_, moved = [], [], False
+        """Lay the ground around the droid at `xy` [m]; ids of meshes and textures it changed."""
+        meshes: list[int] = []
+        images: list[int] = []
+        moved = False
         for i, patch in reversed(list(enumerate(self.patches))):
-            snap = SNAP * patch.cell
+            step = STEP * patch.width
             aim = xy - patch.width / 2
-            if patch.origin is None or np.abs(aim - patch.origin).max() > 0.75 * snap:
-                patch.origin = np.round(aim / snap) * snap
+            if np.abs(aim - patch.origin).max() > 0.75 * step:
+                patch.origin = np.round(aim / step) * step
                 moved = True
                 self._lay(i)
-                textures_.append(self._id(patch, "texture"))
+                images.append(self._id(patch, "texture"))
                 meshes.append(self._id(patch, "mesh"))
                 if i + 1 < len(self.patches):
                     self._cut(i + 1)
                     meshes.append(self._id(self.patches[i + 1], "mesh"))
         if look_for_prints and self.soft and not moved and self._press(xy):
-            textures_.append(self._id(self.patches[0], "texture"))
+            images.append(self._id(self.patches[0], "texture"))
             meshes.append(self._id(self.patches[0], "mesh"))
-        return sorted(set(meshes)), textures_
+        return sorted(set(meshes)), images
 
     def tangent(self, xy: Array) -> tuple[float, Array]:
         """Height [m] and unit normal (3,) of the plane that lies best on the ground at `xy`."""
@@ -140,7 +162,8 @@ class Scenery:
     @property
     def prints(self) -> Array:
         """Depth pressed at the vertices of the innermost patch [m]."""
-        return self._prints[2 * MARGIN : -2 * MARGIN : 2, 2 * MARGIN : -2 * MARGIN : 2]
+        edge = 2 * self.patches[0].margin
+        return self._prints[edge:-edge:2, edge:-edge:2]
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -150,23 +173,15 @@ class Scenery:
     def _lay(self, i: int) -> None:
         """Write shape and texture of patch `i` at its origin."""
         patch = self.patches[i]
-        assert patch.origin is not None
-        along = patch.vertices()
-        xy = points(patch.origin[0] + along, patch.origin[1] + along)
-        height = self.ground.height(xy).reshape(CELLS + 1, CELLS + 1)
+        height = self.ground.height(patch.vertices()).reshape(patch.cells + 1, -1)
         if i + 1 < len(self.patches):
             _stitch(height)
         texture = self._texture(i)
         if i == 0:
             self._level, self._unpressed = height, texture
-            self._prints[:] = 0
             if self.soft:
-                self._prints = self.ground.footprint(patch.queries()).reshape(QUERIES, QUERIES)
-                texture = self._pressed()
-                height = (
-                    height
-                    - self._prints[2 * MARGIN : -2 * MARGIN : 2, 2 * MARGIN : -2 * MARGIN : 2]
-                )
+                self._prints = self.ground.footprint(patch.queries()).reshape(patch.side, -1)
+                texture, height = self._pressed(), height - self.prints
             self.heights = height
         write_sheet(self.model, patch.name, height, patch.cell, patch.origin)
         self._write_texture(patch, texture)
@@ -174,65 +189,60 @@ class Scenery:
     def _cut(self, i: int) -> None:
         """Leave the faces of patch `i` out where the next finer patch lies."""
         inner, outer = self.patches[i - 1], self.patches[i]
-        assert inner.origin is not None and outer.origin is not None
         first = np.round((inner.origin - outer.origin) / outer.cell).astype(int)
-        cell = np.arange(CELLS)
-        span = CELLS // 4
-        x, y = ((cell >= f) & (cell < f + span) for f in first)
-        hole = np.repeat((y[:, None] & x[None]).ravel(), 2)
-        faces = grid_faces(CELLS)
-        faces[hole] = 0
+        cell = np.arange(outer.cells)
+        x, y = ((cell >= f) & (cell < f + outer.cells // 4) for f in first)
+        faces = grid_faces(outer.cells)
+        faces[np.repeat((y[:, None] & x).ravel(), 2)] = 0
         write_faces(self.model, outer.name, faces)
 
     def _texture(self, i: int) -> NDArray[np.uint8]:
         """Colour and alpha (texels, texels, 4) of patch `i`, without prints."""
-        patch = self.patches[i]
-        assert patch.origin is not None
-        xy = patch.queries()
-        texel = patch.cell * (CELLS + 2 * MARGIN) / patch.texels
-        first = np.round((patch.origin - MARGIN * patch.cell) / texel).astype(int)
-        slot = self.ground.material(xy).reshape(QUERIES, QUERIES)
-        blend = np.zeros((patch.texels, patch.texels, 4), np.float32)
-        present = np.unique(slot)
-        for k in present:
+        patch, xy = self.patches[i], self.patches[i].queries()
+        first = np.round((patch.origin - RIM * patch.width) / patch.texel).astype(int)
+        slot = self.ground.material(xy)
+        parts: list[tuple[NDArray[np.uint8], Image]] = []
+        for k in np.unique(slot):
             tile = self._tiles[k][i]
             columns, rows = ((f + np.arange(patch.texels)) % len(tile) for f in first)
-            part = tile[rows][:, columns]
-            if len(present) == 1:
-                blend = part
-            else:
-                blend += part * self._up(patch, slot == k)[..., None]
-        rgb, gloss = blend[..., :3], blend[..., 3]
-        tone = self._up(patch, 1 + 0.05 * _drift(xy).reshape(QUERIES, QUERIES))
-        wetness = self.ground.wetness(xy).reshape(QUERIES, QUERIES)
-        if wetness.any():
+            whole = (slot == k).all()
+            share = f32(1) if whole else self._up(patch, slot == k)
+            parts.append((tile[rows][:, columns], share / f32(255)))
+
+        def channel(c: int) -> Image:
+            image = parts[0][0][..., c] * parts[0][1]
+            for part, share in parts[1:]:
+                image += part[..., c] * share
+            return image
+
+        gloss = channel(3)
+        gain = self._up(patch, 1 + 0.05 * _drift(xy))
+        if (wetness := self.ground.wetness(xy)).any():
             film = ramp(self._up(patch, wetness), 0.25, 0.75)
-            tone = tone * (1 - film * np.clip(0.55 - 1.2 * gloss, 0.12, 1))
-            gloss = np.maximum(gloss, film * (0.5 - 0.1 * gloss))
+            gain *= 1 - film * np.clip(0.55 - 1.2 * gloss, 0.12, 1)
+            gloss = np.maximum(gloss, film * self._up(patch, self._mirror[slot]))
         patch.wet = bool(gloss.max() > 0.01)
-        rgb = rgb * tone[..., None]
+        haze = f32(0)
         if i > 0:
             distance = np.linalg.norm(xy - patch.origin - patch.width / 2, axis=1)
-            hidden = 1 - np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2))
-            clear = self._up(patch, 1 - hidden.reshape(QUERIES, QUERIES))
-            gloss = gloss * clear
-            rgb = _HAZE + (rgb - _HAZE) * clear[..., None]
+            clear = self._up(patch, np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2)))
+            gloss, gain, haze = gloss * clear, gain * clear, 1 - clear
         image = np.empty((patch.texels, patch.texels, 4), np.uint8)
-        image[..., :3] = np.clip(rgb, 0, 1) * 255
+        for c in range(3):
+            image[..., c] = np.minimum(channel(c) * gain + _HAZE[c] * haze, 1) * 255
         image[..., 3] = 255 * (1 - gloss)
         return image
 
     def _press(self, xy: Array) -> bool:
         """Ask for new prints near `xy`; whether there are any."""
         patch = self.patches[0]
-        assert patch.origin is not None
         step = patch.cell / 2
-        centre = np.round((xy - patch.origin) / step).astype(int) + 2 * MARGIN
+        centre = np.round((xy - patch.origin) / step).astype(int) + 2 * patch.margin
         reach = round(REACH / step)
-        columns, rows = (slice(max(c - reach, 0), min(c + reach, QUERIES)) for c in centre)
-        points = patch.queries().reshape(QUERIES, QUERIES, 2)[rows, columns]
-        depth = self.ground.footprint(points.reshape(-1, 2)).reshape(points.shape[:2])
-        if np.abs(depth - self._prints[rows, columns]).max() < 5e-4:
+        columns, rows = (slice(max(c - reach, 0), c + reach) for c in centre)
+        near = patch.queries().reshape(patch.side, patch.side, 2)[rows, columns]
+        depth = self.ground.footprint(near.reshape(-1, 2)).reshape(near.shape[:2])
+        if np.abs(depth - self._prints[rows, columns]).max() < VISIBLE:
             return False
         self._prints[rows, columns] = depth
         self.heights = self._level - self.prints
@@ -242,21 +252,20 @@ class Scenery:
 
     def _pressed(self) -> NDArray[np.uint8]:
         """The innermost texture with its prints: lit as relief, darker where packed."""
-        assert self._unpressed is not None
         patch, depth = self.patches[0], self._prints
         if not depth.any():
             return self._unpressed
         gy, gx = np.gradient(-depth, patch.cell / 2)
         light = 1 - (gx * textures.SUN[0] + gy * textures.SUN[1]) / textures.SUN[2]
-        tone = np.clip(0.4 + 0.6 * light, 0.45, 1.3) * (1 - 0.28 * ramp(depth, 0.0005, 0.012))
+        tone = np.clip(0.7 + 0.3 * light, 0.6, 1.12) * (1 - 0.3 * ramp(depth, 0.0005, 0.012))
         image = self._unpressed.copy()
         image[..., :3] = np.minimum(image[..., :3] * self._up(patch, tone)[..., None], 255)
         return image
 
     def _up(self, patch: Patch, field: Array) -> Image:
-        """`field` (QUERIES, QUERIES) at the texels of `patch`, linearly between."""
+        """`field` (side**2,) at the texels of `patch`, linearly between."""
         u = self._enlarge[patch.texels]
-        return u @ field.astype(np.float32) @ u.T
+        return u @ field.reshape(patch.side, -1).astype(np.float32) @ u.T
 
     def _write_texture(self, patch: Patch, image: NDArray[np.uint8]) -> None:
         texture = self.model.texture(patch.name).id
@@ -271,29 +280,28 @@ class Scenery:
 
 def _stitch(height: Array) -> None:
     """Bend the border straight between every fourth vertex: no gaps to the coarser patch."""
-    at, knots = np.arange(CELLS + 1), np.arange(0, CELLS + 1, 4)
+    at = np.arange(len(height))
     for border in (height[0], height[-1], height[:, 0], height[:, -1]):
-        border[:] = np.interp(at, knots, border[knots])
+        border[:] = np.interp(at, at[::4], border[::4])
 
 
 def _tile(name: str) -> Image:
     """Colour and gloss (N, N, 4) of the material `name`."""
-    rgb, gloss = textures.paint(name)
-    return np.dstack([rgb, gloss])
+    return np.dstack(textures.paint(name))
 
 
-def _shrink(tile: Image, patch: Patch) -> Image:
+def _shrink(tile: Image, patch: Patch) -> NDArray[np.uint8]:
     """`tile` (N, N, 4) at the texel size of `patch`."""
-    k = round(patch.cell * (CELLS + 2 * MARGIN) / patch.texels / textures.TEXEL)
+    k = round(patch.texel / textures.TEXEL)
     n = textures.N // k
-    return tile.reshape(n, k, n, k, 4).mean((1, 3))
+    return (tile.reshape(n, k, n, k, 4).mean((1, 3)) * 255).astype(np.uint8)
 
 
-def _enlargement(texels: int) -> Image:
-    """Matrix (texels, QUERIES) that interpolates between queries."""
-    at = (np.arange(texels) + 0.5) / texels * (QUERIES - 1)
-    below = np.minimum(at.astype(int), QUERIES - 2)
-    matrix = np.zeros((texels, QUERIES), np.float32)
+def _enlargement(texels: int, side: int) -> Image:
+    """Matrix (texels, side) that interpolates between queries."""
+    at = (np.arange(texels) + 0.5) / texels * (side - 1)
+    below = np.minimum(at.astype(int), side - 2)
+    matrix = np.zeros((texels, side), np.float32)
     matrix[np.arange(texels), below] = below + 1 - at
     matrix[np.arange(texels), below + 1] = at - below
     return matrix

@@ -15,7 +15,7 @@ from grek.eval.scenery import Scenery
 from grek.eval.sheets import Array, add_sheet, write_sheet
 from grek.eval.textures import SUN
 
-CELLS = 64  # of the sheet, the same cells as those of the innermost patch
+WIDTH = 1.28  # of the sheet, about [m]; its cells are those of the innermost patch
 TEXELS = 112  # of the sheet's texture, along a side
 DARKNESS = 0.55  # of a full shadow
 BLUR = 0.10  # width of the penumbra over the height of the part [-]
@@ -29,8 +29,10 @@ _FULLER = {int(_GEOM.mjGEOM_BOX): 1.2, int(_GEOM.mjGEOM_CYLINDER): 1.12}  # than
 class Shadow:
     """A sheet that follows the droid and darkens the ground under it."""
 
-    def __init__(self, spec: mujoco.MjSpec) -> None:
-        add_sheet(spec, "shadow", CELLS, TEXELS)
+    def __init__(self, spec: mujoco.MjSpec, scenery: Scenery, lift: float) -> None:
+        self.scenery, self._lift = scenery, LIFT + lift
+        self._cells = round(WIDTH / scenery.patches[0].cell)
+        add_sheet(spec, "shadow", self._cells, TEXELS)
 
     def bind(self, model: mujoco.MjModel) -> None:
         """Use the compiled `model`."""
@@ -40,20 +42,17 @@ class Shadow:
         model.mat_rgba[model.material("shadow").id] = 0.03, 0.05, 0.10, DARKNESS
         self.uploads = [model.mesh("shadow").id], [model.texture("shadow").id]
 
-    def cast(self, data: mujoco.MjData, scenery: Scenery) -> None:
-        """Write the sheet for the droid's pose in `data`."""
-        patch = scenery.patches[0]
-        assert patch.origin is not None
+    def cast(self, data: mujoco.MjData, ground: float) -> None:
+        """Write the sheet for the droid's pose in `data`, at height `ground` [m]."""
+        patch, cells = self.scenery.patches[0], self._cells
         base = data.qpos[:2]
-        ground, normal = scenery.tangent(base)
         centre = base - SUN[:2] / SUN[2] * 0.25
-        first = np.round((centre - patch.origin) / patch.cell).astype(int) - CELLS // 2
-        first = np.clip(first, 0, len(scenery.heights) - CELLS - 1)
-        x, y = first
-        height = scenery.heights[y : y + CELLS + 1, x : x + CELLS + 1] + LIFT
-        origin = patch.origin + first * patch.cell
+        first = np.round((centre - patch.origin) / patch.cell).astype(int) - cells // 2
+        first = x, y = np.clip(first, 0, patch.cells - cells)
+        height = self.scenery.heights[y : y + cells + 1, x : x + cells + 1] + self._lift
+        origin = patch.origin + np.array(first) * patch.cell
         write_sheet(self.model, "shadow", height, patch.cell, origin)
-        along = (np.arange(TEXELS) + 0.5) / TEXELS * CELLS * patch.cell
+        along = (np.arange(TEXELS) + 0.5) / TEXELS * cells * patch.cell
         share = self._share(data, origin[0] + along, origin[1] + along, ground)
         # Fade out at the rim, should the shadow be longer than the sheet.
         rim = np.minimum(1, np.minimum(along, along[::-1]) / 0.05)
@@ -89,7 +88,7 @@ class Shadow:
 
 
 def reflect(scene: mujoco.MjvScene, parts: set[int], point: Array, normal: Array) -> None:
-    """Add the geoms `parts` to `scene` once more, mirrored in the plane through `point` (3,) [m]."""
+    """Add geoms `parts` to `scene` once more, mirrored in the plane through `point` (3,) [m]."""
     flip = np.eye(3) - 2 * np.outer(normal, normal)
     for k in range(scene.ngeom):
         part = scene.geoms[k]
@@ -101,6 +100,7 @@ def reflect(scene: mujoco.MjvScene, parts: set[int], point: Array, normal: Array
         rotation = flip @ part.mat @ np.diag([1.0, 1.0, -1.0])
         position = point + flip @ (part.pos - point)
         mujoco.mjv_initGeom(image, part.type, part.size, position, rotation.ravel(), part.rgba)
+        image.size[:] = part.size  # initGeom takes sizes as a model has them, not a scene
         image.emission, image.specular, image.shininess = (
             part.emission,
             part.specular,

@@ -37,7 +37,7 @@ def add_sheet(spec: mujoco.MjSpec, name: str, cells: int, texels: int, margin: f
 
 
 def add_mesh(spec: mujoco.MjSpec, name: str, vertices: Array, faces: NDArray, uv: Array) -> None:
-    """Add a geom with a mesh of vertices (n, 3), texture coordinates (n, 2) and a texture `name`."""
+    """Add a geom with a mesh of vertices (n, 3), texture coordinates (n, 2), texture `name`."""
     mesh = spec.add_mesh(name=name, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
     mesh.uservert = vertices.ravel()
     mesh.usernormal = np.tile([0.0, 0.0, 1.0], len(vertices))
@@ -66,7 +66,7 @@ def write_mesh(model: mujoco.MjModel, name: str, vertices: Array, normals: Array
 
 
 def place_meshes(model: mujoco.MjModel) -> None:
-    """Undo the compiler's move of meshes to their centres of mass: vertices are world coordinates."""
+    """Undo the compiler's move of meshes to their centres of mass: vertices are of the world."""
     meshes = np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_MESH)
     model.geom_pos[meshes] = 0
     model.geom_quat[meshes] = 1, 0, 0, 0

@@ -1,38 +1,21 @@
 """How far a score can be trusted: intervals, tests and the non-inferiority gate, in NumPy.
 
-Everything random takes a seed and is the same for ever given it. Sources: stratified bootstrap as
-in rliable (Agarwal et al., NeurIPS 2021), its small-sample correction from Hesterberg (The American
-Statistician 69, 2015), Wilson (1927), McNemar (1947), Holm (1979).
+Everything random takes a seed and is the same for ever given it. Sources: interquartile mean and
+stratified bootstrap as in rliable (Agarwal et al., NeurIPS 2021), Wilson (1927), McNemar (1947),
+Holm (1979).
 
 Two labels may come with values: `strata`, inside which is resampled, and `worlds`. Episodes of one
 world in several contexts go up and down together; they count as one value, their mean.
 """
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
-Labels = Sequence[object] | None
-Statistic = Callable[[Array], Array]
-"""Takes samples (..., n) and reduces the last axis."""
-
-REPS = 5000  # resamples: the tail of 2.5 % is met within 0.2 %
-_CHUNK = 2_000_000  # numbers drawn at a time, to bound memory
-_NORMAL = NormalDist()
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and the bounds of its interval; NaN where the data say nothing."""
-
-    mean: float
-    low: float
-    high: float
+from grek.eval.resampling import CHUNK, REPS, Array, Interval, Labels, Sample, Statistic, expanded
 
 
 def mean(values: Array) -> Array:
@@ -58,7 +41,7 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     """Interval of a success rate; NaN for n = 0."""
     if n == 0:
         return Interval(math.nan, math.nan, math.nan)
-    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     rate = successes / n
     scale = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / scale
@@ -72,7 +55,7 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
 
 
 def survival_interval(survived: ArrayLike, worlds: Labels = None) -> Interval:
-    """Wilson's interval of a survival rate; n is the number of worlds, which is on the safe side."""
+    """Wilson's interval of a survival rate; n is the number of worlds: on the safe side."""
     stood = np.asarray(survived, float)
     n = len(stood) if worlds is None else len(set(worlds))
     return wilson(float(stood.mean()) * n if n else 0.0, n)
@@ -91,12 +74,12 @@ def bootstrap_interval(
 
     NaNs are left out. The bounds of a single value are NaN: nothing is known of the spread.
     """
-    sample = _Sample.of(values, strata, worlds)
+    sample = Sample.of(values, strata, worlds)
     if not sample.size:
         return Interval(math.nan, math.nan, math.nan)
     draws = sample.resampled(statistic, reps, np.random.default_rng(seed))
     estimate = float(statistic(sample.values))
-    return _expanded(estimate, draws, sample.size, sample.freedom, (1 - confidence) / 2)
+    return expanded(estimate, draws, sample.size, sample.freedom, (1 - confidence) / 2)
 
 
 def traversal_interval(
@@ -133,7 +116,7 @@ def gap_interval(
     heldout_strata: Labels = None,
 ) -> Interval:
     """Mean of `train` minus mean of `heldout`: two unpaired samples, each resampled by strata."""
-    first, second = _Sample.of(train, train_strata), _Sample.of(heldout, heldout_strata)
+    first, second = Sample.of(train, train_strata), Sample.of(heldout, heldout_strata)
     if not first.size or not second.size:
         return Interval(math.nan, math.nan, math.nan)
     rng = np.random.default_rng(seed)
@@ -142,7 +125,7 @@ def gap_interval(
     if not first.freedom or not second.freedom:
         return Interval(estimate, math.nan, math.nan)
     size, freedom = first.size + second.size, first.freedom + second.freedom
-    return _expanded(estimate, draws, size, freedom, 0.025)
+    return expanded(estimate, draws, size, freedom, 0.025)
 
 
 def mcnemar(baseline: ArrayLike, candidate: ArrayLike) -> float:
@@ -165,7 +148,7 @@ def sign_flip(differences: ArrayLike, seed: int, reps: int = 10_000) -> tuple[fl
     observed = values.sum()
     slack = 1e-9 * np.abs(values).sum()  # equal sums in another order count as equal
     low = high = 1
-    chunk = max(_CHUNK // max(len(values), 1), 1)
+    chunk = max(CHUNK // max(len(values), 1), 1)
     for first in range(0, reps, chunk):
         flips = rng.integers(0, 2, (min(chunk, reps - first), len(values)), np.int8)
         sums = 2 * (flips @ values) - observed
@@ -212,12 +195,12 @@ def non_inferiority(
     Superior: low > 0. Non-inferior: low > -margin. Inferior: neither, and high < 0, so the loss is
     real. Else inconclusive: more episodes would tell. The p values are those of `sign_flip`.
     """
-    sample = _Sample.of(differences, strata, worlds)
+    sample = Sample.of(differences, strata, worlds)
     estimate = float(mean(sample.values)) if sample.size else math.nan
     low, high = -math.inf, math.inf
     if sample.freedom:
         draws = sample.resampled(mean, REPS, np.random.default_rng(seed))
-        bounds = _expanded(estimate, draws, sample.size, sample.freedom, alpha)
+        bounds = expanded(estimate, draws, sample.size, sample.freedom, alpha)
         low, high = bounds.low, bounds.high
     p_loss, p_gain = sign_flip(sample.values, seed + 1)
     return Verdict(
@@ -232,102 +215,3 @@ def judge(low: float, margin: float, gain: bool, loss: bool) -> str:
     if low > -margin:
         return "non-inferior"
     return "inferior" if loss else "inconclusive"
-
-
-# -- resampling ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """Values (n,) in the order of their strata, and where the stratum of each begins and ends.
-
-    Where every value has a stratum to itself there is nothing to resample in it, so they make one.
-    """
-
-    values: Array
-    start: NDArray[np.int64]
-    length: NDArray[np.int64]
-    strata: int
-
-    @classmethod
-    def of(cls, values: ArrayLike, strata: Labels = None, worlds: Labels = None) -> "_Sample":
-        array = np.asarray(values, float)
-        labels = list(strata) if strata is not None else [0] * len(array)
-        if worlds is not None and len(set(worlds)) < len(array):
-            array, labels = _by_world(array, labels, worlds)
-        known = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-        code = np.array([known[label] for label in labels], int)
-        keep = ~np.isnan(array)
-        array, code = array[keep], code[keep]
-        if len(set(code.tolist())) == len(code):
-            code = np.zeros(len(code), int)
-        _, code, count = np.unique(code, return_inverse=True, return_counts=True)
-        first = np.cumsum(count) - count
-        order = np.argsort(code, kind="stable")
-        return cls(array[order], first[code[order]], count[code[order]], len(count))
-
-    @property
-    def size(self) -> int:
-        return len(self.values)
-
-    @property
-    def freedom(self) -> int:
-        """Degrees of freedom: values beyond the first of each stratum."""
-        return self.size - self.strata
-
-    def resampled(self, statistic: Statistic, reps: int, rng: np.random.Generator) -> Array:
-        """The statistic of `reps` resamples with replacement inside each stratum (reps,)."""
-        chunk = max(_CHUNK // self.size, 1)
-        draws = []
-        for first in range(0, reps, chunk):
-            u = rng.random((min(chunk, reps - first), self.size))
-            draws.append(statistic(self.values[self.start + (u * self.length).astype(int)]))
-        return np.concatenate(draws)
-
-
-def _by_world(
-    values: Array, strata: Sequence[object], worlds: Sequence[object]
-) -> tuple[Array, list[object]]:
-    """Means of each world, NaNs left out; its stratum is the set of those it was met in."""
-    groups: dict[object, list[int]] = {}
-    for i, world in enumerate(worlds):
-        groups.setdefault(world, []).append(i)
-    means, labels = [], []
-    for ids in groups.values():
-        known = values[ids][~np.isnan(values[ids])]
-        means.append(known.mean() if len(known) else math.nan)
-        labels.append(frozenset(strata[i] for i in ids))
-    return np.array(means), list(labels)
-
-
-def _expanded(estimate: float, draws: Array, size: int, freedom: int, tail: float) -> Interval:
-    """Percentiles of bootstrap draws, widened as few data ask for (Hesterberg 2015, section 4.4).
-
-    The bootstrap divides by n, not by the degrees of freedom, and knows no t distribution: the tail
-    probability is replaced by Phi(-sqrt(n / freedom) t(1 - tail, freedom)), exact for normal means.
-    """
-    if not freedom:
-        return Interval(estimate, math.nan, math.nan)
-    widened = _NORMAL.cdf(-math.sqrt(size / freedom) * t_quantile(1 - tail, freedom))
-    low, high = np.quantile(draws, [widened, 1 - widened])
-    return Interval(estimate, float(low), float(high))
-
-
-def t_quantile(p: float, freedom: int) -> float:
-    """Quantile of Student's t: closed forms for 1 and 2, else the series in 1/freedom.
-
-    Abramowitz and Stegun 26.7.5; within 0.2 % of the truth at p = 0.975 from 3 degrees on.
-    """
-    if freedom == 1:
-        return math.tan(math.pi * (p - 0.5))
-    if freedom == 2:
-        return (2 * p - 1) / math.sqrt(2 * p * (1 - p))
-    z = _NORMAL.inv_cdf(p)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return sum(term / freedom**i for i, term in enumerate(terms))

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from grek.eval.statistics import Interval
+from grek.eval.resampling import Interval
 
 BINS = 20
 

@@ -1,19 +1,19 @@
 """Painted materials: a periodic square of colour and gloss for each, made from noise.
 
-A painter returns the colour (N, N, 3) and the gloss (N, N) in [0, 1], the share of light the surface
-mirrors, of a square of SIZE [m] that continues into itself. Small relief is painted as light and
-shade for a sun in the direction SUN, so stones, ripples and joints look solid without geometry.
-Image row is y, column is x.
+A painter returns the colour (N, N, 3) and the gloss (N, N) in [0, 1], the share of light that the
+surface mirrors, of a square of SIZE [m] that continues into itself. Small relief is painted as
+light and shade for a sun in the direction SUN, so stones, ripples and joints look solid without
+geometry. Image row is y, column is x.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from grek.envs.materials import MATERIALS
 
-Image = NDArray[np.float32]
+Image = NDArray[np.floating]
 Painter = Callable[[np.random.Generator, Image], tuple[Image, Image | float]]
 
 N = 1024  # texels along a side
@@ -26,11 +26,21 @@ def paint(name: str) -> tuple[Image, Image]:
     """Colour (N, N, 3) and gloss (N, N) of the material `name`, always the same."""
     look = MATERIALS[name].look
     painter = _PAINTERS.get(name) or _PATTERNS[look.pattern]
-    rgb, gloss = painter(np.random.default_rng(7), np.float32(look.rgb))
-    return np.clip(rgb, 0, 1), np.broadcast_to(np.float32(gloss), (N, N))
+    rgb, gloss = painter(np.random.default_rng(7), f32(look.rgb))
+    return np.clip(rgb, 0, 1), np.broadcast_to(f32(gloss), (N, N))
+
+
+def film_gloss(name: str) -> float:
+    """Share of light that a full film of water mirrors on the material `name`: litter breaks it."""
+    return 0.2 if MATERIALS[name].look.pattern in ("leaves", "blades", "weave") else 0.48
 
 
 # -- tools -----------------------------------------------------------------------------------
+
+
+def f32(x: ArrayLike) -> Image:
+    """`x` in single precision."""
+    return np.asarray(x, np.float32)
 
 
 def noise(rng: np.random.Generator, along: float, across: float | None = None) -> Image:
@@ -48,15 +58,15 @@ def noise(rng: np.random.Generator, along: float, across: float | None = None) -
 def clouds(rng: np.random.Generator, length: float, octaves: int = 5) -> Image:
     """Noise on all scales below `length` [m], each half as strong as the one above."""
     field = sum(noise(rng, length / 2**i) / 2**i for i in range(octaves))
-    return np.float32(field / np.std(field))
+    return f32(field / np.std(field))
 
 
-def cells(rng: np.random.Generator, count: int, jitter: float = 0.9) -> tuple[Image, Image, Image]:
+def cells(rng: np.random.Generator, count: int) -> tuple[Image, Image, NDArray[np.int32]]:
     """A mosaic of `count` x `count` cells: distance to the nearest and next centre, cell number.
 
     Distances (N, N) are in cell sides (Worley 1996, A cellular texture basis function).
     """
-    centres = 0.5 + jitter * (rng.random((count, count, 2), np.float32) - 0.5)
+    centres = 0.5 + 0.9 * (rng.random((count, count, 2), np.float32) - 0.5)
     at = np.arange(N, dtype=np.float32) * count / N
     cell = at.astype(int)
     near = np.full((N, N), 9, np.float32)
@@ -79,25 +89,25 @@ def sunlit(height: Image) -> Image:
     gx = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) / (2 * TEXEL)
     gy = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) / (2 * TEXEL)
     light = (SUN[2] - gx * SUN[0] - gy * SUN[1]) / np.sqrt(1 + gx**2 + gy**2) / SUN[2]
-    return np.float32(0.45 + 0.55 * np.maximum(light, 0))  # the sky lights what the sun does not
+    return f32(0.45 + 0.55 * np.maximum(light, 0))  # the sky lights what the sun does not
 
 
 def ramp(x: Image, low: float, high: float) -> Image:
     """0 below `low`, 1 above `high`, smooth between; falling if low > high."""
     t = np.clip((x - low) / (high - low), 0, 1)
-    return np.float32(t * t * (3 - 2 * t))
+    return f32(t * t * (3 - 2 * t))
 
 
-def mix(a: Image, b: Image | tuple[float, ...], share: Image | float) -> Image:
+def mix(a: Image, b: ArrayLike, share: ArrayLike) -> Image:
     """Colour `a` (..., 3) where `share` (...) is 0, `b` where it is 1."""
-    share = np.float32(share)[..., None]
-    return a * (1 - share) + np.float32(b) * share
+    t = f32(share)[..., None]
+    return a * (1 - t) + f32(b) * t
 
 
 def grid(period: int) -> tuple[Image, NDArray[np.int64]]:
     """Position within a period of `period` texels in [0, 1), and its number, along one side."""
     at = np.arange(N)
-    return np.float32((at % period + 0.5) / period), at // period
+    return f32((at % period + 0.5) / period), at // period
 
 
 # -- painters --------------------------------------------------------------------------------
@@ -117,7 +127,7 @@ def _concrete(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | floa
 
 
 def _wet_concrete(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
-    dry = np.float32(MATERIALS["dry_concrete"].look.rgb)
+    dry = f32(MATERIALS["dry_concrete"].look.rgb)
     return _concrete(rng, 0.35 * rgb + 0.65 * dry)  # the film itself comes from the wetness
 
 
@@ -141,27 +151,26 @@ def _gravel(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]
         tone = rng.normal(1, 0.22, (count**2, 1)) + rng.normal(0, 0.05, (count**2, 3))
         stone = ramp(far - near, 0.05, 0.16) * (rng.random(count**2)[number] < 0.62)
         dome = size * np.sqrt(np.clip(1 - (near / 0.8) ** 2, 0, 1))
-        image = mix(image, rgb * np.float32(tone)[number], stone)
+        image = mix(image, rgb * f32(tone)[number], stone)
         height = np.where(stone > 0.3, dome + height.mean(), height)
     speckle = 1 + 0.07 * noise(rng, 0.004)
     return image * (speckle * sunlit(0.6 * height))[..., None], 0.0
 
 
 def _carpet(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
-    cream, navy = np.float32((0.80, 0.70, 0.52)), np.float32((0.16, 0.17, 0.30))
+    cream, navy = f32((0.80, 0.70, 0.52)), f32((0.16, 0.17, 0.30))
     at, _ = grid(N // 4)  # one medallion is 0.64 m wide, drawn in knots of 10 mm
-    at = (np.floor(at * 64) + 0.5) / 64 - 0.5
-    x, y = np.abs(at)[None], np.abs(at)[:, None]
-    image = np.zeros((N, N, 3), np.float32) + rgb
+    knot = np.abs((np.floor(at * 64) + 0.5) / 64 - 0.5)
+    x, y = knot[None], knot[:, None]
+    image: Image = np.zeros((N, N, 3), np.float32) + rgb
     diamond = x + y
     for low, high, colour in ((0, 0.07, cream), (0.10, 0.16, navy), (0.19, 0.22, cream)):
         image = mix(image, colour, (diamond >= low) & (diamond < high))
     edge = np.maximum(x, y)
     image = mix(image, navy, edge > 0.43)
     image = mix(image, cream, (edge > 0.41) & (edge < 0.43))
-    image = mix(
-        image, cream, (edge > 0.45) & (edge < 0.48) & ((x * 16 % 1 < 0.4) ^ (y * 16 % 1 < 0.4))
-    )
+    checks = (x * 16 % 1 < 0.4) ^ (y * 16 % 1 < 0.4)
+    image = mix(image, cream, (edge > 0.45) & (edge < 0.48) & checks)
     loop, _ = grid(4)  # loops of 10 mm
     bump = np.sin(np.pi * loop)[None] * np.sin(np.pi * loop)[:, None]
     pile = 1 + 0.10 * noise(rng, 0.006) + 0.05 * noise(rng, 0.25)
@@ -172,11 +181,11 @@ def _ice(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
     depth = clouds(rng, 0.7)
     image = mix(rgb * (1 + 0.05 * depth)[..., None], (0.45, 0.68, 0.80), ramp(depth, -0.3, 1.8))
     warp = 0.06 * clouds(rng, 0.4)
-    for count, width, white in ((4, 0.012, 0.9), (11, 0.02, 0.5)):
+    for count, width, white in ((3, 0.010, 0.9), (7, 0.012, 0.30)):
         near, far, _ = cells(rng, count)
         gap = np.abs(far - near + warp)
         image = mix(
-            image, (0.97, 0.99, 1.0), white * ramp(gap, width, 0) + 0.25 * ramp(gap, 0.15, 0)
+            image, (0.97, 0.99, 1.0), white * ramp(gap, width, 0) + 0.14 * ramp(gap, 0.12, 0)
         )
     bubbles = ramp(noise(rng, 0.006), 2.6, 3.0)
     scratches = ramp(noise(rng, 0.25, 0.0025), 2.7, 3.2) + ramp(noise(rng, 0.0025, 0.3), 2.8, 3.3)
@@ -184,9 +193,9 @@ def _ice(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
 
 
 def _snow(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
-    height = 0.014 * noise(rng, 0.25) + 0.004 * noise(rng, 0.06) + 0.0004 * noise(rng, 0.006)
+    height = 0.022 * noise(rng, 0.25) + 0.006 * noise(rng, 0.06) + 0.0004 * noise(rng, 0.006)
     light = ramp(sunlit(height), 0.5, 1.25)
-    image = mix(np.float32((0.66, 0.74, 0.88)), rgb, 0.35 + 0.65 * light)
+    image = mix(f32((0.55, 0.66, 0.84)), rgb, 0.25 + 0.70 * light)
     sparkle = ramp(rng.standard_normal((N, N), np.float32), 3.2, 3.4)
     return mix(image, (1, 1, 1), sparkle), 0.0
 
@@ -204,21 +213,21 @@ def _mud(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
 
 def _grass(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
     image = np.zeros((N, N, 3), np.float32) + 0.35 * rgb
-    for angle, shade in zip(range(6), (0.5, 0.62, 0.75, 0.88, 1.0, 1.15), strict=True):
+    for angle, shade in zip(range(6), (0.6, 0.75, 0.9, 1.05, 1.2, 1.35), strict=True):
         along, across = ((0.03, 0.0025), (0.0025, 0.03), (0.014, 0.004))[angle % 3]
         blades = np.roll(noise(rng, along, across), angle * 97, angle % 2)
-        colour = rgb * np.float32((0.85 + 0.12 * angle / 2, 1.0, 0.9)) * shade
+        colour = rgb * f32((0.85 + 0.12 * angle / 2, 1.0, 0.9)) * shade
         image = mix(image, colour, ramp(blades, 0.3, 0.9))
     image = mix(image, (0.62, 0.60, 0.30), 0.5 * ramp(noise(rng, 0.02, 0.0025), 2.2, 2.6))
-    return image * (1 + 0.10 * noise(rng, 0.4))[..., None], 0.0
+    return image * (1 + 0.06 * noise(rng, 0.4))[..., None], 0.0
 
 
 def _leaves(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
-    image = np.float32((0.17, 0.14, 0.11)) * (1 + 0.15 * clouds(rng, 0.2))[..., None]
+    image = f32((0.17, 0.14, 0.11)) * (1 + 0.15 * clouds(rng, 0.2))[..., None]
     gloss = np.full((N, N), 0.12, np.float32)
-    colours = np.float32(LEAF_COLOURS)
-    for _ in range(900):
-        size, angle = rng.uniform(14, 26), rng.uniform(0, 2 * np.pi)
+    colours = f32(LEAF_COLOURS)
+    for _ in range(1500):
+        size, angle = rng.uniform(15, 28), rng.uniform(0, 2 * np.pi)
         reach = int(size) + 2
         y, x = np.mgrid[-reach:reach, -reach:reach] / size
         u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
@@ -242,11 +251,11 @@ def _planks(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]
     shift = rng.integers(0, N, rows)[row]
     x = (np.arange(N)[None] + shift[:, None]) % N
     plank = row[:, None] * 2 + x // length
-    along = np.float32(x % length + 0.5) / length
+    along = f32(x % length + 0.5) / length
     grain = noise(rng, 0.25, 0.004) + 0.6 * noise(rng, 0.6, 0.012)
     rings = np.sin(7 * noise(rng, 0.5, 0.035) + 3 * grain)
     tone = rng.normal(1, 0.10, 2 * rows)[plank] * (1 + 0.05 * grain + 0.05 * rings)
-    hue = np.float32(1 + rng.normal(0, 0.03, (2 * rows, 3)))[plank]
+    hue = f32(1 + rng.normal(0, 0.03, (2 * rows, 3)))[plank]
     edge = np.minimum(
         np.minimum(across, 1 - across)[:, None] * SIZE / rows,
         np.minimum(along, 1 - along) * SIZE / 2,
@@ -263,7 +272,7 @@ def _tiles(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
     dark = (number[:, None] + number[None]) % 2
     tone = rng.normal(1, 0.03, (count, count))[number][:, number]
     veins = ramp(np.abs(clouds(rng, 0.5)), 0.10, 0.0)
-    image = mix(rgb * np.float32(tone)[..., None], (0.33, 0.45, 0.50), 0.92 * dark)
+    image = mix(rgb * f32(tone)[..., None], (0.33, 0.45, 0.50), 0.92 * dark)
     image = mix(image, (0.62, 0.62, 0.62), 0.35 * veins)
     grout = ramp(edge, 0.006, 0.004)
     light = sunlit(0.004 * ramp(edge, 0.002, 0.012))
@@ -272,20 +281,20 @@ def _tiles(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
 
 
 def _rubber(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
-    crumb = 1 + 0.16 * noise(rng, 0.004)
-    image = rgb * crumb[..., None]
-    near, _, number = cells(rng, 200)
-    for share, colour in ((0.05, (0.20, 0.50, 0.85)), (0.09, (0.62, 0.64, 0.66))):
-        fleck = (rng.random(200**2) < share)[number] * ramp(near, 0.42, 0.30)
-        image = mix(image, colour, 0.85 * fleck)
-    # Mats of 0.64 m that interlock like a puzzle.
-    at, _ = grid(N // 4)
-    teeth = 0.018 * np.tanh(4 * np.sin(2 * np.pi * 4 * at))
-    fold = 0.64 * (at - np.round(at))
-    seam = np.minimum(np.abs(fold[None] - teeth[:, None]), np.abs(fold[:, None] - teeth[None]))
-    gap = ramp(seam, 0.005, 0.002)
-    light = sunlit(0.0012 * noise(rng, 0.005) - 0.004 * gap)
-    return image * (light * (1 - 0.7 * gap))[..., None], 0.0
+    # Mats of 0.64 m that interlock like a puzzle, two colours in turn, round studs on top.
+    at = np.arange(N) * TEXEL / 0.64
+    tab = 0.022 * np.clip(3 * np.sin(2 * np.pi * 4 * at), -1, 1)  # in mats
+    x, y = f32(at[None] + tab[:, None]), f32(at[:, None] + tab[None])
+    seam = 0.64 * np.minimum(np.abs(x - np.round(x)), np.abs(y - np.round(y)))
+    blue = (np.floor(x) + np.floor(y)) % 2
+    image = mix(rgb, (0.14, 0.24, 0.40), blue) * (1 + 0.06 * noise(rng, 0.005))[..., None]
+    pitch, _ = grid(16)
+    stud = 0.04 * np.hypot(pitch[None] - 0.5, pitch[:, None] - 0.5)
+    raised = ramp(stud, 0.0145, 0.0115) * ramp(seam, 0.012, 0.02)
+    gap = ramp(seam, 0.006, 0.002)
+    light = sunlit(0.0025 * raised - 0.004 * gap)
+    tone = light * (0.9 + 0.25 * raised) * (1 - 0.7 * gap)
+    return image * tone[..., None], 0.03
 
 
 LEAF_COLOURS = (

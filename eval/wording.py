@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grek.eval.statistics import Interval
+from grek.eval.resampling import Interval
 
 Episode = Mapping[str, Any]
 

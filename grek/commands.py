@@ -50,7 +50,7 @@ class Eval:
 
     def run(self) -> int:
         """Score, print, write."""
-        from grek.eval import evaluate
+        from grek.eval import evaluate, report
 
         if self.out is not None:
             check_new(self.out / "scorecard.json", self.force)
@@ -58,9 +58,9 @@ class Eval:
         card = evaluate.score(
             self.policy, self.suite, self.episodes, self.seed, threads, progress("episodes")
         )
-        print(evaluate.table(card))
+        print(report.table(card))
         if self.out is not None:
-            for path in evaluate.write(card, self.out):
+            for path in evaluate.write(card, self.out, self.policy):
                 print(path)
         return 0
 

@@ -21,6 +21,9 @@ from grek.training.config import Symmetry
 from grek.training.policy import WalkPolicy
 
 
+SYMMETRY_WEIGHT = 4.0  # of the asymmetry loss, whose unit is a squared action
+
+
 class PPO(stable_baselines3.PPO):
     """PPO on a `WalkVecEnv`; `mirror` holds order and sign of observation and action columns."""
 
@@ -118,7 +121,7 @@ class PPO(stable_baselines3.PPO):
                 assert entropy is not None
                 loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * entropy.mean()
                 if self.symmetry == "loss":
-                    loss = loss + 0.5 * self._asymmetry(seen)
+                    loss = loss + SYMMETRY_WEIGHT * self._asymmetry(seen)
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), self.max_grad_norm)

@@ -212,7 +212,8 @@ def test_slip_sinkage():
     element = Element(row_of())
     still = element.sink(5e3)
     slide(element, still, 0.15)
-    sunk = next(z for z in np.arange(still, 0.1, 1e-5) if element.at(z, (0.1, 0, 0))[2] >= 5e3)
+    deeper = np.arange(still, 0.1, 2e-5)
+    sunk = next(z for z in deeper if element.at(z, (5.0, 0, 0))[2] >= 5e3)
     assert sunk / still == pytest.approx((1 / 0.375) ** (1 / 1.1), rel=0.05)
 
 
@@ -250,12 +251,13 @@ def test_a_loose_stone_rolls_out_once():
 
 @pytest.mark.parametrize("name", SOFT)
 def test_no_slope_beyond_what_the_step_can_carry(name):
-    """Neither a locked layer nor a strong one: at most 1.5 m / dt^2."""
-    element = Element(row_of(name), 0.005, soil.SOLE_MASS)
-    z = np.linspace(0, 0.3, 3001)
-    pressure = element.path(np.concatenate([z, z[::-1]]))
-    assert np.isfinite(pressure).all()
-    assert np.abs(np.diff(pressure)).max() / 1e-4 <= 1.55 * soil.SOLE_MASS / 0.005**2
+    """Neither a locked layer nor a strong one: m / dt^2 to load it, 1.8 m / dt^2 to unload it."""
+    element = Element(row_of(name, recovery_time=0), 0.005, soil.SOLE_MASS)
+    z = np.linspace(0, 0.1, 1001)
+    loading, unloading = np.diff(element.path(z)), np.diff(element.path(z[::-1]))
+    most = soil.SOLE_MASS / 0.005**2 * 1e-4  # in a step of this path [Pa]
+    assert ((loading >= 0) & (loading <= 1.01 * most)).all()
+    assert ((unloading <= 0) & (unloading >= -1.85 * most)).all()
 
 
 def test_not_a_number_stays_visible():
@@ -266,38 +268,40 @@ def test_not_a_number_stays_visible():
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(SOFT),
     st.sampled_from([0.001, 0.005]),
     st.lists(st.tuples(numbers, numbers, numbers, numbers), min_size=1, max_size=5),
 )
-def test_finite_in_finite_out(name, dt, moments):
-    element = Element(row_of(name), dt, soil.SOLE_MASS)
+def test_finite_in_finite_out(dt, moments):
+    law = coefficients(np.stack([row_of(name) for name in SOFT])[:, None], dt)
+    state = SoilState.untouched(len(SOFT), 1)
     for z, *velocity in moments:
-        assert np.isfinite(element.at(z, tuple(velocity))).all()
-    for array in vars(element.state).values():
+        sinkage, v = np.full((len(SOFT), 1), z), np.tile(velocity, (len(SOFT), 1, 1))
+        assert np.isfinite(soil_traction(law, sinkage, v, state, dt)).all()
+    for array in vars(state).values():
         assert np.isfinite(array).all()
 
 
 place = st.tuples(st.floats(-0.005, 0.015), st.floats(-0.02, 0.02), st.floats(-0.02, 0.02))
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(SOFT), st.lists(place, min_size=1, max_size=5))
-def test_closed_cycles_never_make_energy(name, corners):
-    """Work on the ground along random closed paths, each led round three times."""
-    corners = np.array([(-0.005, 0, 0), *corners, (-0.005, 0, 0)])
-    fine = np.linspace(0, len(corners) - 1, 150 * (len(corners) - 1))
-    lap = np.stack([np.interp(fine, np.arange(len(corners)), c) for c in corners.T], 1)
-    path = np.concatenate([lap] * 3) * (-1, 1, 1)  # sinkage down, the rest is x and y
-    element = Element(row_of(name), 0.001, MASS)
-    velocity = np.diff(path, axis=0, prepend=path[:1]) / element.dt  # z up, x, y
-    stress = np.array(
-        [element.at(-p[0], (v[1], v[2], v[0])) for p, v in zip(path, velocity, strict=True)]
-    )[:, [2, 0, 1]]
-    middle = 0.5 * (velocity[:-1] + velocity[1:]) * element.dt
-    work = -(stress[:-1] * middle)
-    assert work.sum() >= -1e-3 * np.abs(work).sum() - 1e-3
-    for lap_work in work[1:].sum(1).reshape(-1)[: 3 * (len(lap) - 1)].reshape(3, -1):
-        assert lap_work.sum() >= -2e-3 * np.abs(work).sum() - 1e-3
+@settings(max_examples=40, deadline=None)
+@given(st.lists(place, min_size=1, max_size=5))
+def test_closed_cycles_never_make_energy(corners):
+    """Work on every material along random closed paths that are led round three times."""
+    knots = np.array([(-0.005, 0, 0), *corners, (-0.005, 0, 0)])
+    fine = np.linspace(0, len(knots) - 1, 100 * (len(knots) - 1), endpoint=False)
+    lap = np.stack([np.interp(fine, np.arange(len(knots)), c) for c in knots.T], 1)
+    down, x, y = np.concatenate([lap, lap, lap, lap[:1]]).T
+    path = np.stack([x, y, -down], 1)
+    velocity = np.diff(path, axis=0, prepend=path[:1]) / DT
+    n = len(SOFT)
+    law = coefficients(np.stack([row_of(name) for name in SOFT])[:, None], DT, MASS)
+    state, work = SoilState.untouched(n, 1), np.zeros((len(path) - 1, n))
+    for i in range(len(work)):
+        z, v = np.full((n, 1), down[i]), np.tile(velocity[i], (n, 1, 1))
+        stress = soil_traction(law, z, v, state, DT, MASS)[:, 0]
+        work[i] = -stress @ (velocity[i] + velocity[i + 1]) * (DT / 2)
+    laps = work.reshape(3, -1, n)
+    assert (laps.sum(1) >= -2e-3 * np.abs(laps).sum(1) - 1e-3).all()

@@ -106,6 +106,17 @@ def test_falls_in_one_world_are_one_witness() -> None:
     assert result.overall.test.n == 3
 
 
+def test_change_is_the_difference_of_what_is_shown() -> None:
+    made = [cards.episodes(6, seed) for seed in (0, 1)]
+    for episodes in made:
+        for i, episode in enumerate(episodes):
+            episode["world"] = i // 5 if episode["space"] == "heldout" else 100 + i
+    result = compare(*(cards.card(m) for m in made))
+    for line in (*result.lines, result.overall):
+        assert line.test.mean == pytest.approx(line.candidate - line.baseline)
+    assert result.overall.test.n == 24  # two episodes of each of six heldout worlds count once
+
+
 def test_lines_and_text() -> None:
     result = compare(policy(0), policy(1))
     assert [line.key for line in result.lines[:5]] == list(cards.ROWS)

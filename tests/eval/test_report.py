@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from grek.eval import report, svg, wording
+from grek.eval.resampling import Interval
 from grek.eval.scorecard import Card
-from grek.eval.statistics import Interval
 
 from . import cards
 

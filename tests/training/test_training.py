@@ -1,0 +1,247 @@
+"""Training: resumed equals uninterrupted, exported equals trained, PPO equals SB3's."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stable_baselines3
+import torch
+
+from grek.envs.episodes import EpisodeConfig
+from grek.errors import InputError
+from grek.eval import policies
+from grek.training import checkpoint, run_directory
+from grek.training.config import PPOConfig, TrainConfig
+from grek.training.curriculum import Curriculum
+from grek.training.train import make_model, train
+from grek.training.vec_env import WalkVecEnv
+
+SMALL = PPOConfig(rollout=8, minibatches=2, epochs=2, hidden=(32, 16))
+PER_UPDATE = 8 * 8
+
+
+def config(out: Path, updates: int, **changes: object) -> TrainConfig:
+    settings = {"worlds": 8, "threads": 1, "seed": 3, "ppo": SMALL, **changes}
+    return TrainConfig(out=out, steps=updates * PER_UPDATE, **settings)  # type: ignore[arg-type]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.newest(run)[0]["policy"]
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
+    """To the bit on one machine: weights, normaliser, optimiser, worlds, random state."""
+    whole = train(config(tmp_path / "whole", 6))
+    half = train(config(tmp_path / "half", 3))
+    train(dataclasses.replace(config(half, 3), resume=half))
+    one, two = weights(whole), weights(half)
+    assert one.keys() == two.keys()
+    for name in one:
+        assert torch.equal(one[name], two[name]), name
+    assert checkpoint.newest(half)[0]["steps"] == 6 * PER_UPDATE
+
+
+def test_the_same_seed_trains_the_same_policy_and_another_does_not(tmp_path):
+    one = weights(train(config(tmp_path / "one", 2)))
+    two = weights(train(config(tmp_path / "two", 2)))
+    other = weights(train(config(tmp_path / "other", 2, seed=4)))
+    assert all(torch.equal(one[k], two[k]) for k in one)
+    assert not all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_run_directory_holds_what_it_should(tmp_path):
+    run = train(config(tmp_path / "run", 2))
+    saved = json.loads((run / "config.json").read_text())
+    assert saved["train"]["seed"] == 3 and saved["versions"]["mujoco"]
+    lines = (run / "progress.csv").read_text().splitlines()
+    assert len(lines) == 3 and "reward/linear" in lines[0]
+    assert list(run.glob("events.out.tfevents.*"))
+    assert (run / "policy.onnx").is_file()
+    assert not list(run.rglob("*.partial"))
+
+
+def test_exported_policy_equals_the_trained_one(tmp_path):
+    run = train(config(tmp_path / "run", 2))
+    env = WalkVecEnv(8, 1, EpisodeConfig())
+    model = make_model(env, config(tmp_path / "x", 1))
+    model.policy.load_state_dict(weights(run))
+    model.policy.set_training_mode(False)
+    policy = policies.load(str(run))
+    rng = np.random.default_rng(0)
+    observation = rng.normal(0, 3, (200, env.episodes.walk.actor_size)).astype(np.float32)
+    padded = np.zeros((200, *env.observation_space.shape), np.float32)
+    padded[:, : observation.shape[1]] = observation
+    expected, _ = model.predict(padded, deterministic=True)
+    assert policy.act(observation, np.zeros(200, np.uint64), 0) == pytest.approx(expected, abs=1e-5)
+    assert np.abs(expected).max() > 0.01
+
+
+def test_a_policys_bits_do_not_depend_on_how_many_ask(tmp_path):
+    policy = policies.load(str(train(config(tmp_path / "run", 1))))
+    rng = np.random.default_rng(1)
+    observation = rng.normal(0, 1, (50, 45)).astype(np.float32)
+    together = policy.act(observation, np.zeros(50, np.uint64), 0)
+    for i in (0, 15, 16, 49):
+        alone = policy.act(observation[i : i + 1], np.zeros(1, np.uint64), 0)
+        assert np.array_equal(alone[0], together[i])
+
+
+def test_update_equals_stable_baselines(tmp_path):
+    """With the extras off, one update moves every weight as `stable_baselines3.PPO` would."""
+    plain = dataclasses.replace(SMALL, symmetry="none", kl_target=0.0)
+    settings = config(tmp_path / "x", 1, ppo=plain)
+    env = WalkVecEnv(8, 1, EpisodeConfig())
+    env.seed(0)
+    torch.manual_seed(0)
+    model = make_model(env, settings)
+    model.kl_target = None
+    model.set_logger(stable_baselines3.common.logger.Logger(None, []))
+    model._last_obs, model._last_episode_starts = env.reset(), np.ones(8, bool)
+    rng = np.random.default_rng(0)
+    buffer, size = model.rollout_buffer, env.observation_space.shape[0]
+    buffer.reset()
+    with torch.no_grad():
+        for _ in range(model.n_steps):
+            seen = torch.as_tensor(rng.normal(size=(8, size)).astype(np.float32))
+            action, value, log_prob = model.policy(seen)
+            reward, start = rng.normal(size=8).astype(np.float32), rng.random(8) < 0.1
+            buffer.add(seen.numpy(), action.numpy(), reward, start, value, log_prob)
+    buffer.compute_returns_and_advantage(torch.zeros(8), np.zeros(8))
+    begin = {k: v.clone() for k, v in model.policy.state_dict().items()}
+    optimiser = model.policy.optimizer.state_dict()
+
+    def updated(train) -> dict[str, torch.Tensor]:
+        model.policy.load_state_dict(begin)
+        model.policy.optimizer.load_state_dict(optimiser)
+        buffer.generator_ready = False
+        saved = {n: getattr(buffer, n).copy() for n in BUFFERS}
+        np.random.seed(5)  # noqa: NPY002 - SB3's generator
+        train(model)
+        for name, values in saved.items():
+            setattr(buffer, name, values)
+        return {k: v.clone() for k, v in model.policy.named_parameters()}
+
+    ours = updated(type(model).train)
+    theirs = updated(stable_baselines3.PPO.train)
+    for name, weight in theirs.items():
+        assert torch.allclose(ours[name], weight, atol=1e-6), name
+        assert not torch.equal(weight, begin[name]), name
+
+
+BUFFERS = ("observations", "actions", "values", "log_probs", "advantages", "returns")
+
+
+def test_truncated_episodes_are_bootstrapped_as_stable_baselines_does():
+    env = WalkVecEnv(4, 1, EpisodeConfig())
+    model = make_model(env, TrainConfig(ppo=SMALL))
+    last = np.random.default_rng(0).normal(size=(4, *env.observation_space.shape))
+    infos = [
+        {"terminal_observation": last[i].astype(np.float32), "TimeLimit.truncated": i == 2}
+        for i in range(4)
+    ]
+    extra = model._bootstrap(np.array([False, True, True, False]), infos)
+    with torch.no_grad():
+        value = model.policy.predict_values(torch.as_tensor(infos[2]["terminal_observation"])[None])
+    assert extra == pytest.approx([0, 0, model.gamma * float(value), 0])
+
+
+@pytest.mark.parametrize("symmetry", ["augment", "loss"])
+def test_symmetry_makes_policies_more_symmetric(symmetry):
+    env = WalkVecEnv(16, 1, EpisodeConfig(materials=("dry_concrete",)))
+    asymmetry = {}
+    for kind in ("none", symmetry):
+        torch.manual_seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        env.seed(1)
+        model = make_model(
+            env, TrainConfig(worlds=16, ppo=dataclasses.replace(SMALL, symmetry=kind, epochs=5))
+        )
+        model.learn(30 * 128)
+        probe = torch.as_tensor(
+            np.random.default_rng(2)
+            .normal(size=(256, *env.observation_space.shape))
+            .astype(np.float32)
+        )
+        with torch.no_grad():
+            scale = model.policy.mean_action(probe).square().mean()
+            asymmetry[kind] = float(model._asymmetry(probe) / scale)
+    assert asymmetry[symmetry] < asymmetry["none"]
+
+
+def test_learning_rate_follows_the_divergence():
+    model = make_model(WalkVecEnv(2, 1, EpisodeConfig()), TrainConfig(ppo=SMALL))
+    model.rate = 4e-4
+    model._follow(0.05)
+    assert model.rate == pytest.approx(4e-4 / 1.5)
+    model._follow(0.01)
+    assert model.rate == pytest.approx(4e-4 / 1.5)
+    model._follow(0.001)
+    assert model.rate == pytest.approx(4e-4)
+
+
+def test_normaliser_learns_mean_and_variance_and_stays_symmetric():
+    env = WalkVecEnv(2, 1, EpisodeConfig())
+    normaliser = make_model(env, TrainConfig(ppo=SMALL)).policy.normaliser
+    rng = np.random.default_rng(0)
+    size = env.observation_space.shape[0]
+    seen = torch.as_tensor(rng.normal(2.0, 3.0, (5000, size)).astype(np.float32))
+    for part in seen.split(1000):
+        normaliser.update(part)
+    both = torch.cat([seen, seen[:, normaliser.order] * normaliser.sign])
+    assert torch.allclose(normaliser.mean, both.mean(0), atol=1e-2)
+    assert torch.allclose(normaliser.variance, both.var(0), rtol=1e-2)
+    assert torch.allclose(normaliser.mean[normaliser.order] * normaliser.sign, normaliser.mean)
+
+
+def test_curriculum_rises_and_falls():
+    curriculum = Curriculum(level=0.5, step=0.1, few=0.25, many=0.6, batch=10)
+    assert curriculum.record(0, 9) == 0.5  # not yet judged
+    assert curriculum.record(1, 1) == pytest.approx(0.6)
+    assert curriculum.record(4, 10) == pytest.approx(0.6)
+    assert curriculum.record(9, 10) == pytest.approx(0.5)
+
+
+def test_damaged_checkpoints_are_passed_over(tmp_path):
+    run = train(config(tmp_path / "run", 2))
+    good = max((run / "checkpoints").glob("step_*.pt"))
+    damaged = good.with_name("step_999999999999.pt")
+    damaged.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    state, warnings = checkpoint.newest(run)
+    assert state["steps"] == 2 * PER_UPDATE
+    assert len(warnings) == 1 and "step_999999999999.pt" in warnings[0]
+    good.unlink()
+    with pytest.raises(InputError, match="no complete checkpoint"):
+        checkpoint.newest(run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"worlds": 0}, "--worlds 0"),
+        ({"steps": -5}, "--steps -5"),
+        ({"minutes": 1.0, "steps": 5}, "not both"),
+        ({"materials": "sand,lava"}, "unknown material 'lava'"),
+        ({"scenarios": 0}, "--scenarios 0"),
+        ({"seed": -1}, "--seed -1"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_is_made(tmp_path, changes, message):
+    settings = TrainConfig(**{"out": tmp_path / "run", **changes})
+    with pytest.raises(InputError, match=message):
+        run_directory.prepare(settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_existing_runs_are_kept(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="it is a file"):
+        run_directory.prepare(TrainConfig(out=tmp_path / "file", force=True))
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="--force"):
+        run_directory.prepare(TrainConfig(out=tmp_path / "run"))
+    with pytest.raises(InputError, match="not a writable directory"):
+        run_directory.prepare(TrainConfig(out=tmp_path / "file" / "run"))
+    with pytest.raises(InputError, match="cannot resume"):
+        run_directory.prepare(TrainConfig(resume=tmp_path / "nowhere"))
