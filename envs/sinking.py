@@ -62,9 +62,9 @@ class Sinking:
         self._centre, self._wrench = batch.bind("subtree_com"), batch.bind("xfrc_applied")
         n = 2 * ELEMENTS
         self._state = SoilState.untouched(worlds, n)
-        self._laws = [np.zeros(0)] * worlds  # coefficients of each world's slots (C, slots)
-        self._slots = np.zeros((worlds, 0))
-        self._law = np.zeros((0, worlds, n))
+        shape = soil.coefficients(ground.parameters[0], 0.005, SOLE_MASS).shape  # (C, slots)
+        self._slots = np.zeros((worlds, *shape), np.float32)
+        self._law = np.zeros((shape[0], worlds, n), np.float32)
         self._level = np.zeros((worlds, n))  # of the surface, along the normal of the frame [m]
         self._frame = np.zeros((worlds, 2, 3, 3))  # of the ground under each foot, rows x, y, z
         self._dt = np.zeros((worlds, 1), np.float32)
@@ -78,11 +78,7 @@ class Sinking:
             return
         self._stony[world] = bool((rows[:, _RELIEF] > 0).any())
         self._seed[world] = surface.seed
-        law = soil.coefficients(rows, timestep, SOLE_MASS)  # (C, slots)
-        if self._slots.shape[1] == 0:
-            self._slots = np.zeros((len(self._laws), *law.shape))
-            self._law = np.zeros((len(law), *self._level.shape))
-        self._slots[world] = law
+        self._slots[world] = soil.coefficients(rows, timestep, SOLE_MASS)
         self._dt[world] = timestep
         self._state.forget(world)
         self.prints.reset(np.array([world]))
@@ -109,8 +105,9 @@ class Sinking:
         lasting = down & (self.ground.parameter(_RECOVERY, slot, worlds) == 0)
         ahead = np.take(self._xmat[worlds], self._parts.feet, 1)[..., [0, 3]]  # x axes, level part
         ahead = np.repeat(ahead * PRINT, ELEMENTS, 1)
+        depth = state.pressed[worlds] + state.drop[worlds]
         for side in (-1, 1):
-            self.prints.write(worlds, xy + side * ahead, state.pressed[worlds], lasting)
+            self.prints.write(worlds, xy + side * ahead, depth, lasting)
         row, element = np.nonzero(~down)
         state.forget(worlds[row], element)
         if len(stony):
@@ -188,7 +185,7 @@ def _turn(rotation: Array, vector: Array) -> Array:
     return (rotation @ vector[..., None])[..., 0]
 
 
-def _cross(a: Array, b: Array) -> Array:
+def _cross(a: NDArray, b: NDArray) -> NDArray:
     """Cross product over the axis before the last, (..., 3, k)."""
     (ax, ay, az), (bx, by, bz) = ((v[..., 0, :], v[..., 1, :], v[..., 2, :]) for v in (a, b))
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -2)

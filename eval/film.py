@@ -193,7 +193,7 @@ def _light(spec: mujoco.MjSpec, size: tuple[int, int]) -> None:
     visual.global_.fovy = 36
     visual.quality.offsamples = 0
     visual.quality.shadowsize = 0
-    visual.quality.numslices, visual.quality.numstacks = 36, 22
+    visual.quality.numslices, visual.quality.numstacks = 30, 20
     visual.map.znear, visual.map.zfar = 0.05, 150
     visual.headlight.ambient = [0.42, 0.44, 0.48]
     visual.headlight.diffuse = [0.20, 0.20, 0.20]

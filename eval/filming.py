@@ -116,5 +116,3 @@ def caption(walk: Walk, scenario: Scenario, step: int) -> str:
         f"{step * CONTROL_STEP:5.1f} s   {materials.material(name).title}   {scenario.name}\n"
         f"forward {forward:+.2f} m/s   left {left:+.2f} m/s   turn {turn:+.2f} rad/s"
     )
-
-

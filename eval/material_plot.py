@@ -53,7 +53,13 @@ STYLE: dict[Any, Any] = {
     "xtick.color": "#555555",
     "ytick.color": "#555555",
 }
-DIAMOND: dict[str, Any] = {"marker": "D", "s": 22, "facecolor": "white", "linewidth": 1.2, "zorder": 5}
+DIAMOND: dict[str, Any] = {
+    "marker": "D",
+    "s": 22,
+    "facecolor": "white",
+    "linewidth": 1.2,
+    "zorder": 5,
+}
 
 
 def plot(path: Path) -> None:

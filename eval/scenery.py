@@ -128,25 +128,22 @@ class Scenery:
 
     def follow(self, xy: Array, look_for_prints: bool) -> tuple[list[int], list[int]]:
         """Lay the ground around the droid at `xy` [m]; ids of meshes and textures it changed."""
-        meshes: list[int] = []
-        images: list[int] = []
-        moved = False
-        for i, patch in reversed(list(enumerate(self.patches))):
+        moved = []
+        for i, patch in enumerate(self.patches):
             step = STEP * patch.width
             aim = xy - patch.width / 2
             if np.abs(aim - patch.origin).max() > 0.75 * step:
                 patch.origin = np.round(aim / step) * step
-                moved = True
                 self._lay(i)
-                images.append(self._id(patch, "texture"))
-                meshes.append(self._id(patch, "mesh"))
-                if i + 1 < len(self.patches):
-                    self._cut(i + 1)
-                    meshes.append(self._id(self.patches[i + 1], "mesh"))
-        if look_for_prints and self.soft and not moved and self._press(xy):
-            images.append(self._id(self.patches[0], "texture"))
-            meshes.append(self._id(self.patches[0], "mesh"))
-        return sorted(set(meshes)), images
+                moved.append(i)
+        # A patch has its hole where the finer one is now, so either one's move cuts it anew.
+        cut = [i for i in range(1, len(self.patches)) if {i - 1, i} & set(moved)]
+        for i in cut:
+            self._cut(i)
+        if look_for_prints and self.soft and 0 not in moved and self._press(xy):
+            moved.append(0)
+        meshes = [self.model.mesh(self.patches[i].name).id for i in sorted({*moved, *cut})]
+        return meshes, [self.model.texture(self.patches[i].name).id for i in moved]
 
     def tangent(self, xy: Array) -> tuple[float, Array]:
         """Height [m] and unit normal (3,) of the plane that lies best on the ground at `xy`."""
@@ -166,9 +163,6 @@ class Scenery:
         return self._prints[edge:-edge:2, edge:-edge:2]
 
     # -- inside -----------------------------------------------------------------------------
-
-    def _id(self, patch: Patch, kind: str) -> int:
-        return int(getattr(self.model, kind)(patch.name).id)
 
     def _lay(self, i: int) -> None:
         """Write shape and texture of patch `i` at its origin."""

@@ -80,11 +80,10 @@ class Compare:
         """Compare and print a verdict per row."""
         from grek.eval import compare, scorecard
 
-        cards = [
-            scorecard.read(path / "scorecard.json" if path.is_dir() else path)
-            for path in (self.baseline, self.candidate)
-        ]
-        result = compare.compare(*cards, self.margin)
+        if not 0 < self.margin < 1:
+            raise InputError(f"--margin {self.margin} is outside (0, 1)")
+        baseline, candidate = scorecard.read(self.baseline), scorecard.read(self.candidate)
+        result = compare.compare(baseline, candidate, self.margin)
         print(result.text())
         return result.exit_code
 
@@ -153,11 +152,13 @@ class Materials:
         from grek.envs import materials
 
         if self.plot is None:
-            print(materials.table())
+            print(columns(materials.table()))
             return 0
         from grek.eval.material_plot import plot
 
         check_new(self.plot, self.force)
+        if self.plot.suffix not in (".png", ".svg", ".pdf"):
+            raise InputError(f"--plot {self.plot} is not a .png, .svg or .pdf file")
         plot(self.plot)
         print(self.plot)
         return 0
@@ -199,6 +200,15 @@ COMMANDS: dict[str, Any] = {
     "materials": Materials,
     "bench": Bench,
 }
+
+
+def columns(rows: list[list[str]]) -> str:
+    """`rows` of text as a table with aligned columns; the last one is left ragged."""
+    width = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 def check_threads(threads: int) -> int:

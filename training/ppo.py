@@ -20,7 +20,6 @@ from torch.nn import functional
 from grek.training.config import Symmetry
 from grek.training.policy import WalkPolicy
 
-
 SYMMETRY_WEIGHT = 4.0  # of the asymmetry loss, whose unit is a squared action
 
 

@@ -57,7 +57,7 @@ def test_an_episodes_walk_is_remembered():
     steps = np.arange(0, 12, 0.12)
     x, y = np.meshgrid(np.arange(-0.08, 0.08, CELL), np.arange(-0.04, 0.04, CELL))
     sole = np.stack([x.ravel(), y.ravel()], 1)
-    soles = [sole + (s, side) for s in steps for side in (-0.11, 0.11)]
+    soles = [sole + np.array([s, side]) for s in steps for side in (-0.11, 0.11)]
     for place in soles:
         prints.write(np.array([0]), place[None], np.full((1, 18), 0.01), everywhere((1, 18)))
     walked = np.concatenate(soles)[None]

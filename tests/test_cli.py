@@ -1,0 +1,228 @@
+"""The command as a person meets it: exit codes, one line on stderr, nothing half-written."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from grek.__main__ import main
+from grek.envs.contract import contract_of
+from grek.envs.walk import WalkConfig
+
+TINY = ["--worlds", "4", "--threads", "1", "--steps", "256"]
+
+
+def grek(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-m", "grek", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run in this process; asserts exit code 2 and a single line, which it returns."""
+    try:
+        code = main([str(a) for a in arguments])
+    except SystemExit as leaving:
+        code = leaving.code
+    said = capsys.readouterr()
+    assert code == 2, said
+    assert said.err.count("\n") == 1 and said.err.startswith("grek: "), said.err
+    return said.err
+
+
+def actor(path: Path, contract: dict[str, object] | None, inputs: int = 45) -> Path:
+    """A linear policy with any contract."""
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["observation", "w"], ["action"])],
+        "policy",
+        [helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["n", inputs])],
+        [helper.make_tensor_value_info("action", TensorProto.FLOAT, ["n", 10])],
+        [helper.make_tensor("w", TensorProto.FLOAT, [inputs, 10], [0.0] * inputs * 10)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if contract is not None:
+        helper.set_model_props(model, {"grek.contract": json.dumps(contract)})
+    onnx.save(model, path)
+    return path
+
+
+# -- help and start-up ---------------------------------------------------------------------
+
+
+def test_help_and_import_do_not_load_torch():
+    code = (
+        "import sys; from grek.__main__ import parse\n"
+        "try: parse(['--help'])\nexcept SystemExit: pass\n"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'stable_baselines3', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_names_every_command():
+    said = grek("--help")
+    assert said.returncode == 0
+    for name in ("train", "eval", "compare", "render", "scenario", "materials", "bench"):
+        assert name in said.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "compare", "render", "bench"])
+def test_help_of_a_command_shows_flags_and_defaults(command, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main([command, "--help"])
+    assert not leaving.value.code
+    assert "default" in capsys.readouterr().out
+
+
+def test_scenario_prints_json(capsys):
+    assert main(["scenario", "heldout:3"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "heldout:3"
+
+
+def test_materials_prints_units_and_sources(capsys):
+    assert main(["materials"]) == 0
+    said = capsys.readouterr().out
+    assert "sand" in said and "Wong" in said and "m/s" in said
+
+
+# -- bad input -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["scenario", "train:x"], "train:x"),
+        (["scenario", "mars:1"], "mars"),
+        (["scenario", "train:-1"], "train:-1"),
+        (["eval", "nobody"], "nobody"),
+        (["eval", "zero", "--suite", "tiny"], "tiny"),
+        (["eval", "zero", "--episodes", "0"], "0"),
+        (["eval", "zero", "--episodes", "-3"], "-3"),
+        (["eval", "zero", "--episodes", "many"], "many"),
+        (["eval", "zero", "--seed", "-1"], "-1"),
+        (["eval", "zero", "--threads", "-1"], "-1"),
+        (["render", "zero", "--material", "lava"], "lava"),
+        (["render", "zero", "--seconds", "-1"], "-1"),
+        (["render", "zero", "--fps", "30"], "30"),
+        (["render", "zero", "--scenario", "train:1", "--material", "ice"], "not both"),
+        (["compare", "nothing.json", "nothing.json"], "nothing.json"),
+        (["bench", "--repeats", "0"], "0"),
+        (["dance"], "dance"),
+        (["train", "--materials", "lava"], "lava"),
+        (["train", "--worlds", "-4"], "-4"),
+        (["train", "--minutes", "-1"], "-1"),
+        (["train", "--resume", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(arguments, named, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert named in refused(capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_policies_that_are_none(capsys, tmp_path):
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"not a network")
+    assert "not a readable ONNX file" in refused(capsys, "eval", junk)
+    good = actor(tmp_path / "good.onnx", contract_of(WalkConfig()))
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes(good.read_bytes()[:500])
+    assert "cut.onnx" in refused(capsys, "eval", cut)
+    assert "no grek.contract" in refused(capsys, "eval", actor(tmp_path / "bare.onnx", None))
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("joints", ["left_hip_yaw"]),
+        ("control_dt", 0.01),
+        ("observation", {"gyro": [0, 3]}),
+        ("schema", 9),
+        ("gait", {"period": 1}),
+    ],
+)
+def test_policies_with_another_contract(entry, value, capsys, tmp_path):
+    contract = {**contract_of(WalkConfig()), entry: value}
+    said = refused(capsys, "eval", actor(tmp_path / "other.onnx", contract))
+    assert entry in said or "contract" in said
+
+
+def test_policies_with_other_ports(capsys, tmp_path):
+    wide = actor(tmp_path / "wide.onnx", contract_of(WalkConfig()), inputs=46)
+    assert "ports" in refused(capsys, "eval", wide)
+
+
+def test_results_are_not_overwritten(capsys, tmp_path):
+    (tmp_path / "scorecard.json").write_text("mine")
+    assert "--force" in refused(capsys, "eval", "zero", "--out", tmp_path)
+    (tmp_path / "film.mp4").write_text("mine")
+    assert "--force" in refused(capsys, "render", "zero", "--out", tmp_path / "film.mp4")
+    assert "is a directory" in refused(capsys, "render", "zero", "--out", tmp_path)
+    (tmp_path / "file").write_text("x")
+    assert "is a file" in refused(capsys, "eval", "zero", "--out", tmp_path / "file" / "sub")
+    assert (tmp_path / "scorecard.json").read_text() == "mine"
+    (tmp_path / "run").mkdir()
+    assert "--force" in refused(capsys, "train", "--out", tmp_path / "run", *TINY)
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [("grek.eval.canvas._gl_context", "libegl1"), ("imageio_ffmpeg.get_ffmpeg_exe", "ffmpeg")],
+)
+def test_films_name_what_is_missing(broken, named, capsys, tmp_path, monkeypatch):
+    def missing(*_: object) -> None:
+        raise RuntimeError("no such library")
+
+    if named == "ffmpeg":  # wherever there is EGL; elsewhere the first complaint is about that
+        pytest.importorskip("mujoco.egl", exc_type=ImportError)
+    monkeypatch.setattr(broken, missing)
+    assert named in refused(capsys, "render", "zero", "--out", tmp_path / "x.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+# -- train, eval, compare end to end -------------------------------------------------------
+
+
+def test_train_eval_compare(tmp_path):
+    run = tmp_path / "run"
+    said = grek("train", "--out", run, *TINY)
+    assert said.returncode == 0, said.stderr
+    assert (run / "policy.onnx").is_file()
+    for name in ("one", "two"):
+        out = tmp_path / name
+        threads = 1 if name == "one" else 2
+        arguments = ("--suite", "train", "--episodes", 1, "--threads", threads, "--out", out)
+        said = grek("eval", run, *arguments)
+        assert said.returncode == 0, said.stderr
+        assert "dry_concrete" in said.stdout
+        assert {p.name for p in out.iterdir()} == {f"scorecard.{k}" for k in ("json", "md", "html")}
+    one, two = ((tmp_path / n / "scorecard.json").read_bytes() for n in ("one", "two"))
+    assert one == two  # at any number of threads, to the byte
+    card = json.loads(one)
+    assert card["schema"] == 1 and card["suite"]["episodes"] == 1
+    assert {row["context"] for row in card["rows"]} >= {"dry_concrete", "sand"}
+    said = grek("compare", tmp_path / "one", tmp_path / "two" / "scorecard.json")
+    assert said.returncode in (0, 1)
+    (tmp_path / "two" / "scorecard.json").write_bytes(one[: len(one) // 2])
+    assert grek("compare", tmp_path / "one", tmp_path / "two").returncode == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_saves_and_exits_130(tmp_path, number):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "grek", "train", "--out", str(run), "--minutes", "5"]
+    process = subprocess.Popen([*command, "--worlds", "4", "--threads", "1"], stderr=-3, stdout=-3)
+    for _ in range(600):
+        if (run / "progress.csv").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    assert process.wait(60) == 130
+    assert list((run / "checkpoints").glob("step_*.pt")) and (run / "policy.onnx").is_file()
+    said = grek("train", "--resume", run, "--steps", 128)
+    assert said.returncode == 0, said.stderr
