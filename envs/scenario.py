@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grek.envs.materials import MATERIALS
+from grek.envs.materials import MATERIALS, PARAMETERS
 from grek.envs.materials import index as column
 from grek.envs.robot import LEGS
 from grek.envs.spaces import SPACES, Context, Ranges
@@ -21,7 +21,7 @@ from grek.errors import InputError
 TRAINING_SCENARIOS = 300_000  # training draws indices below, evaluation from here on
 EPISODE = 20.0  # [s]
 FIRMER = 3.0  # how much firmer the easiest ground is than the real one
-_BEARING = column("bearing")
+_BEARING, _STONES = column("bearing"), [column("relief"), column("collapse_share")]
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Scenario:
     def eased(self, level: float) -> "Scenario":
         """The same world made easier, for `level` in [0, 1): smaller relief, commands and pushes.
 
-        Ground that gives is up to FIRMER times as firm.
+        Ground that gives is up to FIRMER times as firm, and stones lie smoother and faster.
         """
         if level >= 1:
             return self
@@ -166,14 +166,10 @@ class Scenario:
                 for part in ("slope", "wave_height", "roughness", "step_height")
             },
         )
-        firm = FIRMER ** (1 - level)
-        surface = dataclasses.replace(
-            self.surface,
-            parameters=tuple(
-                tuple(x * firm if i == _BEARING else x for i, x in enumerate(row))
-                for row in self.surface.parameters
-            ),
-        )
+        factors = np.ones(len(PARAMETERS))
+        factors[_BEARING], factors[_STONES] = FIRMER ** (1 - level), level
+        rows = tuple(tuple((factors * row).tolist()) for row in self.surface.parameters)
+        surface = dataclasses.replace(self.surface, parameters=rows)
         speed = 0.5 + 0.5 * level
         commands = tuple(
             dataclasses.replace(

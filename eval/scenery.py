@@ -41,15 +41,19 @@ class GroundView(Protocol):
 
     def height(self, xy: Array) -> Array:
         """Surface before anything stepped on it (k,) [m]."""
+        ...
 
     def material(self, xy: Array) -> NDArray[np.int64]:
         """Index into `names` (k,)."""
+        ...
 
     def wetness(self, xy: Array) -> Array:
         """Share of a full film of water (k,) in [0, 1]."""
+        ...
 
     def footprint(self, xy: Array) -> Array:
         """How deep the surface is pressed (k,) [m]."""
+        ...
 
 
 @dataclass

@@ -32,7 +32,7 @@ def paint(name: str) -> tuple[Image, Image]:
 
 def film_gloss(name: str) -> float:
     """Share of light that a full film of water mirrors on the material `name`: litter breaks it."""
-    return 0.2 if MATERIALS[name].look.pattern in ("leaves", "blades", "weave") else 0.48
+    return 0.3 if MATERIALS[name].look.pattern in ("leaves", "blades", "weave") else 0.48
 
 
 # -- tools -----------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def _planks(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]
     )
     gap = ramp(edge, 0.004, 0.0012)
     light = sunlit(0.003 * ramp(edge, 0.0, 0.008))
-    return rgb * hue * (tone * light * (1 - 0.75 * gap))[..., None], 0.07 * (1 - gap)
+    return rgb * hue * (tone * light * (1 - 0.75 * gap))[..., None], 0.0
 
 
 def _tiles(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
@@ -294,7 +294,7 @@ def _rubber(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]
     gap = ramp(seam, 0.006, 0.002)
     light = sunlit(0.0025 * raised - 0.004 * gap)
     tone = light * (0.9 + 0.25 * raised) * (1 - 0.7 * gap)
-    return image * tone[..., None], 0.03
+    return image * tone[..., None], 0.0
 
 
 LEAF_COLOURS = (

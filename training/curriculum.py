@@ -13,8 +13,8 @@ class Curriculum:
 
     level: float = 0.2
     step: float = 0.1
-    few: float = 0.40
-    many: float = 0.70
+    few: float = 0.60
+    many: float = 0.80
     batch: int = 128
     ended: int = 0
     fallen: int = 0

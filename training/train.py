@@ -31,7 +31,7 @@ def train(config: TrainConfig) -> Path:
     """
     run, config, state = run_directory.prepare(config)
     threads = config.threads or os.cpu_count() or 1
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     np.random.seed(config.seed)  # noqa: NPY002 - what SB3 shuffles with
     episodes = EpisodeConfig(
