@@ -1,0 +1,76 @@
+"""What is installed is what lies in the folders, and rooms import in one direction only."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("assets", "envs", "training", "eval")
+ALLOWED = {  # what a room may import from, besides itself
+    "assets": set(),
+    "envs": {"assets"},
+    "training": {"assets", "envs"},
+    "eval": {"assets", "envs"},
+}
+SHARED = {"errors", "provenance"}  # of the package grek itself
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of everything that `path` imports, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_run_one_way(room):
+    for path in (ROOT / room).glob("*.py"):
+        for name in imports(path):
+            package, _, rest = name.partition(".")
+            if package == "grek":
+                other = rest.split(".")[0]
+                assert other in ALLOWED[room] | SHARED | {room, "__version__"}, (path.name, name)
+            if room in ("envs", "eval", "assets"):
+                assert package not in ("torch", "stable_baselines3"), (path.name, name)
+
+
+def test_every_folder_of_code_is_packaged():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    rooms = {p.parent.relative_to(ROOT).as_posix() for p in ROOT.glob("*/**/*.py")}
+    rooms = {r for r in rooms if r.split("/")[0] in (*ROOMS, "grek")}
+    mapped = {settings["package-dir"].get(p, p) for p in settings["packages"]}
+    assert rooms == mapped
+    for room in ROOMS:
+        assert (ROOT / "typings" / "grek" / room).resolve() == ROOT / room
+
+
+def test_modules_stay_small():
+    for path in ROOT.glob("*/*.py"):
+        if path.parent.name in (*ROOMS, "grek"):
+            assert len(path.read_text().splitlines()) <= 350, path
+
+
+def test_a_wheel_holds_the_droid_and_the_policies(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
+    built = subprocess.run(
+        [*command, "-w", str(tmp_path), str(ROOT)], capture_output=True, text=True, check=False
+    )
+    if "No module named 'setuptools'" in built.stderr or "BackendUnavailable" in built.stderr:
+        pytest.skip("no setuptools to build with")
+    assert built.returncode == 0, built.stderr
+    names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    for name in ("grek/__init__.py", "grek/py.typed", "grek/envs/walk.py", "grek/eval/film.py"):
+        assert name in names
+    shipped = {p.relative_to(ROOT).as_posix() for p in (ROOT / "assets").rglob("*") if p.is_file()}
+    shipped = {f"grek/{name}" for name in shipped if "__pycache__" not in name}
+    assert shipped <= names
+    assert not any(name.startswith(("envs/", "tests/", "eval/")) for name in names)
