@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grek.envs import robot
 from grek.envs.ground import Ground, add_planes
-from grek.envs.robot import HOME, JOINTS, LEGS, SAG, STAND_HEIGHT, Array
+from grek.envs.robot import HOME, LEGS, SAG, Array
 from grek.envs.scenario import Numerics, Scenario
 from grek.envs.sinking import LOADED, Sinking
 from grek.errors import InputError
@@ -318,14 +318,11 @@ class Simulation:
 
 
 def _upright(heading: Array, normal: Array) -> Array:
-    """Quaternions (n, 4) that face `heading` (n,) [rad] and stand along `normal` (n, 3)."""
-    yaw = np.stack([np.cos(heading / 2), 0 * heading, 0 * heading, np.sin(heading / 2)], 1)
-    tilt = np.stack([1 + normal[:, 2], -normal[:, 1], normal[:, 0], 0 * heading], 1)
-    tilt /= np.sqrt((tilt**2).sum(1, keepdims=True))
-    result = np.empty_like(yaw)
-    for i in range(len(yaw)):
-        mujoco.mju_mulQuat(result[i], tilt[i], yaw[i])
-    return result
+    """Quaternions (n, 4) that face `heading` (n,) [rad] and stand along `normal` (n, 3).
 
-
-__all__ = ["CONTROL_STEP", "JOINTS", "STAND_HEIGHT", "Simulation", "State"]
+    A turn about z, then the shortest turn from z to the normal: (w, x, y, 0) (cos, 0, 0, sin).
+    """
+    cos, sin = np.cos(heading / 2), np.sin(heading / 2)
+    tilt = np.stack([1 + normal[:, 2], -normal[:, 1], normal[:, 0]], 1)
+    w, x, y = (tilt / np.sqrt((tilt**2).sum(1, keepdims=True))).T
+    return np.stack([w * cos, x * cos + y * sin, y * cos - x * sin, w * sin], 1)

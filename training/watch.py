@@ -2,6 +2,7 @@
 
 import csv
 import signal
+import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from grek.training.ppo import PPO
 from grek.training.vec_env import WalkVecEnv
 
 CHECKPOINT_EVERY = 120.0  # [s]
+LINE_EVERY = 30.0  # [s]
 DEFAULT_MINUTES = 10.0
 
 
@@ -32,15 +34,11 @@ class Watch(BaseCallback):
             minutes = DEFAULT_MINUTES
         self.seconds = None if minutes is None else 60 * minutes
         self.interrupted = False
-        self.began = self.saved = time.monotonic()
+        self.began = self.saved = self.spoke = time.monotonic()
         self.terms: dict[str, float] = {}
-        self.sums = {"episodes": 0, "falls": 0, "broken": 0}
-        self.lived = 0
-
-    @property
-    def minutes(self) -> float:
-        """Since training began."""
-        return (time.monotonic() - self.began) / 60
+        self.sums = {"episodes": 0, "falls": 0}
+        self.lived = 0  # steps since the last row
+        self.named = 0  # failures of the simulator told so far
 
     @property
     def done(self) -> bool:
@@ -50,7 +48,8 @@ class Watch(BaseCallback):
 
     def __enter__(self) -> "Watch":
         total = self.config.steps if self.config.steps else round(self.seconds or 0)
-        self.bar = tqdm(total=total, unit="step" if self.config.steps else "s", smoothing=0.1)
+        unit = "step" if self.config.steps else "s"
+        self.bar = tqdm(total=total, unit=unit, smoothing=0.1, disable=not sys.stderr.isatty())
         self.handlers = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -104,15 +103,26 @@ class Watch(BaseCallback):
                 model.logger.record(key if "/" in key else f"run/{key}", value)
         model.logger.dump(model.num_timesteps)
         self._write(row)
-        self.bar.set_postfix_str(
-            f"{row['steps_per_second']} steps/s, level {row['level']}, reward {row['reward']:.2f}"
-        )
+        self._say(row, env)
         self.bar.update((steps if self.config.steps else round(seconds)) - self.bar.n)
         self.terms, self.lived = {}, 0
         self.sums = dict.fromkeys(self.sums, 0)
         if time.monotonic() - self.saved > CHECKPOINT_EVERY:
             checkpoint.save(self.run / "checkpoints", model, env, self.curriculum)
             self.saved = time.monotonic()
+
+    def _say(self, row: dict[str, Any], env: WalkVecEnv) -> None:
+        """The bar on a terminal, a line now and then when piped; failures by name in any case."""
+        said = (
+            f"{row['steps_per_second']} steps/s, level {row['level']}, reward {row['reward']:.2f}"
+        )
+        self.bar.set_postfix_str(said)
+        if self.bar.disable and time.monotonic() - self.spoke > LINE_EVERY:
+            self.spoke = time.monotonic()
+            print(f"{row['seconds']:.0f} s, {row['steps']} steps, {said}", file=sys.stderr)
+        for name in env.episodes.walk.broken[self.named :]:
+            print(f"the simulator failed in {name}; that episode ended", file=sys.stderr)
+        self.named = len(env.episodes.walk.broken)
 
     def _write(self, row: dict[str, Any]) -> None:
         path = self.run / "progress.csv"
