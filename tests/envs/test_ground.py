@@ -170,10 +170,11 @@ def test_a_steeper_place_has_a_steeper_plane():
     on = sled.Sled(replace(WAVES, wave_heading=0.0))
     on.place(0.0)
     soles = on.batch.bind("geom_xpos")[:, on.geoms]
-    gaps = on.ground.clearance(soles)
+    gaps, rigid = on.ground.clearance(soles)
     height, normal = on.ground.terrain.height_and_normal(soles[..., :2])
     exact = (soles[..., 2] - height) * normal[..., 2] - SOLE_RADIUS
     assert gaps == pytest.approx(exact, abs=5e-4)
+    assert np.array_equal(gaps, rigid)  # there is no layer that gives
 
 
 def test_every_sole_point_meets_only_its_own_plane():
