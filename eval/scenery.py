@@ -164,7 +164,11 @@ class Scenery:
     def prints(self) -> Array:
         """Depth pressed at the vertices of the innermost patch [m]."""
         edge = 2 * self.patches[0].margin
-        return self._prints[edge:-edge:2, edge:-edge:2]
+        depth = self._prints[edge:-edge:2, edge:-edge:2].copy()
+        depth[[0, -1]] = depth[:, [0, -1]] = (
+            0  # the rim meets the next patch, without a gap
+        )
+        return depth
 
     # -- inside -----------------------------------------------------------------------------
 
