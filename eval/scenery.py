@@ -165,9 +165,7 @@ class Scenery:
         """Depth pressed at the vertices of the innermost patch [m]."""
         edge = 2 * self.patches[0].margin
         depth = self._prints[edge:-edge:2, edge:-edge:2].copy()
-        depth[[0, -1]] = depth[:, [0, -1]] = (
-            0  # the rim meets the next patch, without a gap
-        )
+        depth[[0, -1]] = depth[:, [0, -1]] = 0  # the rim meets the next patch, without a gap
         return depth
 
     # -- inside -----------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_steps_are_level_apart_from_their_edges_and_within_their_height():
     x = np.linspace(0, 40, 40001)
     xy = np.stack([x, np.zeros_like(x)], 1)[None]
     height, normal = (a[0] for a in made.height_and_normal(xy))
-    assert 0 <= height.min() and height.max() <= 0.03
+    assert height.min() >= 0 and height.max() <= 0.03
     assert height.max() - height.min() > 0.02
     assert (normal[:, 2] == 1).mean() == pytest.approx(1 - 0.03 / 0.4, abs=0.02)
     assert np.abs(np.diff(height)).max() < 0.003  # no cliffs: edges are bevelled
