@@ -5,6 +5,7 @@ silently. The contract travels with the policy and is checked by name before it 
 """
 
 import dataclasses
+import math
 from typing import Any
 
 from grek.envs import observations
@@ -46,18 +47,40 @@ def config_of(contract: dict[str, Any], source: str) -> WalkConfig:
         gait = dict(contract["gait"])
         config = WalkConfig(
             action_scale=tuple(float(x) for x in contract["action_scale"]),
-            history=int(contract["history"]),
+            history=min(max(int(contract["history"]), 0), 50),
             gait=Gait(**{**gait, "gain": tuple(gait["gain"])}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{source}: the contract lacks or garbles {error}") from None
     wanted = contract_of(config)
-    for entry in ("schema", "task", "observation", "joints", "default_pose", "control_dt"):
+    for entry in (
+        "schema",
+        "task",
+        "observation",
+        "joints",
+        "default_pose",
+        "action_limit",
+        "control_dt",
+        "physics_dt",
+    ):
         if contract.get(entry) != wanted[entry]:
             raise InputError(
                 f"{source}: the contract's {entry} is {contract.get(entry)!r},"
                 f" this environment has {wanted[entry]!r}"
             )
+    shape = config.gait
+    numbers = (*vars(shape).values(), *config.action_scale)
+    flat = [x for n in numbers for x in (n if isinstance(n, tuple) else (n,))]
+    sound = all(isinstance(x, int | float) and math.isfinite(x) for x in flat)
+    if not (
+        sound
+        and len(shape.gain) == 3
+        and 0 < shape.duty < 1
+        and 0 <= shape.quickening < shape.period
+    ):
+        raise InputError(
+            f"{source}: the contract's gait or action_scale is no set of sound numbers"
+        )
     if len(config.action_scale) != LEGS:
         raise InputError(
             f"{source}: the contract scales {len(config.action_scale)} actions, not {LEGS}"

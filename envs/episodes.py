@@ -55,9 +55,12 @@ class Episodes:
         """Begin an episode in each of `worlds`, in the scenarios `names` or in drawn ones."""
         if names is None:
             scenarios = [self._draw(self.generators[world]) for world in worlds]
+            self._levels[worlds] = self.level
         else:
-            scenarios = [parse(name) for name in names]
-        self._levels[worlds] = self.level
+            if isinstance(names, str) or len(names) != len(worlds):
+                raise InputError(f"{len(worlds)} worlds need as many scenario names, got {names!r}")
+            scenarios = [parse(name, self.config.materials) for name in names]
+            self._levels[worlds] = 1.0
         self.walk.reset(worlds, scenarios)
 
     def stagger(self) -> None:

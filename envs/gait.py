@@ -103,8 +103,10 @@ def reference(gait: Gait, phase: Array, command: Array) -> Array:
 def leg_ik(x: Array, y: Array, z: Array, yaw: Array, side: float) -> Array:
     """Joint angles (n, 5) [rad] that put the ankle at x, y, z (n,) [m] in the torso frame.
 
-    The foot is level and turned by `yaw` (n,) [rad]; `side` is +1 for the left leg, -1 for the
-    right one. Points out of reach are approached along the line from the hip.
+    With a `yaw` (n,) [rad] the whole leg is turned by it about the hip's yaw axis afterwards, which
+    moves the ankle along: in turns the gait oversteps a rigid turn by half, as it does forward.
+    The foot is level; `side` is +1 for the left leg, -1 for the right one. Points out of reach are
+    approached along the line from the hip.
     """
     lateral = y - HIP_OFFSET * side  # from the roll axis
     down = np.sqrt(np.maximum(lateral**2 + z**2 - HIP_OFFSET**2, 1e-6))

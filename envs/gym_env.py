@@ -1,5 +1,6 @@
 """The Gymnasium faces of the walking task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
 
+import dataclasses
 from typing import Any
 
 import gymnasium
@@ -25,6 +26,11 @@ def _spaces(episodes: Episodes, privileged: bool) -> tuple[spaces.Box, spaces.Bo
     )
 
 
+def _config(config: EpisodeConfig | None, space: str | None) -> EpisodeConfig:
+    config = config or EpisodeConfig()
+    return config if space is None else dataclasses.replace(config, space=space)
+
+
 class WalkEnv(gymnasium.Env[Any, Any]):
     """One droid. `options={"scenario": "train:41"}` in reset picks the world by name.
 
@@ -36,14 +42,14 @@ class WalkEnv(gymnasium.Env[Any, Any]):
 
     def __init__(
         self,
-        space: str = "train",
+        space: str | None = None,
         privileged: bool = False,
         render_mode: str | None = None,
         config: EpisodeConfig | None = None,
     ) -> None:
         self.render_mode = render_mode
         self.privileged = privileged
-        self.episodes = Episodes(1, 1, config or EpisodeConfig(space=space))
+        self.episodes = Episodes(1, 1, _config(config, space))
         self.observation_space, self.action_space = _spaces(self.episodes, privileged)
 
     def reset(
@@ -82,7 +88,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def __init__(
         self,
         num_envs: int = 1,
-        space: str = "train",
+        space: str | None = None,
         threads: int = 1,
         privileged: bool = False,
         config: EpisodeConfig | None = None,
@@ -91,7 +97,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         del max_episode_steps  # the task ends its episodes itself
         self.num_envs = num_envs
         self.privileged = privileged
-        self.episodes = Episodes(num_envs, threads, config or EpisodeConfig(space=space))
+        self.episodes = Episodes(num_envs, threads, _config(config, space))
         single = _spaces(self.episodes, privileged)
         self.single_observation_space, self.single_action_space = single
         self.observation_space, self.action_space = (

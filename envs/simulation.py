@@ -199,7 +199,7 @@ class Simulation:
         self.batch.forward(ids=ids, stage=_CURRENT)
         soles = self._soles[ids][:, self.parts.sole_geoms]
         height, normals = self.ground.terrain.height_and_normal(soles[..., :2], ids)
-        gap = (soles[..., 2] - height) * normals[..., 2] - robot.SOLE_RADIUS
+        gap = soles[..., 2] - height - robot.SOLE_RADIUS / normals[..., 2]  # straight down
         self.qpos[ids, 2] = -gap.min(1) + 0.0005
         self.ground.normal[ids] = normal
 
@@ -211,6 +211,8 @@ class Simulation:
         `push_w` (n, 3) is a force on the torso in the world frame [N]. Motors read the same
         encoders as the observation, so an encoder's offset shifts what a target means.
         """
+        if not self._groups and not self.paused.all():
+            raise RuntimeError("reset the worlds before stepping them")
         self.ctrl[:] = targets
         self.ctrl[:, :LEGS] -= self._offset
         if push_w is not None:
@@ -248,6 +250,7 @@ class Simulation:
         finite = np.isfinite(self.qpos).all(1) & np.isfinite(self.qvel).all(1)
         broken = (warnings > self._warnings) | ~finite
         broken[list(failed)] = True
+        broken &= ~self.paused
         self._warnings = warnings
         rotation = self._xmat[:, parts.torso].reshape(-1, 3, 3)
         soles = np.take(self._soles, parts.sole_geoms, 1)  # (n, 8, 3)

@@ -164,7 +164,11 @@ def falls_per_km(survived: Array, distances: Array) -> float:
 
 
 def torque_saturation(log: EpisodeLog) -> Array:
-    """Share of joints and steps within 1 % of the torque limit; NaN without a step up."""
+    """Share of joints and steps within 1 % of the torque limit; NaN without a step up.
+
+    Torque is that of the last physics step, the limit that of the speed at its end: on the sloping
+    part of the motors' curve the share is a little too low while a joint brakes.
+    """
     full = np.abs(log.torque) >= SATURATED * np.maximum(log.torque_limit, 0)
     return _mean_up(full.mean(2), _up(log))
 

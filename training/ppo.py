@@ -111,7 +111,8 @@ class PPO(stable_baselines3.PPO):
                     seen, done = self._mirror(seen, done, own[:, None] == 0)
                 value, log_prob, entropy = policy.evaluate_actions(seen, done)
                 gain = advantage[pick]
-                gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+                if len(gain) > 1:
+                    gain = (gain - gain.mean()) / (gain.std() + 1e-8)
                 log_ratio = log_prob - old_log_prob[pick]
                 ratio = log_ratio.exp()
                 clipped = ratio.clamp(1 - clip, 1 + clip)
@@ -126,7 +127,9 @@ class PPO(stable_baselines3.PPO):
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), self.max_grad_norm)
                 optimizer.step()
                 with torch.no_grad():
-                    divergences.append(((ratio - 1 - log_ratio) * own).sum() / own.sum())
+                    divergences.append(
+                        ((ratio - 1 - log_ratio) * own).sum() / own.sum().clamp(min=1)
+                    )
                 losses.append(torch.stack([policy_loss.detach(), value_loss.detach()]))
         divergence = float(torch.stack(divergences).mean())
         self._follow(divergence)

@@ -26,9 +26,13 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
     if config.resume is not None:
         return _resumed(config, config.resume)
     run = config.out
-    if run.exists() and not (config.force and run.is_dir()):
-        hint = "it is a file" if run.is_file() else "use --force to replace it"
-        raise InputError(f"{run} exists; {hint}")
+    if run.exists() or run.is_symlink():
+        if not run.is_dir() or run.is_symlink():
+            raise InputError(f"{run} exists; it is a file or a link")
+        if not config.force:
+            raise InputError(f"{run} exists; use --force to replace it")
+        if any(run.iterdir()) and not (run / "config.json").is_file():
+            raise InputError(f"{run} exists and is no run directory; it is not replaced")
     parent = next(p for p in run.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"cannot write {run}: {parent} is not a writable directory")
@@ -44,6 +48,19 @@ def check(config: TrainConfig) -> None:
     """Raise InputError for the first setting that makes no sense."""
     if config.minutes is not None and config.steps is not None:
         raise InputError("give --minutes or --steps, not both")
+    ppo = config.ppo
+    bounds: tuple[tuple[str, float, float, float], ...] = (
+        ("rollout", ppo.rollout, 1, 10_000),
+        ("minibatches", ppo.minibatches, 1, 10_000),
+        ("epochs", ppo.epochs, 1, 1000),
+        ("gamma", ppo.gamma, 0, 1),
+        ("gae-lambda", ppo.gae_lambda, 0, 1),
+        ("clip", ppo.clip, 0, 10),
+        ("learning-rate", ppo.learning_rate, 0, 1),
+    )
+    for name, number, low, high in bounds:
+        if not low <= number <= high:
+            raise InputError(f"--ppo.{name} {number} is outside [{low:g}, {high:g}]")
     for name, low, high in (
         ("minutes", 0, 1e5),
         ("steps", 1, 1e11),
@@ -71,13 +88,14 @@ def materials(text: str) -> tuple[str, ...] | None:
 
 
 def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[str, Any]]:
+    added = {"minutes": config.minutes, "steps": config.steps, "resume": run, "out": run}
     try:
         saved = json.loads((run / "config.json").read_text())["train"]
-    except (OSError, ValueError, KeyError) as error:
+        saved["ppo"] = PPOConfig(**{**saved["ppo"], "hidden": tuple(saved["ppo"]["hidden"])})
+        settings = TrainConfig(**{**saved, **added})
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot resume {run}: config.json: {error}") from None
-    saved["ppo"] = PPOConfig(**{**saved["ppo"], "hidden": tuple(saved["ppo"]["hidden"])})
-    added = {"minutes": config.minutes, "steps": config.steps, "resume": run, "out": run}
     state, warnings = checkpoint.newest(run)
     for warning in warnings:
         print(f"grek: {warning}", flush=True)
-    return run, TrainConfig(**{**saved, **added}), state
+    return run, settings, state

@@ -13,6 +13,7 @@ from grek.envs.episodes import EpisodeConfig
 from grek.envs.observations import PRIVILEGED
 from grek.envs.robot import LEGS, MIRROR, MIRROR_SIGN
 from grek.envs.walk import WalkConfig
+from grek.errors import InputError
 from grek.provenance import versions
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
@@ -49,7 +50,10 @@ def train(config: TrainConfig) -> Path:
         model._last_episode_starts = np.ones(env.num_envs, bool)
         env.episodes.stagger()
     else:
-        checkpoint.restore(state, model, env, curriculum)
+        try:
+            checkpoint.restore(state, model, env, curriculum)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
     model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
     with Watch(config, run, curriculum, model.num_timesteps) as watch:
         learn(model, watch, config.steps)

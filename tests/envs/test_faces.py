@@ -122,3 +122,14 @@ def test_history_lengthens_the_observation_by_whole_readings():
 def test_unknown_material_is_refused():
     with pytest.raises(InputError, match="unknown material 'lava'"):
         WalkEnv(config=EpisodeConfig(materials=("lava",)))
+
+
+def test_space_and_config_go_together():
+    env = WalkEnv(space="heldout", config=EpisodeConfig(scenarios=1))
+    assert env.reset()[1]["scenario"] == "heldout:0"
+
+
+@pytest.mark.parametrize("names", ["train:1", ["train:1"]])
+def test_as_many_names_as_worlds(names):
+    with pytest.raises(InputError, match="2 worlds"):
+        WalkVectorEnv(2).reset(options={"scenario": names})

@@ -7,6 +7,7 @@ import pytest
 from grek.envs.robot import HOME, LEGS, SAG
 from grek.envs.scenario import Numerics, Scenario, ScenarioSpace
 from grek.envs.simulation import CONTROL_STEP, Simulation
+from grek.envs.terrain import Shape
 from grek.errors import InputError
 
 WORLDS = 6
@@ -176,3 +177,16 @@ def test_targets_arrive_late_by_the_delay():
 def test_absurd_sizes_are_refused(worlds, threads):
     with pytest.raises(InputError, match="at least 1"):
         Simulation(worlds, threads)
+
+
+def test_droids_start_on_the_ground_and_not_in_it():
+    steep = Scenario(shape=Shape(slope=0.2, wave_height=0.05, seed=2), heading=1.0)
+    simulation = Simulation(2)
+    simulation.reset([0, 1], [Scenario(), steep])
+    clearance = simulation.state().clearance
+    assert clearance.min(1) == pytest.approx([0.0005, 0.0005], abs=4e-4)
+
+
+def test_stepping_before_a_reset_is_an_error():
+    with pytest.raises(RuntimeError, match="reset"):
+        Simulation(1).step(targets(1, 1)[0])

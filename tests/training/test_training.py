@@ -245,3 +245,33 @@ def test_existing_runs_are_kept(tmp_path):
         run_directory.prepare(TrainConfig(out=tmp_path / "file" / "run"))
     with pytest.raises(InputError, match="cannot resume"):
         run_directory.prepare(TrainConfig(resume=tmp_path / "nowhere"))
+
+
+def test_force_replaces_runs_only(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("x")
+    with pytest.raises(InputError, match="no run directory"):
+        run_directory.prepare(TrainConfig(out=mine, force=True))
+    assert (mine / "thesis.txt").exists()
+    (tmp_path / "link").symlink_to(mine)
+    with pytest.raises(InputError, match="link"):
+        run_directory.prepare(TrainConfig(out=tmp_path / "link", force=True))
+
+
+def test_resuming_what_does_not_fit_is_refused(tmp_path):
+    run = train(config(tmp_path / "run", 1))
+    settings = json.loads((run / "config.json").read_text())
+    settings["train"]["worlds"] = 4
+    (run / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match="does not fit"):
+        train(TrainConfig(resume=run, steps=64))
+    (run / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"config\.json"):
+        train(TrainConfig(resume=run, steps=64))
+
+
+def test_one_world_trains_without_becoming_undefined(tmp_path):
+    tiny = dataclasses.replace(SMALL, rollout=33, minibatches=4)
+    run = train(config(tmp_path / "run", 1, worlds=1, ppo=tiny))
+    assert all(torch.isfinite(w).all() for w in weights(run).values())
