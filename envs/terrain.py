@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grek.envs.robot import Array
 
@@ -61,11 +62,11 @@ class FourierField:
         self.wave_vectors[world] = rng.standard_normal((FEATURES, 2)) / length
         self.phases[world] = rng.uniform(0, 2 * np.pi, FEATURES)
 
-    def angle(self, xy: Array, worlds: Array | slice) -> Array:
+    def angle(self, xy: Array, worlds: NDArray | slice) -> Array:
         """k . p + phase of every feature: (m, points, FEATURES) at xy (m, points, 2) [m]."""
         return xy @ self.wave_vectors[worlds].swapaxes(1, 2) + self.phases[worlds][:, None]
 
-    def value(self, xy: Array, worlds: Array | slice) -> Array:
+    def value(self, xy: Array, worlds: NDArray | slice) -> Array:
         """The field (m, points) at xy (m, points, 2) [m] of `worlds` (m,)."""
         return np.sqrt(2 / FEATURES) * np.cos(self.angle(xy, worlds)).sum(2)
 
@@ -96,7 +97,7 @@ class Terrain:
         parts = (shape.slope, shape.wave_height, shape.roughness, shape.step_height)
         self.flat[world] = not any(parts)
 
-    def height_and_normal(self, xy: Array, worlds: Array | slice = slice(None)) -> tuple:
+    def height_and_normal(self, xy: Array, worlds: NDArray | slice = slice(None)) -> tuple:
         """Height (m, points) [m] and unit normal (m, points, 3) at xy (m, points, 2) [m].
 
         `worlds` (m,) says whose ground each row of xy asks for; all of them by default.
@@ -106,10 +107,14 @@ class Terrain:
         gradient = self.gradient[worlds][:, None]
         height += (xy * gradient).sum(2)
         slope += gradient
-        if (amplitude := self.amplitude[worlds][:, None]).any():
-            angle = self.relief.angle(xy, worlds)  # (m, points, FEATURES)
-            height += amplitude * np.cos(angle).sum(2)
-            slope -= amplitude[..., None] * (np.sin(angle) @ self.relief.wave_vectors[worlds])
+        rough = np.flatnonzero(self.amplitude[worlds])  # rows; only these pay for the relief
+        if len(rough):
+            which = rough if isinstance(worlds, slice) else np.asarray(worlds)[rough]
+            amplitude = self.amplitude[which][:, None]
+            angle = self.relief.angle(xy[rough], which)  # (rows, points, FEATURES)
+            height[rough] += amplitude * np.cos(angle).sum(2)
+            waves = np.sin(angle) @ self.relief.wave_vectors[which]
+            slope[rough] -= amplitude[..., None] * waves
         wave = self.wave[worlds][:, None]  # (m, 1, 4)
         if wave[..., 3].any():
             angle = (xy * wave[..., :2]).sum(2) + wave[..., 2]

@@ -214,13 +214,15 @@ def training(threads: int, steps: int = 65_536) -> float:
 def memory_per_world(worlds: int = 1024) -> float:
     """Growth of resident memory for each further world, all of them on sand [MiB]."""
     code = (
-        "import resource, sys; import numpy as np\n"
+        "import sys; from pathlib import Path; import numpy as np\n"
         "from grek.envs.gym_env import WalkVectorEnv\n"
         "from grek.envs.episodes import EpisodeConfig\n"
         "envs = WalkVectorEnv(int(sys.argv[1]), config=EpisodeConfig(materials=('sand',)))\n"
         "envs.reset(seed=0)\n"
         "for _ in range(3): envs.step(np.zeros((envs.num_envs, 10), np.float32))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        # Not getrusage: a child inherits the peak of its parent there.
+        "status = Path('/proc/self/status').read_text()\n"
+        "print(next(w.split()[1] for w in status.splitlines() if w.startswith('VmRSS')))"
     )
     few, many = (
         int(
