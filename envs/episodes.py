@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.materials import MATERIALS
+from grek.envs.materials import material
 from grek.envs.scenario import TRAINING_SCENARIOS, Scenario, ScenarioSpace, parse
 from grek.envs.walk import STEPS, Outcome, Walk, WalkConfig
 from grek.errors import InputError
@@ -30,8 +30,7 @@ class EpisodeConfig:
         if self.scenarios < 1:
             raise InputError(f"scenarios must be at least 1, got {self.scenarios}")
         for name in self.materials or ():
-            if name not in MATERIALS:
-                raise InputError(f"unknown material {name!r}; there are: {', '.join(MATERIALS)}")
+            material(name)
 
 
 class Episodes:

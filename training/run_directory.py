@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from grek.envs.materials import MATERIALS
+from grek.envs.materials import material
 from grek.errors import InputError
 from grek.provenance import versions
 from grek.training import checkpoint
@@ -80,11 +80,7 @@ def materials(text: str) -> tuple[str, ...] | None:
     """Names in "a,b", or None for "all"; raises InputError for an unknown one."""
     if text == "all":
         return None
-    names = tuple(name.strip() for name in text.split(","))
-    for name in names:
-        if name not in MATERIALS:
-            raise InputError(f"unknown material {name!r}; there are: {', '.join(MATERIALS)}")
-    return names
+    return tuple(material(name.strip()).name for name in text.split(","))
 
 
 def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[str, Any]]:
