@@ -40,4 +40,16 @@ class LogUniform:
         return float(self.low * (self.high / self.low) ** rng.random())
 
 
-Distribution = Constant | Uniform | LogUniform
+@dataclass(frozen=True)
+class Signed:
+    """Magnitude evenly likely between `low` and `high`, either sign: outside of +-low."""
+
+    low: float
+    high: float
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """One value of magnitude in [low, high)."""
+        return float((self.low + (self.high - self.low) * rng.random()) * rng.choice((-1, 1)))
+
+
+Distribution = Constant | Uniform | LogUniform | Signed

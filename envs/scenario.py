@@ -21,7 +21,11 @@ from grek.errors import InputError
 TRAINING_SCENARIOS = 300_000  # training draws indices below, evaluation from here on
 EPISODE = 20.0  # [s]
 FIRMER = 3.0  # how much firmer the easiest ground is than the real one
-_BEARING, _STONES = column("bearing"), [column("relief"), column("collapse_share")]
+_FRICTION, _BEARING, _STONES = (
+    column("friction"),
+    column("bearing"),
+    [column("relief"), column("collapse_share")],
+)
 
 
 @dataclass(frozen=True)
@@ -279,9 +283,13 @@ def _surface(
         others = [name for name in choices if name != names[0]]
         names.append(others[rng.integers(len(others))])
         layout = ("strips", "patches")[rng.integers(2)]
+    rows = [MATERIALS[name].draw(rng) for name in names]
+    if ranges.friction:
+        for row in rows:
+            row[_FRICTION] = ranges.friction.sample(rng)
     return Surface(
         materials=tuple(names),
-        parameters=tuple(tuple(MATERIALS[name].draw(rng).tolist()) for name in names),
+        parameters=tuple(tuple(row.tolist()) for row in rows),
         layout=layout,
         length=rng.uniform(0.3, 1.2),
         heading=rng.uniform(-np.pi, np.pi),

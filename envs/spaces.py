@@ -6,16 +6,19 @@ axis only, so that a row says what that axis does.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from grek.envs.distributions import Distribution, Uniform
+from grek.envs.distributions import Distribution, Signed, Uniform
 from grek.envs.materials import MATERIALS
 
 Context = tuple[str, str]
-"""An axis and a value on it, for example ("material", "ice")."""
+"""An axis and a value on it, for example ("material", "ice") or ("slope", "far")."""
+
+Change = Callable[[Any], Mapping[str, Any]]
+"""What a distribution on one axis changes in the ranges of training."""
 
 TRAINED = tuple(name for name, material in MATERIALS.items() if material.trained)
 HELD_OUT = tuple(name for name, material in MATERIALS.items() if not material.trained)
@@ -33,6 +36,8 @@ class Ranges:
     changes: Mapping[Context, Mapping[str, Any]] = _frozen()
     """What a context changes in these ranges."""
     materials: tuple[str, ...] = TRAINED
+    friction: Distribution | None = None
+    """Coulomb friction, if not the materials' own."""
     mixed: float = 0.25
     """Share of worlds with a second material."""
     kinds: Mapping[str, float] = _frozen(
@@ -84,29 +89,54 @@ class Ranges:
         return dataclasses.replace(self, **self.changes.get((axis, value), {}))
 
 
-def _only(kind: str, **shape: Distribution) -> dict[str, Any]:
-    return {"kinds": {kind: 1.0}, "shape": {**Ranges().shape, **shape}}
+TRAIN = Ranges()
 
 
-_shapes: dict[Context, Mapping[str, Any]] = {
-    ("shape", "steep_slope"): _only("slope", slope=Uniform(0.12, 0.20)),
-    ("shape", "high_waves"): _only("waves", wave_height=Uniform(0.05, 0.09)),
-    ("shape", "rubble"): _only("rough", roughness=Uniform(0.010, 0.018)),
-    ("shape", "high_steps"): _only("steps", step_height=Uniform(0.03, 0.05)),
+def _entry(group: str, part: str) -> Change:
+    """One entry of a mapping of the ranges is drawn from elsewhere."""
+    return lambda d: {group: {**getattr(TRAIN, group), part: d}}
+
+
+def _kind(kind: str, part: str) -> Change:
+    """Only this kind of shape, and its size drawn from elsewhere."""
+    return lambda d: {"kinds": {kind: 1.0}, **_entry("shape", part)(d)}
+
+
+def _sensors(factor: Uniform) -> dict[str, Any]:
+    """All errors of the sensors `factor` times the largest of training."""
+    return {
+        "sensors": {
+            name: (Signed if d.low < 0 else Uniform)(factor.low * d.high, factor.high * d.high)
+            for name, d in TRAIN.sensors.items()
+            if isinstance(d, Uniform)
+        }
+    }
+
+
+_AXES: dict[str, tuple[Change, Distribution, Distribution]] = {  # just outside of training, far
+    "slope": (_kind("slope", "slope"), Uniform(0.10, 0.15), Uniform(0.15, 0.20)),
+    "waves": (_kind("waves", "wave_height"), Uniform(0.04, 0.06), Uniform(0.06, 0.09)),
+    "roughness": (_kind("rough", "roughness"), Uniform(0.008, 0.012), Uniform(0.012, 0.018)),
+    "steps": (_kind("steps", "step_height"), Uniform(0.025, 0.035), Uniform(0.035, 0.05)),
+    "friction": (
+        lambda d: {"materials": ("dry_concrete",), "friction": d},
+        Uniform(0.3, 0.45),
+        Uniform(0.15, 0.3),
+    ),
+    "payload": (lambda d: {"payload": d}, Uniform(0.5, 1.0), Uniform(1.0, 2.5)),
+    "mass_centre": (lambda d: {"torso_com": d}, Signed(0.015, 0.025), Signed(0.025, 0.04)),
+    "head": (lambda d: {"head_scale": d}, Uniform(1.1, 1.3), Uniform(1.3, 1.7)),
+    "strength": (_entry("motors", "strength"), Uniform(0.75, 0.85), Uniform(0.6, 0.75)),
+    "stiffness": (_entry("motors", "stiffness"), Uniform(0.75, 0.85), Uniform(0.65, 0.75)),
+    "delay": (_entry("motors", "delay"), Uniform(0.015, 0.020), Uniform(0.020, 0.025)),
+    "sensors": (_sensors, Uniform(1.0, 1.5), Uniform(1.5, 2.5)),
+    "pushes": (lambda d: {"push": d}, Uniform(0.35, 0.5), Uniform(0.5, 0.7)),
+    "speed": (lambda d: {"forward": d}, Uniform(0.6, 0.75), Uniform(0.75, 0.9)),
 }
-_bodies: dict[Context, Mapping[str, Any]] = {
-    ("body", "payload"): {"payload": Uniform(1.0, 2.5)},
-    ("body", "big_head"): {"head_scale": Uniform(1.3, 1.7)},
-    ("body", "weak_motors"): {
-        "motors": {**Ranges().motors, "strength": Uniform(0.6, 0.75)},
-    },
-    ("body", "soft_motors"): {
-        "motors": {**Ranges().motors, "stiffness": Uniform(0.65, 0.8)},
-    },
-    ("body", "late_motors"): {
-        "motors": {**Ranges().motors, "delay": Uniform(0.018, 0.025)},
-    },
-    ("body", "hard_pushes"): {"push": Uniform(0.45, 0.7)},
+_outside: dict[Context, Mapping[str, Any]] = {
+    (axis, zone): change(distribution)
+    for axis, (change, *both) in _AXES.items()
+    for zone, distribution in zip(("near", "far"), both, strict=True)
 }
 _numerics: dict[Context, Mapping[str, Any]] = {
     ("numerics", "as_trained"): {},
@@ -120,11 +150,20 @@ _numerics: dict[Context, Mapping[str, Any]] = {
 }
 
 SPACES: dict[str, Ranges] = {
-    "train": Ranges(),
+    "train": TRAIN,
     "heldout": Ranges(
-        contexts=(*(("material", name) for name in HELD_OUT), *_shapes, *_bodies),
-        changes={**_shapes, **_bodies},
+        contexts=(*(("material", name) for name in HELD_OUT), *_outside),
+        changes=_outside,
         mixed=0.0,
     ),
     "numerics": Ranges(contexts=tuple(_numerics), changes=_numerics, same_worlds=True),
 }
+
+_FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal")
+
+
+def zone(space: str, axis: str, context: str) -> str:
+    """How far from training a row is: "inside" its ranges, "near" (just outside) or "far"."""
+    if space == "train" or context == "as_trained":
+        return "inside"
+    return "far" if context in (*_FAR, "far") else "near"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from grek.eval import metrics, policies, report, rollout, scorecard, suites
+from grek.eval import breakdown, metrics, policies, report, rollout, scorecard, suites
 from grek.eval.policies import Policy
 from grek.eval.scorecard import Card
 from grek.provenance import versions
@@ -33,8 +33,10 @@ def score(
 
     found = []
     for run in rollout.rollouts(judged, scenarios, threads, progress=count):
-        found += scorecard.episodes_of(run.scenarios, metrics.measure(run.log))
+        details = breakdown.details(run.log)
+        found += scorecard.episodes_of(run.scenarios, metrics.measure(run.log), details)
     for episode, scenario in zip(found, scenarios, strict=True):
+        episode["shape"] = breakdown.shape(scenario)
         if episode["space"] == "numerics":  # the other spaces name their material by themselves
             episode["contexts"]["material"] = scenario.surface.materials[0]
     return scorecard.build(

@@ -50,6 +50,8 @@ class EpisodeLog:
     """(T, n, joints) [-]"""
     foot_slip: NDArray[np.floating]
     """How far a loaded foot slid in this step (T, n, 2) [m]."""
+    push: NDArray[np.floating]
+    """Acceleration by a shove, forward and left in the heading frame (T, n, 2) [m/s^2]."""
     foot_impact: NDArray[np.floating]
     """Downward speed of a foot at touch-down, 0 otherwise (T, n, 2) [m/s]."""
     dt: float
@@ -79,7 +81,7 @@ def measure(log: EpisodeLog) -> dict[str, Array]:
 
 def survival(log: EpisodeLog) -> Array:
     """1 for a droid that stood to the end, else 0."""
-    return _up(log)[-1].astype(float)
+    return standing(log)[-1].astype(float)
 
 
 def traversal(log: EpisodeLog) -> Array:
@@ -94,7 +96,7 @@ def traversal(log: EpisodeLog) -> Array:
     Commands that mean "stand" (gait.STANDING) are left out; if there is nothing else, traversal is
     survival.
     """
-    up = _up(log)
+    up = standing(log)
     command = _clean(log.command).copy()  # (T, n, 3)
     moving = np.abs(command).sum(2) > STANDING
     command[..., 2] *= LEVER_ARM
@@ -135,7 +137,7 @@ def yaw_error(log: EpisodeLog) -> Array:
 
 def distance(log: EpisodeLog) -> Array:
     """Length of the way walked until the fall [m], in chords of a stride: swaying adds nothing."""
-    up = _up(log)
+    up = standing(log)
     starts = np.arange(0, len(up), _window(log))
     chords = np.add.reduceat(_motion_w(log, up), starts, axis=0)  # (strides, n, 2)
     return np.sqrt((chords**2).sum(2)).sum(0)
@@ -146,14 +148,14 @@ def cost_of_transport(log: EpisodeLog) -> Array:
 
     Braking costs as much as driving: the motors give nothing back. NaN below SHORTEST.
     """
-    up = _up(log)
+    up = standing(log)
     power = np.abs(_clean(log.torque) * _clean(log.joint_velocity)).sum(2)  # (T, n) [W]
     return _per_metre(log, (power * up).sum(0) * log.dt / (log.mass * GRAVITY))
 
 
 def slip_per_metre(log: EpisodeLog) -> Array:
     """How far loaded feet slid per metre walked [-]; NaN below SHORTEST."""
-    return _per_metre(log, (_clean(log.foot_slip).sum(2) * _up(log)).sum(0))
+    return _per_metre(log, (_clean(log.foot_slip).sum(2) * standing(log)).sum(0))
 
 
 def falls_per_km(survived: Array, distances: Array) -> float:
@@ -170,17 +172,17 @@ def torque_saturation(log: EpisodeLog) -> Array:
     part of the motors' curve the share is a little too low while a joint brakes.
     """
     full = np.abs(log.torque) >= SATURATED * np.maximum(log.torque_limit, 0)
-    return _mean_up(full.mean(2), _up(log))
+    return _mean_up(full.mean(2), standing(log))
 
 
 def joint_limit_time(log: EpisodeLog) -> Array:
     """Share of the time with a joint within NEAR_LIMIT of its limit; NaN without a step up."""
-    return _mean_up((log.joint_margin < NEAR_LIMIT).any(2).astype(float), _up(log))
+    return _mean_up((log.joint_margin < NEAR_LIMIT).any(2).astype(float), standing(log))
 
 
 def foot_impact(log: EpisodeLog) -> Array:
     """Mean downward speed at touch-down [m/s]; NaN without a touch-down."""
-    impact = _clean(log.foot_impact) * _up(log)[..., None]
+    impact = _clean(log.foot_impact) * standing(log)[..., None]
     count = (impact > 0).sum((0, 2))
     return np.where(count > 0, impact.sum((0, 2)) / np.maximum(count, 1), np.nan)
 
@@ -188,13 +190,13 @@ def foot_impact(log: EpisodeLog) -> Array:
 def action_jerk(log: EpisodeLog) -> Array:
     """Mean square of the third difference of the actions [-]; NaN below four steps up."""
     third = np.diff(_clean(log.action), 3, axis=0)  # (T - 3, n, joints)
-    return _mean_up((third**2).mean(2), _up(log)[3:])
+    return _mean_up((third**2).mean(2), standing(log)[3:])
 
 
 # -- what the metrics share ----------------------------------------------------------------
 
 
-def _up(log: EpisodeLog) -> Mask:
+def standing(log: EpisodeLog) -> Mask:
     """Steps (T, n) before the fall; a fall is final, and so is a state that is not finite."""
     finite = np.isfinite(log.position_w).all(2) & np.isfinite(log.yaw)
     return np.logical_and.accumulate(log.alive & finite, axis=0)
@@ -245,7 +247,7 @@ def _motion_h(log: EpisodeLog, up: Mask) -> Array:
 
 def _tracking_error(log: EpisodeLog, actual: NDArray, wanted: NDArray) -> Array:
     """Root mean square of the difference (T, n, k) averaged over every stride while up."""
-    up, window = _up(log), _window(log)
+    up, window = standing(log), _window(log)
     if len(up) < window:
         return np.full(up.shape[1], np.nan)
     total = np.cumsum(_clean(actual) - _clean(wanted), axis=0)  # (T, n, k)

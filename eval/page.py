@@ -10,11 +10,14 @@ from html import escape
 from typing import Any
 
 from grek.eval import svg, wording
+from grek.eval.breakdown import DIRECTIONS, FORWARD, PASSED, PUSH_SIZES, TURN, hardest
 from grek.eval.style import STYLE
 from grek.eval.wording import bounds, decimal, interval, number, percent, spoken, title
 
 Card = Mapping[str, Any]
 Row = Mapping[str, Any]
+
+ZONES = {"inside": "inside", **wording.BEYOND}
 
 
 def html(card: Card, policy: str | None = None) -> str:
@@ -23,6 +26,8 @@ def html(card: Card, policy: str | None = None) -> str:
     sections = (
         _headline(card),
         _matrix(card),
+        _difficulty(card),
+        _figures(card),
         *(_table(card, space) for space in wording.spaces(card)),
         _distribution(card),
         _films(card, policy or wording.name(card)),
@@ -33,7 +38,7 @@ def html(card: Card, policy: str | None = None) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(heading)}: scorecard</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<header><p>Grek scorecard</p><h1>{escape(heading)}</h1></header>\n"
+        f'<header id="top"><p>Grek scorecard</p><h1>{escape(heading)}</h1></header>\n'
         f"<main>\n{chr(10).join(sections)}\n</main>\n</body>\n</html>\n"
     )
 
@@ -69,8 +74,8 @@ def _headline(card: Card) -> str:
     tiles.append(
         _tile(
             "Hardest",
-            spoken(worst["context"]),
-            f"{spoken(worst['axis'])}, {title(worst['space']).lower()}",
+            spoken(worst["axis"] if worst["context"] in wording.BEYOND else worst["context"]),
+            f"{wording.place(worst)}; {title(worst['space']).lower()}",
             svg.interval_bar(walked, f"traversal {bounds(walked)}"),
             f"traversal {percent(walked.mean)}, {bounds(walked)}",
         )
@@ -89,40 +94,118 @@ def _tile(name: str, value: str, what: str, bar: str, more: str) -> str:
 
 
 def _matrix(card: Card) -> str:
-    lines = []
-    for space in wording.spaces(card):
-        axes: dict[str, list[str]] = {}
-        for i, row in enumerate(card["rows"]):
-            if row["space"] == space:
-                axes.setdefault(row["axis"], []).append(_cell(row, i))
-        lines += [
-            f'<div class="axis"><h3>{escape(spoken(axis))}<small>{escape(title(space))}</small>'
-            f'</h3><div class="cells">{"".join(cells)}</div></div>'
-            for axis, cells in axes.items()
-        ]
-    scale = "".join(f'<i style="{_colour(t / 10)}"></i>' for t in range(11))
+    """Axis by distance from training; the axes that have no row inside share one cell there."""
+    axes: dict[str, dict[str, list[str]]] = {}
+    for i, row in enumerate(card["rows"]):
+        if row.get("zone") in ZONES and (row["space"] != "numerics" or row["axis"] == "numerics"):
+            zones = axes.setdefault(row["axis"], {})
+            zones.setdefault(row["zone"], []).append(_cell(row, i))
+    shared = [axis for axis, zones in axes.items() if "inside" not in zones]
+    lines = [_matrix_line(axis, zones) for axis, zones in axes.items() if axis not in shared]
+    if shared and "train" in card["summary"]:
+        first, *rest = shared
+        whole = _chip(card["summary"]["train"], "all of training", "#top")
+        inside = f'<div class="cells shared" style="grid-row:span {len(shared)}">{whole}</div>'
+        lines.append(_matrix_line(first, axes[first], inside))
+        lines += [_matrix_line(axis, axes[axis], "") for axis in rest]
+    elif shared:
+        lines += [_matrix_line(axis, axes[axis]) for axis in shared]
+    scale = "".join(f'<i style="background:{svg.colour(t / 10)}"></i>' for t in range(11))
+    head = "".join(f"<h4>{title}</h4>" for title in ("", *ZONES.values()))
     return (
-        "<section><h2>Where it walks</h2><p>Traversal of each context: the way made good over the"
-        f' way commanded. <span class="scale">0 {scale} 100%</span></p>{"".join(lines)}</section>'
+        "<section><h2>Where it walks</h2><p>Traversal, the way made good over the way commanded,"
+        " by what is changed and how far beyond its range in training."
+        f' <span class="scale">0 {scale} 100%</span></p>'
+        f'<div class="matrix">{head}{"".join(lines)}</div></section>'
     )
 
 
+def _matrix_line(axis: str, zones: Mapping[str, list[str]], inside: str | None = None) -> str:
+    cells = [f'<div class="cells">{"".join(zones.get(zone, ()))}</div>' for zone in ZONES]
+    if inside is not None:
+        cells[0] = inside
+    return f"<h3>{escape(spoken(axis))}</h3>{''.join(cells)}"
+
+
 def _cell(row: Row, index: int) -> str:
-    walked, stood = interval(row["traversal"]), interval(row["survival"])
+    name = row["context"]
+    return _chip(row, "" if name in wording.BEYOND else spoken(name), f"#row-{index}")
+
+
+def _chip(scores: Mapping[str, Any], name: str, link: str) -> str:
+    walked, stood = interval(scores["traversal"]), interval(scores["survival"])
     return (
-        f'<a class="cell" href="#row-{index}" style="{_colour(walked.mean)}"'
-        f' title="traversal {escape(bounds(walked))}"><span>{escape(spoken(row["context"]))}</span>'
+        f'<a class="cell" href="{link}" style="background:{svg.colour(walked.mean)}"'
+        f' title="traversal {escape(bounds(walked))}"><span>{escape(name)}</span>'
         f"<b>{percent(walked.mean)}</b><small>up in {percent(stood.mean)}</small></a>"
     )
 
 
-def _colour(share: float) -> str:
-    """Background of a share: low to middle to high, mixed by the browser in its own scheme."""
-    if math.isnan(share):
-        return "background:var(--panel)"
-    first, second = ("low", "middle") if share < 0.5 else ("middle", "high")
-    part = 200 * (share if share < 0.5 else share - 0.5)
-    return f"background:color-mix(in oklab,var(--{second}) {part:.0f}%,var(--{first}))"
+def _figures(card: Card) -> str:
+    """Pushes, commands and tracking, where the scorecard has them."""
+    pushes, commands = card.get("pushes", []), card.get("commands", [])
+    figures = []
+    if pushes:
+        drawing = svg.polar(pushes, PUSH_SIZES, DIRECTIONS, "recovery from pushes by direction")
+        count = sum(b["pushes"] for b in pushes)
+        figures.append(
+            (drawing, f"{count} pushes by direction and size [m/s]: share still up 2 s later.")
+        )
+    if commands:
+        drawing = svg.heat_map(commands, FORWARD, TURN, 0.25, "velocity error by command")
+        figures.append((drawing, "Velocity error [cm/s] by what was commanded."))
+        for asked, done, unit, what in (
+            ("asked", "walked", "m/s", "Forward speed"),
+            ("asked_turn", "turned", "rad/s", "Yaw rate"),
+        ):
+            points = [(b[asked], b[done]) for b in commands]
+            drawing = svg.tracking(points, unit, f"{what} tracking")
+            figures.append((drawing, f"{what}, asked and done; on the line is perfect."))
+    if not figures:
+        return ""
+    shown = "".join(
+        f"<figure>{drawing}<figcaption>{caption}</figcaption></figure>"
+        for drawing, caption in figures
+    )
+    return (
+        "<section><h2>Pushes and commands</h2><p>In worlds of the training space, and of the"
+        " axes that draw harder pushes and higher speeds.</p>"
+        f'<div class="figures four">{shown}</div></section>'
+    )
+
+
+def _difficulty(card: Card) -> str:
+    """Survival by size of the unevenness, and the hardest level that is passed."""
+    axes: dict[str, list[Mapping[str, Any]]] = {}
+    for level in card.get("difficulty", []):
+        axes.setdefault(level["axis"], []).append(level)
+    lines = []
+    for axis, levels in axes.items():
+        best = hardest(levels)
+        said = f"passed up to {_size(axis, best['high'])}" if best else "not passed"
+        cells = "".join(
+            f'<div class="cell" style="background:{svg.colour(level["survival"]["mean"])}"'
+            f' title="{bounds(interval(level["survival"]))}, {level["episodes"]} episodes">'
+            f"<span>to {_size(axis, level['high'])}</span>"
+            f"<b>{percent(level['survival']['mean'])}</b></div>"
+            for level in levels
+        )
+        lines.append(
+            f'<div class="axis"><h3>{escape(spoken(axis))}<small>{said}</small></h3>'
+            f'<div class="cells levels">{cells}</div></div>'
+        )
+    if not lines:
+        return ""
+    return (
+        "<section><h2>How hard the ground may be</h2><p>Survival by size of the unevenness, the"
+        f" first two levels as in training. A level is passed at {PASSED:.0%}.</p>"
+        f"{''.join(lines)}</section>"
+    )
+
+
+def _size(axis: str, value: float) -> str:
+    """A slope in percent, everything else in millimetres."""
+    return f"{100 * value:.0f}%" if axis == "slope" else f"{1000 * value:.3g} mm"
 
 
 def _table(card: Card, space: str) -> str:
@@ -144,7 +227,10 @@ def _table(card: Card, space: str) -> str:
 def _table_row(row: Row, index: int, most: float) -> str:
     walked, stood = interval(row["traversal"]), interval(row["survival"])
     error = interval(row["velocity_error"])
-    name = f"{escape(spoken(row['context']))}<small>{escape(spoken(row['axis']))}</small>"
+    shown = (spoken(row["context"]), spoken(row["axis"]))
+    if row["context"] in wording.BEYOND:
+        shown = (spoken(row["axis"]), wording.BEYOND[row["context"]])
+    name = f"{escape(shown[0])}<small>{escape(shown[1])}</small>"
     numbers = (
         decimal(row.get("cost_of_transport")),
         decimal(row.get("falls_per_km"), 0),

@@ -57,6 +57,7 @@ def _run(policy: Policy, scenarios: list[Scenario], threads: int, steps: int) ->
         action = check_action(policy, policy.act(walk.observe(), seeds, step), n)
         action = np.where(alive[:, None], action, 0)
         command, before = walk.command[:, :3].copy(), walk.state
+        push = walk.schedule.push(walk.age * CONTROL_STEP)
         outcome = walk.step(action)
         state = walk.state
         fell = outcome.terminated & alive
@@ -82,6 +83,7 @@ def _run(policy: Policy, scenarios: list[Scenario], threads: int, steps: int) ->
             "foot_slip": np.sqrt((state.foot_velocity_w[..., :2] ** 2).sum(2))
             * (state.contact & before.contact)
             * CONTROL_STEP,
+            "push": _ahead(push, before.heading),
             "foot_impact": np.maximum(-before.foot_velocity_w[..., 2], 0) * landed,
         }
         for name, value in rows.items():
@@ -108,6 +110,12 @@ def check_action(policy: Policy, action: np.ndarray, worlds: int) -> np.ndarray:
     return action
 
 
+def _ahead(vector: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """Forward and left part of `vector` (n, 2) for droids that face `heading` (n, 2)."""
+    (x, y), (cos, sin) = vector.T, heading.T
+    return np.stack([cos * x + sin * y, cos * y - sin * x], 1)
+
+
 def _extend(array: np.ndarray, steps: int) -> np.ndarray:
     """`array` (t, ...) with its last row repeated up to `steps` rows."""
     missing = steps - len(array)
@@ -127,5 +135,6 @@ _LOGGED = (
     "joint_margin",
     "action",
     "foot_slip",
+    "push",
     "foot_impact",
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from grek.envs.spaces import zone
 from grek.eval.metrics import falls_per_km
 from grek.eval.resampling import Interval, Statistic
 from grek.eval.statistics import (
@@ -50,6 +51,7 @@ def row(space: str, axis: str, context: str, group: Sequence[Episode]) -> dict[s
         "space": space,
         "axis": axis,
         "context": context,
+        "zone": zone(space, axis, context),
         "episodes": len(group),
         "survival": _survival(group),
         "traversal": _traversal(group, where),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from grek.errors import InputError
+from grek.eval import breakdown
 from grek.eval.rows import SCORES, Episode, row, summary
 
 Card = dict[str, Any]
@@ -49,12 +50,16 @@ def build(
 
     `policy` {"name", "sha256", "contract"}, `suite` {"name", "sha256", "seed", "episodes"} and
     `versions` are kept as they are. An episode is {"scenario", "space", "contexts": {axis:
-    context}} and the numbers of `metrics.measure`; NaN becomes null. Episodes of one space with the
+    context}} and the numbers of `metrics.measure`; NaN becomes null. What `breakdown` adds to an
+    episode is kept in bins. Episodes of one space with the
     same "world" are not taken for independent. Raises InputError without episodes.
     """
     if not episodes:
         raise InputError("a scorecard needs at least one episode")
-    episodes = [_tidy(dict(episode)) for episode in episodes]
+    parts = breakdown.gather(episodes)
+    episodes = [
+        _tidy({k: v for k, v in episode.items() if k not in breakdown.KEYS}) for episode in episodes
+    ]
     groups: dict[tuple[str, str, str], list[Episode]] = {}
     for episode in episodes:
         for axis, context in episode["contexts"].items():
@@ -68,14 +73,17 @@ def build(
         "rows": _tidy(rows),
         "summary": _tidy(summary(episodes, rows)),
         "episodes": episodes,
+        **_tidy(parts),
     }
     return {**card, "digest": digest(card)}
 
 
 def episodes_of(
-    scenarios: Sequence[Any], measured: Mapping[str, np.ndarray]
+    scenarios: Sequence[Any],
+    measured: Mapping[str, np.ndarray],
+    details: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """One dict per scenario from what `metrics.measure` returns.
+    """One dict per scenario from what `metrics.measure` and `breakdown.details` return.
 
     A scenario has a `.name`, a `.context` and a `.seed`, which those of the same world share.
     """
@@ -90,6 +98,7 @@ def episodes_of(
                 "contexts": {axis: context},
                 "world": int(scenario.seed),
                 **numbers,
+                **(details[i] if details else {}),
                 "survived": bool(numbers["survived"]),
             }
         )

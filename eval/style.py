@@ -56,6 +56,24 @@ h3 small, tbody th small { margin-left: .5em; }
 .cell b { font-size: 1.25rem; }
 .cell small { color: inherit; opacity: .85; }
 .cell:hover, .cell:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+.matrix { display: grid; grid-template-columns: 7rem 3fr 2fr 2fr; gap: .35rem .75rem; }
+.matrix h4 { margin: 0; font-size: .85rem; color: var(--faint); font-weight: 500; }
+.matrix h3 { margin: .4rem 0 0; }
+.matrix .cells { align-content: start; grid-template-columns: repeat(auto-fill, minmax(5.6rem, 1fr)); }
+.matrix .cell span:empty { display: none; }
+.matrix .cell { grid-template-rows: auto; align-content: center; padding: .25rem .6rem .3rem; }
+.matrix .shared { grid-template: 100% / 1fr; }
+.figures.four {
+  grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); align-items: end;
+}
+.polar, .heat, .track-plot { display: block; width: 100%; max-width: 22rem; height: auto; }
+.polar text, .heat text { font-size: 8px; fill: var(--faint); }
+.track-plot text { font-size: 5px; fill: var(--faint); }
+.polar path { stroke: var(--paper); stroke-width: 1; }
+.polar text, .heat .in { fill: var(--on); pointer-events: none; }
+.polar text[text-anchor="end"], .polar text[text-anchor="start"] { fill: var(--faint); }
+.track-plot .axes { fill: none; stroke: var(--line); }
+.track-plot .line { stroke: var(--faint); stroke-dasharray: 3 3; }
 .scale { white-space: nowrap; }
 .scale i { display: inline-block; width: .9rem; height: .7rem; }
 .scroll { overflow-x: auto; margin: 0 -1.25rem; padding: 0 1.25rem; }
@@ -105,6 +123,9 @@ dd { margin: 0; font-size: .85rem; overflow-wrap: anywhere; }
   .tile b { font-size: 1.3rem; }
   .axis { grid-template-columns: 1fr; gap: .2rem; }
   .axis h3 small { display: inline; margin-left: .5em; }
+  .matrix { grid-template-columns: 5.2rem 1fr 1fr 1fr; gap: .3rem .4rem; }
+  .matrix h3 { font-size: .8rem; overflow-wrap: anywhere; }
+  .matrix .cells { align-content: start; grid-template-columns: 1fr; }
   .cells { grid-template-columns: repeat(3, 1fr); }
   .cell { padding: .35rem .5rem; font-size: .8rem; overflow-wrap: anywhere; }
   tbody th:first-child, thead th:first-child {

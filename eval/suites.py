@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from grek.envs.scenario import TRAINING_SCENARIOS, Scenario, ScenarioSpace
 from grek.errors import InputError
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Suite:
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite("quick", ("train", "heldout", "numerics"), 16),
+        Suite("quick", ("train", "heldout", "numerics"), 12),
         Suite("train", ("train",), 64),
         Suite("heldout", ("heldout",), 64),
         Suite("numerics", ("numerics",), 64),

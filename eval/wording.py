@@ -10,6 +10,7 @@ from grek.eval.resampling import Interval
 Episode = Mapping[str, Any]
 
 UNKNOWN = "–"  # noqa: RUF001 - what a table shows for a number that is not defined
+BEYOND = {"near": "just outside", "far": "far outside"}
 TITLES = {"train": "Trained on", "heldout": "Never met", "numerics": "Other numerics"}
 
 
@@ -51,6 +52,13 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
+def place(row: Mapping[str, Any]) -> str:
+    """What a row is about: "wet leaves (material)", or "slope, far outside"."""
+    context = spoken(row["context"])
+    axis = spoken(row["axis"])
+    return f"{axis}, {BEYOND[context]}" if context in BEYOND else f"{context} ({axis})"
+
+
 def title(space: str) -> str:
     """What a space is to a reader."""
     return TITLES.get(space, spoken(space))
@@ -85,7 +93,7 @@ def headline(card: Mapping[str, Any]) -> str:
             said.append(words.format(percent(walked), f"{percent(stood)} of the episodes"))
     worst = worst_row(card)
     score = percent(number(worst["traversal"]["mean"]))
-    said.append(f"Hardest: {spoken(worst['context'])} ({spoken(worst['axis'])}), {score}.")
+    said.append(f"Hardest: {place(worst)}, {score}.")
     return " ".join(said)
 
 

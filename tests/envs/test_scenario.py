@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
 
-from grek.envs.materials import MATERIALS
+from grek.envs.materials import MATERIALS, index
 from grek.envs.scenario import (
     TRAINING_SCENARIOS,
     Body,
@@ -20,10 +21,12 @@ from grek.envs.scenario import (
     Surface,
     parse,
 )
-from grek.envs.spaces import SPACES
+from grek.envs.spaces import SPACES, zone
 from grek.envs.terrain import Shape
 from grek.envs.walk import Walk
 from grek.errors import InputError
+
+FRICTION = index("friction")
 
 
 def material(name: str) -> tuple[float, ...]:
@@ -164,15 +167,56 @@ def test_every_context_has_its_turn_and_means_what_it_says():
             axis, value = scenario.context
             if axis == "material":
                 assert scenario.surface.materials[0] == value
-    held = ScenarioSpace("heldout")
-    for i, (axis, value) in enumerate(held.contexts):
+
+
+AXES = {  # what each held-out axis draws, and the largest of it in training
+    "slope": (lambda s: s.shape.slope, 0.10),
+    "waves": (lambda s: s.shape.wave_height, 0.04),
+    "roughness": (lambda s: s.shape.roughness, 0.008),
+    "steps": (lambda s: s.shape.step_height, 0.025),
+    "friction": (lambda s: -s.surface.parameters[0][FRICTION], -0.55),
+    "payload": (lambda s: s.body.payload, 0.5),
+    "mass_centre": (lambda s: min(abs(c) for c in s.body.torso_com), 0.015),
+    "head": (lambda s: s.body.head_scale, 1.1),
+    "strength": (lambda s: -s.motors.strength, -0.85),
+    "stiffness": (lambda s: -s.motors.stiffness, -0.85),
+    "delay": (lambda s: s.motors.delay, 0.015),
+    "sensors": (lambda s: min(s.sensors.gyro_noise / 0.15, abs(s.sensors.tilt[0]) / 0.02), 1.0),
+    "pushes": (lambda s: min(math.hypot(*p.velocity) for p in s.pushes), 0.35),
+    "speed": (
+        lambda s: min((c.velocity[0] for c in s.commands if c.velocity[0]), default=0.6),
+        0.6,
+    ),
+}
+
+
+def test_held_out_axes_begin_where_training_ends():
+    held, train = ScenarioSpace("heldout"), ScenarioSpace("train")
+    count = len(held.contexts)
+    assert {axis for axis, _ in held.contexts} == {"material", *AXES}
+    for i in range(5 * count):
         scenario = held.draw(i)
-        if value == "steep_slope":
-            assert 0.12 <= scenario.shape.slope <= 0.20
-        if value == "payload":
-            assert 1.0 <= scenario.body.payload <= 2.5
+        axis, _ = scenario.context
+        assert zone("heldout", *scenario.context) in ("near", "far")
+        for name, (value, most) in AXES.items():
+            if name == axis:
+                assert value(scenario) >= most - 1e-12
+            elif name != "friction":  # the materials have theirs
+                assert value(scenario) <= most
         if axis != "material":
             assert MATERIALS[scenario.surface.materials[0]].trained
+    assert all(zone("train", *context) == "inside" for context in train.contexts)
+
+
+def test_far_is_farther_than_near():
+    held = ScenarioSpace("heldout")
+    count = len(held.contexts)
+    drawn = [held.draw(i) for i in range(8 * count)]
+    for axis, (value, _) in AXES.items():
+        near, far = (
+            [value(s) for s in drawn if s.context == (axis, zone)] for zone in ("near", "far")
+        )
+        assert sum(far) / len(far) > sum(near) / len(near)
 
 
 def test_held_out_materials_are_never_trained_on():

@@ -11,7 +11,7 @@ ROWS = (
     ("train", "material", "sand"),
     ("train", "material", "carpet"),
     ("heldout", "material", "ice"),
-    ("heldout", "shape", "rubble"),
+    ("heldout", "slope", "far"),
     ("numerics", "numerics", "euler"),
 )
 

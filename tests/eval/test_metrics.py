@@ -25,6 +25,7 @@ def make(steps: int = 100, worlds: int = 1, dt: float = DT, **arrays: Any) -> Ep
         "action": (10,),
         "foot_slip": (2,),
         "foot_impact": (2,),
+        "push": (2,),
     }
     log: dict[str, Any] = {k: np.zeros((steps, worlds, *s)) for k, s in shapes.items()}
     log["alive"] = np.ones((steps, worlds), bool)

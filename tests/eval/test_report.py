@@ -137,7 +137,7 @@ class TestPicks:
         assert set(wording.picks(plain())) == {
             ("train", "material"),
             ("heldout", "material"),
-            ("heldout", "shape"),
+            ("heldout", "slope"),
             ("numerics", "numerics"),
         }
 

@@ -56,7 +56,7 @@ class TestContent:
         assert r["velocity_error"]["mean"] == pytest.approx(0.1)
 
     def test_summary_by_hand(self) -> None:
-        made = cards.episodes(8, noise=0, loss={"ice": 0.4, "rubble": 0.2})
+        made = cards.episodes(8, noise=0, loss={"ice": 0.4, "far": 0.2})
         card = cards.card(made)
         mean = {
             space: np.mean([e["traversal"] for e in made if e["space"] == space])
