@@ -1,6 +1,6 @@
 """Score a policy on a suite: scenarios, rollouts, metrics, scorecard. `grek eval` from Python."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from grek.eval import breakdown, metrics, policies, report, rollout, scorecard, suites
@@ -52,13 +52,15 @@ def score(
     )
 
 
-def write(card: Card, directory: Path, policy: str) -> list[Path]:
+def write(
+    card: Card, directory: Path, policy: str, films: Mapping[str, str] | None = None
+) -> list[Path]:
     """Write scorecard.json, .md and .html into `directory`; returns their paths.
 
-    `policy` is how to name the policy on the command line.
+    `policy` is how to name the policy on the command line, `films` what `filming.picked` returns.
     """
     paths = [directory / f"scorecard.{kind}" for kind in ("json", "md", "html")]
     scorecard.write(card, paths[0])
     scorecard.write_text(paths[1], report.markdown(card, policy))
-    scorecard.write_text(paths[2], report.html(card, policy))
+    scorecard.write_text(paths[2], report.html(card, policy, films or {}))
     return paths

@@ -1,22 +1,25 @@
 """Film a policy in a world: rollout, ground as the simulation has it, caption."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs import materials
 from grek.envs.robot import Array
-from grek.envs.scenario import Command, Scenario, Surface, parse
+from grek.envs.scenario import EPISODE, Command, Scenario, Surface, parse
 from grek.envs.simulation import CONTROL_STEP
 from grek.envs.terrain import Shape
 from grek.envs.walk import Walk
-from grek.eval import policies
-from grek.eval.film import Film
+from grek.eval import policies, wording
+from grek.eval.film import FPS, Film
 from grek.eval.rollout import check_action
 
 DEFAULT = "train:300000"
+SIZE = (1280, 720)
+SMALL = (640, 360)  # of the films beside a report
 AFTER_FALL = 1.0  # a film goes on for a moment after the fall [s]
 
 
@@ -81,6 +84,7 @@ def film(
     fps: int,
     out: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    size: tuple[int, int] = SIZE,
 ) -> str:
     """Write a film of `policy` in `scenario` to `out`; returns a line that says what it shows.
 
@@ -92,7 +96,7 @@ def film(
     seeds = np.array([scenario.seed], np.uint64)
     every = round(1 / (fps * CONTROL_STEP))
     steps, fell_at = round(seconds / CONTROL_STEP), None
-    with Film(out, Ground(walk), fps) as picture:
+    with Film(out, Ground(walk), fps, size) as picture:
         for step in range(steps):
             if step % every == 0:
                 picture.add(walk.simulation.qpos[0], caption(walk, scenario, step))
@@ -105,6 +109,27 @@ def film(
     progress(steps, steps)
     ending = "" if fell_at is None else f", fell after {fell_at * CONTROL_STEP:.1f} s"
     return f"{out}: {acting.name} in {scenario.name}{ending}"
+
+
+def picked(
+    policy: str,
+    card: Mapping[str, Any],
+    directory: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, str]:
+    """Film the worst, median and best episode of each axis of a scorecard, whole, small.
+
+    They go to `directory`/films; returns the path of each scenario's film relative to `directory`.
+    """
+    names = dict.fromkeys(
+        str(episode["scenario"]) for chosen in wording.picks(card).values() for _, episode in chosen
+    )
+    films = {name: f"films/{name.replace(':', '-')}.mp4" for name in names}
+    for done, (name, path) in enumerate(films.items()):
+        progress(done, len(films))
+        film(policy, parse(name), EPISODE, FPS[0], directory / path, size=SMALL)
+    progress(len(films), len(films))
+    return films
 
 
 def caption(walk: Walk, scenario: Scenario, step: int) -> str:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from grek.eval import svg, wording
@@ -20,8 +21,13 @@ Row = Mapping[str, Any]
 ZONES = {"inside": "inside", **wording.BEYOND}
 
 
-def html(card: Card, policy: str | None = None) -> str:
-    """The page; `policy` is what to call it in commands, if its name will not do (a path)."""
+def html(
+    card: Card, policy: str | None = None, films: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The page; `policy` is what to call it in commands, if its name will not do (a path).
+
+    `films` holds where the films of some scenarios lie, relative to the page.
+    """
     heading = f"{wording.name(card)} on {card['suite'].get('name', 'a suite')}"
     sections = (
         _headline(card),
@@ -30,7 +36,7 @@ def html(card: Card, policy: str | None = None) -> str:
         _figures(card),
         *(_table(card, space) for space in wording.spaces(card)),
         _distribution(card),
-        _films(card, policy or wording.name(card)),
+        _films(card, policy or wording.name(card), films),
         _provenance(card),
     )
     return (
@@ -267,14 +273,14 @@ def _distribution(card: Card) -> str:
     )
 
 
-def _films(card: Card, policy: str) -> str:
+def _films(card: Card, policy: str, films: Mapping[str, str]) -> str:
     groups = []
     for (space, axis), chosen in wording.picks(card).items():
         lines = "".join(
             f"<tr><th>{which}</th><td>{percent(number(episode['traversal']))}</td>"
             f"<td>{'stood' if episode['survived'] else 'fell'}</td><td>{_contexts(episode)}</td>"
-            f"<td><code>{escape(wording.render_command(policy, episode['scenario']))}</code></td>"
-            "</tr>"
+            f"<td><code>{escape(wording.render_command(policy, episode['scenario']))}</code>"
+            f"{_video(films.get(episode['scenario']))}</td></tr>"
             for which, episode in chosen
         )
         groups.append(
@@ -285,6 +291,10 @@ def _films(card: Card, policy: str) -> str:
         "<section><h2>Films to watch</h2><p>The worst, the median and the best episode of each"
         f" axis, and the command that films it.</p>{''.join(groups)}</section>"
     )
+
+
+def _video(path: str | None) -> str:
+    return f'<video controls preload="none" src="{escape(path)}"></video>' if path else ""
 
 
 def _contexts(episode: Mapping[str, Any]) -> str:

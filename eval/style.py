@@ -59,7 +59,9 @@ h3 small, tbody th small { margin-left: .5em; }
 .matrix { display: grid; grid-template-columns: 7rem 3fr 2fr 2fr; gap: .35rem .75rem; }
 .matrix h4 { margin: 0; font-size: .85rem; color: var(--faint); font-weight: 500; }
 .matrix h3 { margin: .4rem 0 0; }
-.matrix .cells { align-content: start; grid-template-columns: repeat(auto-fill, minmax(5.6rem, 1fr)); }
+.matrix .cells {
+  align-content: start; grid-template-columns: repeat(auto-fill, minmax(5.6rem, 1fr));
+}
 .matrix .cell span:empty { display: none; }
 .matrix .cell { grid-template-rows: auto; align-content: center; padding: .25rem .6rem .3rem; }
 .matrix .shared { grid-template: 100% / 1fr; }
@@ -99,6 +101,7 @@ figcaption { font-size: .85rem; color: var(--faint); }
 .key {
   display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem; margin-left: .6rem;
 }
+video { display: block; width: 100%; max-width: 30rem; border-radius: .5rem; margin-top: .4rem; }
 .films td, .films th { text-align: left; }
 .films th { width: 4.5rem; font-weight: 500; }
 .films td:nth-child(2) { width: 4rem; text-align: right; }

@@ -49,11 +49,19 @@ class Eval:
     """Directory to create for scorecard and reports."""
     force: bool = False
     """Replace an earlier result in an existing directory."""
+    films: bool = False
+    """Film the worst, median and best episode of each axis into --out: many minutes."""
 
     def run(self) -> int:
         """Score, print, write."""
         from grek.eval import evaluate, report
 
+        if self.films and self.out is None:
+            raise InputError("--films needs --out, the directory to put them in")
+        if self.films:
+            from grek.eval.canvas import check_rendering
+
+            check_rendering()
         if self.out is not None:
             check_new(self.out / "scorecard.json", self.force)
         threads = check_threads(self.threads)
@@ -62,8 +70,13 @@ class Eval:
         )
         print(report.table(card))
         if self.out is not None:
-            for path in evaluate.write(card, self.out, self.policy):
-                print(path)
+            written = evaluate.write(card, self.out, self.policy)
+            if self.films:
+                from grek.eval import filming
+
+                films = filming.picked(self.policy, card, self.out, progress("films"))
+                written = evaluate.write(card, self.out, self.policy, films)
+            print(*written, sep="\n")
         return 0
 
 

@@ -105,6 +105,7 @@ def test_materials_prints_units_and_sources(capsys):
         (["eval", "zero", "--episodes", "-3"], "-3"),
         (["eval", "zero", "--episodes", "many"], "many"),
         (["eval", "zero", "--seed", "-1"], "-1"),
+        (["eval", "zero", "--films"], "--out"),
         (["eval", "zero", "--threads", "-1"], "-1"),
         (["render", "zero", "--material", "lava"], "lava"),
         (["render", "zero", "--seconds", "-1"], "-1"),

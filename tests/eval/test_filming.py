@@ -1,5 +1,7 @@
 """What a film is told about the ground, and which world it shows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,9 @@ from grek.envs.materials import MATERIALS
 from grek.envs.scenario import parse
 from grek.envs.walk import Walk
 from grek.errors import InputError
-from grek.eval import filming
+from grek.eval import filming, page, wording
+
+from . import cards
 
 
 def test_worlds_to_film():
@@ -50,3 +54,20 @@ def test_captions_name_time_material_world_and_command():
         walk.step(np.zeros((1, 10)))
     said = filming.caption(walk, scenario, 60)
     assert "1.2 s" in said and "carpet" in said and "+0.40 m/s" in said
+
+
+def test_the_picked_episodes_are_filmed_once_each(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    filmed: list[tuple[str, Path]] = []
+    monkeypatch.setattr(
+        filming,
+        "film",
+        lambda policy, scenario, seconds, fps, out, size: filmed.append((scenario.name, out)),
+    )
+    card = cards.card(cards.episodes(3))
+    films = filming.picked("walk", card, tmp_path)
+    picked = {e["scenario"] for chosen in wording.picks(card).values() for _, e in chosen}
+    assert set(films) == picked
+    assert sorted(filmed) == sorted((name, tmp_path / path) for name, path in films.items())
+    assert f'src="{films[min(picked)]}"' in page.html(card, films=films)
