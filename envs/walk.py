@@ -35,7 +35,7 @@ class WalkConfig:
 
     action_scale: tuple[float, ...] = (0.2, 0.2, 0.3, 0.3, 0.3) * 2
     """Joint angle of action 1 for each leg joint [rad]; actions reach to 4."""
-    history: int = 0
+    history: int = 4
     """Older sensor readings in the observation, a control step apart."""
     gait: Gait = Gait()
     weights: Weights = Weights()

@@ -187,19 +187,38 @@ class Bench:
     """JSON file to write."""
     repeats: int = 5
     """Rounds over which each rate is measured."""
+    learning: bool = False
+    """Measure instead how long three seeds take from nothing until they walk."""
+    minutes: float = 6.0
+    """Training time of each seed with --learning."""
+    plot: Path | None = None
+    """PNG or SVG file to draw the curves of --learning in."""
     force: bool = False
     """Replace an existing file."""
 
     def run(self) -> int:
         """Measure, print, write."""
-        from grek import benchmark
+        from grek import benchmark, learning
 
         if not 1 <= self.repeats <= 100:
             raise InputError(f"--repeats {self.repeats} is outside [1, 100]")
-        if self.out is not None:
-            check_new(self.out, self.force)
-        result = benchmark.measure(self.repeats, progress("measurements"))
-        print(benchmark.table(result))
+        if not 0 < self.minutes <= 600:
+            raise InputError(f"--minutes {self.minutes} is outside (0, 600]")
+        for path in filter(None, (self.out, self.plot)):
+            check_new(path, self.force)
+        if self.plot is not None and not self.learning:
+            raise InputError("--plot draws the curves of --learning, which is missing")
+        if self.learning:
+            threads = check_threads(0)
+            found = learning.measure(3, self.minutes, threads, progress("seeds"))
+            print(learning.table(found))
+            result = {**benchmark.about(), "learning": found}
+            if self.plot is not None:
+                learning.draw(found, self.plot)
+                print(self.plot)
+        else:
+            result = benchmark.measure(self.repeats, progress("measurements"))
+            print(benchmark.table(result))
         if self.out is not None:
             benchmark.write(result, self.out)
             print(self.out)

@@ -113,6 +113,8 @@ def test_materials_prints_units_and_sources(capsys):
         (["render", "zero", "--scenario", "train:1", "--material", "ice"], "not both"),
         (["compare", "nothing.json", "nothing.json"], "nothing.json"),
         (["bench", "--repeats", "0"], "0"),
+        (["bench", "--learning", "--minutes", "0"], "--minutes"),
+        (["bench", "--plot", "x.png"], "--learning"),
         (["dance"], "dance"),
         (["train", "--materials", "lava"], "lava"),
         (["train", "--worlds", "-4"], "-4"),

@@ -56,6 +56,6 @@ class TrainConfig:
     """Run directory to continue; its settings are kept, `minutes` or `steps` are added."""
     force: bool = False
     """Replace an existing run directory."""
-    history: int = 0
+    history: int = 4
     """Older sensor readings in the observation."""
     ppo: PPOConfig = field(default_factory=PPOConfig)

@@ -4,6 +4,7 @@ Observations come as one vector, the actor's columns first. The normaliser is pa
 so that no one can forget it when the policy is saved, exported or resumed.
 """
 
+import math
 from typing import Any
 
 import gymnasium
@@ -13,6 +14,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+_LOG_2_PI = math.log(2 * math.pi)
 CLIP = 10.0  # normalised observations are cut here
 
 
@@ -38,7 +40,8 @@ class Normaliser(BaseFeaturesExtractor):
 
     def update(self, observation: Tensor) -> None:
         """Take in a batch (n, size) and its mirror image (Chan et al. 1979, parallel variance)."""
-        mean, variance = observation.mean(0), observation.var(0, unbiased=False)
+        mean = observation.mean(0)
+        variance = (observation - mean).square().mean(0)  # Tensor.var takes four times as long
         mirrored = mean[self.order] * self.sign
         both = (mean + mirrored) / 2
         spread = (variance + variance[self.order]) / 2 + ((mean - mirrored) / 2) ** 2
@@ -82,9 +85,20 @@ class WalkPolicy(ActorCriticPolicy):
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = _Split(self.features_dim, self._actor_size, self._hidden)  # type: ignore[assignment]
 
-    def mean_action(self, observation: Tensor) -> Tensor:
-        """What the policy does without exploring (n, actions)."""
-        return self.action_net(self.mlp_extractor.forward_actor(self.normaliser(observation)))
+    def mean_action(self, features: Tensor) -> Tensor:
+        """What the policy does without exploring (n, actions), given normalised observations."""
+        return self.action_net(self.mlp_extractor.forward_actor(features))
+
+    def evaluate(self, features: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Value (n,), log-probability (n,) of `action` and entropy (), as `evaluate_actions`.
+
+        It takes normalised observations, and does without SB3's distribution objects.
+        """
+        log_std: Tensor = self.log_std
+        error = (action - self.mean_action(features)) * torch.exp(-log_std)
+        log_prob = -0.5 * (error**2).sum(1) - (log_std + 0.5 * _LOG_2_PI).sum()
+        value = self.value_net(self.mlp_extractor.forward_critic(features)).flatten()
+        return value, log_prob, (log_std + 0.5 + 0.5 * _LOG_2_PI).sum()
 
     @property
     def normaliser(self) -> Normaliser:

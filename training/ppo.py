@@ -100,16 +100,18 @@ class PPO(stable_baselines3.PPO):
             group["lr"] = self.rate
         observation, action, old_log_prob, advantage, returns = self._flat_buffer()
         size, losses, divergences = len(observation), [], []
+        # The normaliser is still during an update: once for all epochs, the mirror image behind.
+        features, flipped = policy.normaliser(observation), self.symmetry == "augment"
+        if self.symmetry != "none":
+            image, mirrored_action = self._mirror(features, action)
+            features, action = torch.cat([features, image]), torch.cat([action, mirrored_action])
         for _ in range(self.n_epochs):
             shuffled = np.random.permutation(size)  # noqa: NPY002 - SB3's generator, and its seed
             for start in range(0, size, self.batch_size):
                 pick = torch.as_tensor(shuffled[start : start + self.batch_size])
-                seen, done = observation[pick], action[pick]
-                own = torch.ones(len(pick))  # samples that are not mirrored
-                if self.symmetry == "augment":
-                    own = (torch.rand(len(pick)) < 0.5).float()
-                    seen, done = self._mirror(seen, done, own[:, None] == 0)
-                value, log_prob, entropy = policy.evaluate_actions(seen, done)
+                own = torch.rand(len(pick)) < 0.5 if flipped else torch.ones(len(pick)) > 0
+                row = torch.where(own, pick, pick + size)
+                value, log_prob, entropy = policy.evaluate(features[row], action[row])
                 gain = advantage[pick]
                 if len(gain) > 1:
                     gain = (gain - gain.mean()) / (gain.std() + 1e-8)
@@ -117,11 +119,11 @@ class PPO(stable_baselines3.PPO):
                 ratio = log_ratio.exp()
                 clipped = ratio.clamp(1 - clip, 1 + clip)
                 policy_loss = -torch.min(gain * ratio, gain * clipped).mean()
-                value_loss = functional.mse_loss(returns[pick], value.flatten())
-                assert entropy is not None
-                loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * entropy.mean()
+                value_loss = functional.mse_loss(returns[pick], value)
+                loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * entropy
                 if self.symmetry == "loss":
-                    loss = loss + SYMMETRY_WEIGHT * self._asymmetry(seen)
+                    asymmetry = self._asymmetry(features[pick], features[pick + size])
+                    loss = loss + SYMMETRY_WEIGHT * asymmetry
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), self.max_grad_norm)
@@ -160,17 +162,16 @@ class PPO(stable_baselines3.PPO):
             flat(buffer.returns).flatten(),
         )
 
-    def _mirror(self, observation: Tensor, action: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples as the mirrored droid would have lived them, where `flip` (n, 1) says so."""
+    def _mirror(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples as the mirrored droid would have lived them."""
         return (
-            torch.where(flip, observation[:, self._order] * self._sign, observation),
-            torch.where(flip, action[:, self._action_order] * self._action_sign, action),
+            observation[:, self._order] * self._sign,
+            action[:, self._action_order] * self._action_sign,
         )
 
-    def _asymmetry(self, observation: Tensor) -> Tensor:
+    def _asymmetry(self, features: Tensor, image: Tensor) -> Tensor:
         """Mean squared difference between the mirrored action and the action of the mirror."""
-        action = self.policy.mean_action(observation)
-        mirrored = self.policy.mean_action(observation[:, self._order] * self._sign)
+        action, mirrored = self.policy.mean_action(features), self.policy.mean_action(image)
         return functional.mse_loss(mirrored, action[:, self._action_order] * self._action_sign)
 
     def _follow(self, divergence: float) -> None:

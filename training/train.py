@@ -1,6 +1,7 @@
 """Train a policy: worlds, PPO, curriculum, checkpoints, export. `grek train` from Python."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,10 @@ from grek.training.vec_env import WalkVecEnv
 from grek.training.watch import Watch
 
 
-def train(config: TrainConfig) -> Path:
+def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None) -> Path:
     """Run `config` to its end; returns the run directory, with `policy.onnx` in it.
+
+    `after_update` is called with the model after each update.
 
     Raises InputError for bad settings, and KeyboardInterrupt after saving when told to stop.
     """
@@ -56,7 +59,7 @@ def train(config: TrainConfig) -> Path:
             raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
     model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
     with Watch(config, run, curriculum, model.num_timesteps) as watch:
-        learn(model, watch, config.steps)
+        learn(model, watch, config.steps, after_update)
     checkpoint.save(run / "checkpoints", model, env, curriculum)
     training = {
         "materials": config.materials,
@@ -71,7 +74,12 @@ def train(config: TrainConfig) -> Path:
     return run
 
 
-def learn(model: PPO, watch: Watch, steps: int | None) -> None:
+def learn(
+    model: PPO,
+    watch: Watch,
+    steps: int | None,
+    after_update: Callable[[PPO], None] | None = None,
+) -> None:
     """Roll out and update in turn until `steps` more are done or `watch` says stop."""
     end = np.inf if steps is None else model.num_timesteps + steps
     model._setup_learn(0, watch, reset_num_timesteps=False)
@@ -79,6 +87,8 @@ def learn(model: PPO, watch: Watch, steps: int | None) -> None:
         model.collect_rollouts(model.env, watch, model.rollout_buffer, model.n_steps)  # type: ignore[arg-type]
         model.train()
         watch.after_update(model)
+        if after_update is not None:
+            after_update(model)
 
 
 def make_model(env: WalkVecEnv, config: TrainConfig) -> PPO:
@@ -105,6 +115,7 @@ def make_model(env: WalkVecEnv, config: TrainConfig) -> PPO:
             "actor_size": walk.actor_size,
             "hidden": ppo.hidden,
             "log_std_init": ppo.log_std,
+            "optimizer_kwargs": {"eps": 1e-5, "fused": True},
             "features_extractor_class": Normaliser,
             "features_extractor_kwargs": {"order": order, "sign": sign},
         },

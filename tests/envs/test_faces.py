@@ -109,7 +109,7 @@ def test_scenario_by_name():
 
 
 def test_history_lengthens_the_observation_by_whole_readings():
-    plain = WalkEnv().observation_space.shape[0]
+    plain = WalkEnv(config=EpisodeConfig(walk=WalkConfig(history=0))).observation_space.shape[0]
     config = EpisodeConfig(walk=WalkConfig(history=2))
     longer = WalkEnv(config=config)
     observation, _ = longer.reset(seed=0)

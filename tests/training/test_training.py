@@ -165,8 +165,10 @@ def test_symmetry_makes_policies_more_symmetric(symmetry):
             .astype(np.float32)
         )
         with torch.no_grad():
-            scale = model.policy.mean_action(probe).square().mean()
-            asymmetry[kind] = float(model._asymmetry(probe) / scale)
+            features = model.policy.normaliser(probe)
+            image, _ = model._mirror(features, torch.zeros(len(features), 10))
+            scale = model.policy.mean_action(features).square().mean()
+            asymmetry[kind] = float(model._asymmetry(features, image) / scale)
     assert asymmetry[symmetry] < asymmetry["none"]
 
 

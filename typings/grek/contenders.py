@@ -1,0 +1,1 @@
+../../grek/contenders.py

@@ -1,0 +1,1 @@
+../../grek/learning.py
