@@ -90,7 +90,10 @@ def _run(policy: Policy, scenarios: list[Scenario], threads: int, steps: int) ->
             log[name].append(value if value.dtype == bool else value.astype(np.float32))
         if not alive.any():
             break
-    # Worlds that all fell early stay down for the rest of the episode.
+    # Worlds that all fell early stay down for the rest of the episode; they are told to walk on.
+    for step in range(len(log["command"]), steps):
+        command = walk.schedule.command(np.full(n, step) * CONTROL_STEP)
+        log["command"].append(command[:, :3].astype(np.float32))
     arrays = {name: _extend(np.stack(values), steps) for name, values in log.items()}
     arrays["alive"][len(log["alive"]) :] = False
     mass = simulation.batch.expanded("body_mass").sum(1)
