@@ -56,8 +56,9 @@ def test_scores_do_not_depend_on_the_batch():
         found = []
         for run in rollout.rollouts(policy, worlds, threads, at_once, steps=100):
             found += scorecard.episodes_of(run.scenarios, metrics.measure(run.log))
-        tables.append(found)
-    assert repr(tables[0]) == repr(tables[1])
+        # A batch of one sums in another order: the last bit may differ, no digit of a scorecard.
+        tables.append(scorecard.build({}, {}, {}, found))
+    assert tables[0] == tables[1]
 
 
 def test_scores_of_fallen_droids_do_not_depend_on_the_batch():
