@@ -111,6 +111,28 @@ class Compare:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Print scorecards as a Markdown table: policies side by side, or the rows of one."""
+
+    cards: Positional[tuple[Path, ...]]
+    """Scorecards, or the directories that hold them, all of the same suite."""
+    rows: bool = False
+    """The rows of a single scorecard instead."""
+
+    def run(self) -> int:
+        """Print."""
+        from grek.eval import scorecard, tables
+
+        if not self.cards:
+            raise InputError("grek table needs at least one scorecard")
+        if self.rows and len(self.cards) > 1:
+            raise InputError(f"--rows is of one scorecard, not of {len(self.cards)}")
+        cards = [scorecard.read(path) for path in self.cards]
+        print(tables.rows(cards[0]) if self.rows else tables.policies(cards))
+        return 0
+
+
+@dataclass(frozen=True)
 class Render:
     """Film a rollout."""
 
@@ -217,6 +239,7 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "eval": Eval,
     "compare": Compare,
+    "table": Table,
     "render": Render,
     "scenario": Scenario,
     "materials": Materials,
