@@ -32,7 +32,7 @@ def load(path: Path, of: Mapping[str, Any], force: bool = False) -> list[dict[st
         content = json.loads(path.read_bytes())
         if content.pop("digest") != _digest(content):
             raise ValueError
-        other, episodes = content["of"], list(content["episodes"])
+        other, episodes = dict(content["of"]), list(content["episodes"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         print(f"grek: {path} is damaged; all episodes are run again", file=sys.stderr)
         path.unlink()

@@ -77,7 +77,7 @@ class Eval:
             print(report.table(card))
             if self.out is not None and kept is not None:
                 written = evaluate.write(card, self.out, self.policy)
-                kept.unlink()
+                kept.unlink(missing_ok=True)
                 if self.films:
                     from grek.eval import filming
 

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from grek.__main__ import main
 from grek.envs.contract import contract_of
 from grek.envs.walk import WalkConfig
+from grek.eval import partial
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--worlds", "4", "--threads", "1", "--steps", "256"]
@@ -174,6 +175,18 @@ def test_results_are_not_overwritten(capsys, tmp_path):
     assert (tmp_path / "scorecard.json").read_text() == "mine"
     (tmp_path / "run").mkdir()
     assert "--force" in refused(capsys, "train", "--out", tmp_path / "run", *TINY)
+
+
+def test_parts_of_other_evaluations_are_left_alone(capsys, tmp_path):
+    kept = tmp_path / partial.NAME
+    partial.save(kept, {"policy": "another"}, [])
+    before = kept.read_bytes()
+    said = refused(capsys, "eval", "zero", "--suite", "train", "--out", tmp_path)
+    assert "its policy is 'another'" in said and "--force" in said
+    assert kept.read_bytes() == before and list(tmp_path.iterdir()) == [kept]
+    kept.unlink()
+    kept.mkdir()
+    assert partial.NAME in refused(capsys, "eval", "zero", "--out", tmp_path)
 
 
 def test_tables_of_what_is_no_scorecard(capsys, tmp_path):
