@@ -122,8 +122,7 @@ def compare(
     `margin` is the loss of traversal that is still acceptable. Raises InputError, naming what
     differs, unless both have the same schema, suite, seed, episodes and worlds.
     """
-    if not (math.isfinite(margin) and 0 < margin < 1):
-        raise InputError(f"margin {margin} is outside (0, 1)")
+    check_margin(margin)
     _same_worlds(baseline, candidate)
     pairs = list(zip(baseline["episodes"], candidate["episodes"], strict=True))
     groups = _groups([first for first, _ in pairs])
@@ -145,6 +144,12 @@ def compare(
         falls_p=mcnemar(worlds_won < 0, worlds_won > 0),
         notes=_notes(baseline, candidate),
     )
+
+
+def check_margin(margin: float) -> None:
+    """Raise InputError unless `margin` is a share of traversal that can be lost."""
+    if not 0 < margin < 1:
+        raise InputError(f"margin {margin} is outside (0, 1)")
 
 
 def _same_worlds(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> None:

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from grek.eval import breakdown, metrics, policies, report, rollout, scorecard, suites
+from grek.eval import (
+    breakdown,
+    metrics,
+    partial,
+    policies,
+    report,
+    rollout,
+    scorecard,
+    suites,
+)
 from grek.eval.policies import Policy
 from grek.eval.scorecard import Card
 from grek.provenance import versions
@@ -16,38 +25,52 @@ def score(
     seed: int = 0,
     threads: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    kept: Path | None = None,
+    force: bool = False,
 ) -> Card:
     """The scorecard of `policy` on `suite`; `progress` gets episodes done and in all.
 
-    Raises InputError for an unknown policy or suite, absurd numbers, or a policy that acts up.
+    The file `kept` takes in every finished batch of episodes, and those of an interrupted call with
+    the same arguments are taken from it. Raises InputError for an unknown policy or suite, absurd
+    numbers, a policy that acts up, and a `kept` of another evaluation unless `force`.
     """
     chosen = suites.suite(suite)
     scenarios = suites.scenarios(chosen, seed, episodes)
     judged = policies.load(policy) if isinstance(policy, str) else policy
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        progress(done, len(scenarios))
-
-    found = []
-    for run in rollout.rollouts(judged, scenarios, threads, progress=count):
+    about = {
+        "name": chosen.name,
+        "sha256": suites.digest(scenarios),
+        "seed": seed,
+        "episodes": chosen.episodes if episodes is None else episodes,
+    }
+    made_with = versions("mujoco", "numpy")
+    of = {
+        "policy": judged.sha256,
+        "suite": chosen.name,
+        "seed": seed,
+        "episodes": about["episodes"],
+        "worlds": about["sha256"],
+        **made_with,
+    }
+    found = [] if kept is None else partial.load(kept, of, force)
+    if found:
+        progress(len(found), len(scenarios))
+    left = scenarios[len(found) :]
+    for run in rollout.rollouts(judged, left, threads, rollout.WORLDS):
         details = breakdown.details(run.log)
-        found += scorecard.episodes_of(run.scenarios, metrics.measure(run.log), details)
-    for episode, scenario in zip(found, scenarios, strict=True):
-        episode["shape"] = breakdown.shape(scenario)
-        if episode["space"] == "numerics":  # the other spaces name their material by themselves
-            episode["contexts"]["material"] = scenario.surface.materials[0]
+        measured = scorecard.episodes_of(run.scenarios, metrics.measure(run.log), details)
+        for episode, scenario in zip(measured, run.scenarios, strict=True):
+            episode["shape"] = breakdown.shape(scenario)
+            if episode["space"] == "numerics":  # the others name their material by themselves
+                episode["contexts"]["material"] = scenario.surface.materials[0]
+        found += measured
+        if kept is not None:
+            partial.save(kept, of, found)
+        progress(len(found), len(scenarios))
     return scorecard.build(
         {"name": judged.name, "sha256": judged.sha256, "contract": judged.contract},
-        {
-            "name": chosen.name,
-            "sha256": suites.digest(scenarios),
-            "seed": seed,
-            "episodes": chosen.episodes if episodes is None else episodes,
-        },
-        versions("mujoco", "numpy"),
+        about,
+        made_with,
         found,
     )
 
@@ -60,7 +83,7 @@ def write(
     `policy` is how to name the policy on the command line, `films` what `filming.picked` returns.
     """
     paths = [directory / f"scorecard.{kind}" for kind in ("json", "md", "html")]
-    scorecard.write(card, paths[0])
     scorecard.write_text(paths[1], report.markdown(card, policy))
     scorecard.write_text(paths[2], report.html(card, policy, films or {}))
+    scorecard.write(card, paths[0])  # last: where it is, the result is whole
     return paths

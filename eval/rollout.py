@@ -1,6 +1,6 @@
 """Run a policy through scenarios and log what the metrics need."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,15 +32,10 @@ def rollouts(
     threads: int = 1,
     worlds: int = WORLDS,
     steps: int = STEPS,
-    progress: Callable[[int], None] = lambda done: None,
-) -> "list[Rollout]":
-    """Run `policy` once in each scenario, `worlds` at a time; `progress` counts episodes."""
-    done = []
+) -> Iterator[Rollout]:
+    """Run `policy` once in each scenario, `worlds` at a time."""
     for first in range(0, len(scenarios), worlds):
-        part = list(scenarios[first : first + worlds])
-        done.append(_run(policy, part, threads, steps))
-        progress(len(part))
-    return done
+        yield _run(policy, list(scenarios[first : first + worlds]), threads, steps)
 
 
 def _run(policy: Policy, scenarios: list[Scenario], threads: int, steps: int) -> Rollout:
@@ -90,7 +85,12 @@ def _run(policy: Policy, scenarios: list[Scenario], threads: int, steps: int) ->
             log[name].append(value if value.dtype == bool else value.astype(np.float32))
         if not alive.any():
             break
-    # Worlds that all fell early stay down for the rest of the episode.
+    # Worlds that all fell early stay down for the rest of the episode; commands and pushes go on.
+    for step in range(len(log["command"]), steps):
+        time = np.full(n, step) * CONTROL_STEP
+        log["command"].append(walk.schedule.command(time)[:, :3].astype(np.float32))
+        push = _ahead(walk.schedule.push(time), walk.state.heading)
+        log["push"].append(push.astype(np.float32))
     arrays = {name: _extend(np.stack(values), steps) for name, values in log.items()}
     arrays["alive"][len(log["alive"]) :] = False
     mass = simulation.batch.expanded("body_mass").sum(1)

@@ -18,8 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
         return parse(sys.argv[1:] if arguments is None else arguments).run()
     except (InputError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
         return fail(str(error))
-    except KeyboardInterrupt:
-        print("grek: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        bar = "\n" if sys.stderr.isatty() else ""  # which may stand half drawn on this line
+        print(f"{bar}grek: {str(stop) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
         return 0

@@ -1,11 +1,13 @@
 """What each subcommand takes and does. Heavy imports wait until a command runs."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,10 @@ class Train(TrainConfig):
 
 @dataclass(frozen=True)
 class Eval:
-    """Score a policy: table on stdout; scorecard.json, .md and .html in --out."""
+    """Score a policy: table on stdout; scorecard.json, .md and .html in --out.
+
+    Interrupted with --out, it keeps the finished episodes; the same command goes on from there.
+    """
 
     policy: Positional[str]
     """ONNX file, run directory, "walk", or a reference: zero, random, gait."""
@@ -48,13 +53,13 @@ class Eval:
     out: Path | None = None
     """Directory to create for scorecard and reports."""
     force: bool = False
-    """Replace an earlier result in an existing directory."""
+    """Replace an earlier result, or part of another one, in an existing directory."""
     films: bool = False
     """Film the worst, median and best episode of each axis into --out: many minutes."""
 
     def run(self) -> int:
         """Score, print, write."""
-        from grek.eval import evaluate, report
+        from grek.eval import evaluate, partial, report
 
         if self.films and self.out is None:
             raise InputError("--films needs --out, the directory to put them in")
@@ -62,21 +67,23 @@ class Eval:
             from grek.eval.canvas import check_rendering
 
             check_rendering()
+        kept = None if self.out is None else self.out / partial.NAME
         if self.out is not None:
             check_new(self.out / "scorecard.json", self.force)
         threads = check_threads(self.threads)
-        card = evaluate.score(
-            self.policy, self.suite, self.episodes, self.seed, threads, progress("episodes")
-        )
-        print(report.table(card))
-        if self.out is not None:
-            written = evaluate.write(card, self.out, self.policy)
-            if self.films:
-                from grek.eval import filming
+        arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
+        with stoppable(kept):
+            card = evaluate.score(*arguments, progress("episodes"), kept, self.force)
+            print(report.table(card))
+            if self.out is not None and kept is not None:
+                written = evaluate.write(card, self.out, self.policy)
+                kept.unlink(missing_ok=True)
+                if self.films:
+                    from grek.eval import filming
 
-                films = filming.picked(self.policy, card, self.out, progress("films"))
-                written = evaluate.write(card, self.out, self.policy, films)
-            print(*written, sep="\n")
+                    films = filming.picked(self.policy, card, self.out, progress("films"))
+                    written = evaluate.write(card, self.out, self.policy, films)
+                print(*written, sep="\n")
         return 0
 
 
@@ -101,6 +108,28 @@ class Compare:
         result = compare.compare(baseline, candidate, self.margin)
         print(result.text())
         return result.exit_code
+
+
+@dataclass(frozen=True)
+class Table:
+    """Print scorecards as a Markdown table: policies side by side, or the rows of one."""
+
+    cards: Positional[tuple[Path, ...]]
+    """Scorecards, or the directories that hold them, all of the same suite."""
+    rows: bool = False
+    """The rows of a single scorecard instead."""
+
+    def run(self) -> int:
+        """Print."""
+        from grek.eval import scorecard, tables
+
+        if not self.cards:
+            raise InputError("grek table needs at least one scorecard")
+        if self.rows and len(self.cards) > 1:
+            raise InputError(f"--rows is of one scorecard, not of {len(self.cards)}")
+        cards = [scorecard.read(path) for path in self.cards]
+        print(tables.rows(cards[0]) if self.rows else tables.policies(cards))
+        return 0
 
 
 @dataclass(frozen=True)
@@ -229,6 +258,7 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "eval": Eval,
     "compare": Compare,
+    "table": Table,
     "render": Render,
     "scenario": Scenario,
     "materials": Materials,
@@ -263,6 +293,24 @@ def check_new(path: Path, force: bool) -> None:
         raise InputError(f"cannot write {path}: {parent} is a file")
     if not os.access(parent, os.W_OK):
         raise InputError(f"cannot write {path}: {parent} is not writable")
+
+
+@contextlib.contextmanager
+def stoppable(kept: Path | None) -> Iterator[None]:
+    """SIGTERM interrupts like Ctrl-C; what then is in the file `kept` is said."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in signals]
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept is None or not kept.exists():
+            raise
+        raise KeyboardInterrupt(
+            f"interrupted; the same command goes on from the episodes in {kept}"
+        ) from None
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def progress(unit: str) -> Callable[[int, int], None]:

@@ -20,8 +20,11 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The checked-out commit, or "unknown" outside of a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
+    """The checked-out commit of grek, or "unknown" where it is installed without its checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "pyproject.toml").is_file():  # the commit would be that of the user's project
+        return "unknown"
+    command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:  # no git

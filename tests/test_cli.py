@@ -14,7 +14,9 @@ from onnx import TensorProto, helper
 from grek.__main__ import main
 from grek.envs.contract import contract_of
 from grek.envs.walk import WalkConfig
+from grek.eval import partial
 
+ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--worlds", "4", "--threads", "1", "--steps", "256"]
 
 
@@ -67,11 +69,11 @@ def test_help_and_import_do_not_load_torch():
 def test_help_names_every_command():
     said = grek("--help")
     assert said.returncode == 0
-    for name in ("train", "eval", "compare", "render", "scenario", "materials", "bench"):
+    for name in ("train", "eval", "compare", "table", "render", "scenario", "materials", "bench"):
         assert name in said.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "compare", "render", "bench"])
+@pytest.mark.parametrize("command", ["train", "eval", "compare", "table", "render", "bench"])
 def test_help_of_a_command_shows_flags_and_defaults(command, capsys):
     with pytest.raises(SystemExit) as leaving:
         main([command, "--help"])
@@ -112,6 +114,10 @@ def test_materials_prints_units_and_sources(capsys):
         (["render", "zero", "--fps", "30"], "30"),
         (["render", "zero", "--scenario", "train:1", "--material", "ice"], "not both"),
         (["compare", "nothing.json", "nothing.json"], "nothing.json"),
+        (["table"], "at least one"),
+        (["table", "nothing.json"], "nothing.json"),
+        (["table", "nothing.json", "else.json", "--rows"], "not of 2"),
+        (["table", "--columns"], "--columns"),
         (["bench", "--repeats", "0"], "0"),
         (["bench", "--learning", "--minutes", "0"], "--minutes"),
         (["bench", "--plot", "x.png"], "--learning"),
@@ -171,6 +177,31 @@ def test_results_are_not_overwritten(capsys, tmp_path):
     assert (tmp_path / "scorecard.json").read_text() == "mine"
     (tmp_path / "run").mkdir()
     assert "--force" in refused(capsys, "train", "--out", tmp_path / "run", *TINY)
+
+
+def test_parts_of_other_evaluations_are_left_alone(capsys, tmp_path):
+    kept = tmp_path / partial.NAME
+    partial.save(kept, {"policy": "another"}, [])
+    before = kept.read_bytes()
+    said = refused(capsys, "eval", "zero", "--suite", "train", "--out", tmp_path)
+    assert "its policy is 'another'" in said and "--force" in said
+    assert kept.read_bytes() == before and list(tmp_path.iterdir()) == [kept]
+    kept.unlink()
+    kept.mkdir()
+    assert partial.NAME in refused(capsys, "eval", "zero", "--out", tmp_path)
+
+
+def test_tables_of_what_is_no_scorecard(capsys, tmp_path):
+    whole = ROOT / "assets" / "policies" / "walk.json"
+    cut, empty = tmp_path / "cut.json", tmp_path / "empty.json"
+    cut.write_bytes(whole.read_bytes()[:3000])
+    empty.write_text("")
+    assert "cut.json is cut off" in refused(capsys, "table", whole, cut)
+    assert "empty.json is empty" in refused(capsys, "table", empty, "--rows")
+    assert "scorecard.json" in refused(capsys, "table", tmp_path)
+    assert "different suites" in refused(
+        capsys, "table", whole, ROOT / "tests" / "scores" / "walk.json"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,42 +9,51 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor, nn
 
-from grek.training.policy import CLIP, WalkPolicy
+from grek.errors import InputError
+from grek.training.policy import CLIP, Normaliser
+
+_ACTIVATIONS = {nn.ELU: "Elu", nn.ReLU: "Relu", nn.Tanh: "Tanh"}
 
 
-def export(policy: WalkPolicy, contract: dict[str, Any], path: Path) -> None:
+def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> None:
     """Write the deterministic actor of `policy` to `path`, whole or not at all.
 
     Input `observation` float32 (n, obs), output `action` float32 (n, act), cut to the limits of the
-    action space. The graph is built by hand: it is five kinds of nodes, and needs no tracing.
+    action space. `policy` is ours or another actor-critic of Stable-Baselines3, of linear layers,
+    ELU, ReLU and Tanh; else raises InputError. What stands around it, as VecNormalize does, is not
+    exported. The graph is built by hand: it is few kinds of nodes, and needs no tracing.
     """
-    extractor: Any = policy.mlp_extractor
-    layers: list[Any] = [*extractor.policy_net, policy.action_net]
-    size = int(extractor.actor_size)
-    normaliser = policy.normaliser
-    scale = 1 / np.sqrt(_array(normaliser.variance[:size]) + 1e-4)
+    layers, normaliser = _actor(policy)
+    size = int(layers[0].in_features)
     weights = {
-        "mean": _array(normaliser.mean[:size]),
-        "scale": scale.astype(np.float32),
-        "clip": np.array(CLIP, np.float32),
         "low": np.array(policy.action_space.low[0], np.float32),  # type: ignore[attr-defined]
         "high": np.array(policy.action_space.high[0], np.float32),  # type: ignore[attr-defined]
-        "floor": np.array(-CLIP, np.float32),
     }
-    nodes = [
-        helper.make_node("Sub", ["observation", "mean"], ["centred"]),
-        helper.make_node("Mul", ["centred", "scale"], ["scaled"]),
-        helper.make_node("Clip", ["scaled", "floor", "clip"], ["x0"]),
-    ]
-    current = "x0"
+    nodes, current = [], "observation"
+    if normaliser is not None:
+        scale = 1 / np.sqrt(_array(normaliser.variance[:size]) + 1e-4)
+        weights |= {
+            "mean": _array(normaliser.mean[:size]),
+            "scale": scale.astype(np.float32),
+            "clip": np.array(CLIP, np.float32),
+            "floor": np.array(-CLIP, np.float32),
+        }
+        nodes = [
+            helper.make_node("Sub", ["observation", "mean"], ["centred"]),
+            helper.make_node("Mul", ["centred", "scale"], ["scaled"]),
+            helper.make_node("Clip", ["scaled", "floor", "clip"], ["x0"]),
+        ]
+        current = "x0"
     for i, layer in enumerate(layers, 1):
         if isinstance(layer, nn.Linear):
             weights[f"w{i}"], weights[f"b{i}"] = _array(layer.weight), _array(layer.bias)
             node = helper.make_node("Gemm", [current, f"w{i}", f"b{i}"], [f"x{i}"], transB=1)
         else:
-            node = helper.make_node("Elu", [current], [f"x{i}"])
+            node = helper.make_node(_ACTIVATIONS[type(layer)], [current], [f"x{i}"])
         nodes.append(node)
         current = f"x{i}"
     nodes.append(helper.make_node("Clip", [current, "low", "high"], ["action"]))
@@ -62,6 +71,23 @@ def export(policy: WalkPolicy, contract: dict[str, Any], path: Path) -> None:
     partial = path.with_suffix(".partial")
     partial.write_bytes(model.SerializeToString())
     os.replace(partial, path)
+
+
+def _actor(policy: ActorCriticPolicy) -> tuple[list[Any], Normaliser | None]:
+    """Layers of the actor, and what normalises its observations."""
+    if not isinstance(policy, ActorCriticPolicy):
+        raise InputError(f"{type(policy).__name__} is no ActorCriticPolicy; it cannot be exported")
+    features: Any = policy.features_extractor
+    layers = [*policy.mlp_extractor.policy_net, policy.action_net]
+    odd = [layer for layer in layers if type(layer) not in (nn.Linear, *_ACTIVATIONS)]
+    if type(features) not in (Normaliser, FlattenExtractor):
+        odd.insert(0, features)
+    if odd:
+        raise InputError(
+            f"cannot export a policy with {type(odd[0]).__name__}; its actor may have:"
+            f" {', '.join(layer.__name__ for layer in (nn.Linear, *_ACTIVATIONS))}"
+        )
+    return layers, features if isinstance(features, Normaliser) else None
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -4,17 +4,21 @@ import dataclasses
 import json
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 import stable_baselines3
 import torch
 
+from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
+from grek.envs.walk import WalkConfig
 from grek.errors import InputError
 from grek.eval import policies
 from grek.training import checkpoint, run_directory
 from grek.training.config import PPOConfig, TrainConfig
 from grek.training.curriculum import Curriculum
+from grek.training.export import export
 from grek.training.train import make_model, train
 from grek.training.vec_env import WalkVecEnv
 
@@ -76,6 +80,32 @@ def test_exported_policy_equals_the_trained_one(tmp_path):
     expected, _ = model.predict(padded, deterministic=True)
     assert policy.act(observation, np.zeros(200, np.uint64), 0) == pytest.approx(expected, abs=1e-5)
     assert np.abs(expected).max() > 0.01
+
+
+@pytest.mark.parametrize("activation", [torch.nn.Tanh, torch.nn.ReLU, torch.nn.ELU])
+def test_policies_of_plain_sb3_are_exported(activation, tmp_path):
+    networks = {"activation_fn": activation, "net_arch": [8, 8]}
+    env = gymnasium.make("grek/Walk-v0")
+    model = stable_baselines3.PPO("MlpPolicy", env, policy_kwargs=networks, seed=1)
+    with torch.no_grad():
+        model.policy.action_net.weight *= 300  # new policies do next to nothing
+    export(model.policy, contract_of(WalkConfig()), tmp_path / "mine.onnx")
+    policy = policies.load(str(tmp_path / "mine.onnx"))
+    observation = np.random.default_rng(0).normal(0, 3, (50, 45)).astype(np.float32)
+    expected, _ = model.predict(observation, deterministic=True)
+    assert policy.act(observation, np.zeros(50, np.uint64), 0) == pytest.approx(expected, abs=1e-4)
+    assert np.abs(expected).max() > 1
+
+
+def test_policies_that_cannot_be_exported_are_refused(tmp_path):
+    networks, env = {"activation_fn": torch.nn.SELU}, gymnasium.make("grek/Walk-v0")
+    model = stable_baselines3.PPO("MlpPolicy", env, policy_kwargs=networks)
+    with pytest.raises(InputError, match="SELU; its actor may have: Linear, ELU, ReLU, Tanh"):
+        export(model.policy, contract_of(WalkConfig()), tmp_path / "mine.onnx")
+    other = stable_baselines3.SAC("MlpPolicy", env, buffer_size=10)
+    with pytest.raises(InputError, match="SACPolicy is no ActorCriticPolicy"):
+        export(other.policy, contract_of(WalkConfig()), tmp_path / "mine.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_policys_bits_do_not_depend_on_how_many_ask(tmp_path):

@@ -1,0 +1,19 @@
+"""Results name the commit of grek they were made with, and no other project's."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from grek import provenance
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_commit_is_of_grek_itself(tmp_path, monkeypatch):
+    installed = tmp_path / ".venv" / "grek" / "provenance.py"
+    installed.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "grek" / "provenance.py", installed)
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -qm x"):
+        subprocess.run(["git", "-C", str(tmp_path), *command.split()], check=True)
+    monkeypatch.setattr(provenance, "__file__", str(installed))
+    assert provenance.commit() == "unknown"  # not that of the project it is installed in

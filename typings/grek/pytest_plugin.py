@@ -1,0 +1,1 @@
+../../grek/pytest_plugin.py
