@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import mujoco
 import numpy as np
+import pytest
 from mujoco.batch import Batch
 
 from grek.envs.ground import Ground, add_planes
@@ -126,3 +127,34 @@ def test_soles_stand_still_for_a_minute():
         name = soles.names[world], slope
         assert np.abs(way).max() < 1e-4, name
         assert np.abs(np.diff(way[500:], axis=0)).max() / CONTROL_STEP < 1e-5, name
+
+
+def test_a_dropped_tilted_pair_of_soles_settles():
+    """From 5 cm, rolled by 0.2 and pitched by 0.3 rad: it comes to rest, and does not tumble."""
+    soles = Soles(NAMES, [0.0] * len(NAMES))
+    soles.qpos[:, 2] += 0.05
+    mujoco.mju_euler2Quat(soles.qpos[0, 3:7], [0.2, 0.3, 0.0], "xyz")
+    soles.qpos[:, 3:7] = soles.qpos[0, 3:7]
+    soles.batch.forward(stage=_CURRENT)
+    soles.run(6.0)
+    upright = 1 - 2 * (soles.qpos[:, 4:6] ** 2).sum(1)
+    assert (upright > np.cos(0.5)).all()  # a print may be as crooked as the foot that made it
+    assert np.abs(soles.qvel).max() < 0.01
+    sunk = (FOOT - soles.qpos[soles.soft, 2]) / [
+        MATERIALS[NAMES[world]].nominal()[index("depth")] for world in soles.soft
+    ]
+    assert ((sunk > 0) & (sunk < 1)).all()
+
+
+def test_the_step_of_the_physics_changes_little():
+    """Put down at once, at 1, 2 and 4 ms; firm stones rock by up to 0.1 mm.
+
+    Semi-implicit steps damp: of the peak of a sudden load 2 % are lost at 1 ms, 8 % at 4 ms.
+    """
+    sunk = []
+    for timestep in (0.001, 0.002, 0.004):
+        soles = Soles(NAMES, [0.0] * len(NAMES), timestep)
+        soles.run(1.5)
+        sunk.append(FOOT - soles.qpos[:, 2])
+    assert sunk[1] == pytest.approx(sunk[0], rel=0.05, abs=1e-4)
+    assert sunk[2] == pytest.approx(sunk[0], rel=0.07, abs=1e-4)
