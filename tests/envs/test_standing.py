@@ -63,6 +63,7 @@ class Soles:
             self.ground.set(world, surface)
             self.sinking.set(world, surface, timestep)
         self.soft = np.flatnonzero(self.sinking.soft)
+        self.rigid = np.flatnonzero(~self.sinking.soft)
         self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
         self.geoms = np.array([model.geom(name).id for name in SOLE_POINTS])
         self.substeps = round(CONTROL_STEP / timestep)
@@ -73,20 +74,26 @@ class Soles:
         self.qpos[:, 3:7] = tilt / np.linalg.norm(tilt, axis=1, keepdims=True)
         self.qpos[:, :3] = normal * FOOT
         self.batch.forward(stage=_CURRENT)
+        self.lay(np.arange(worlds))
 
     def run(self, seconds: float) -> np.ndarray:
         """Advance; returns the path (control steps, worlds, 3) [m]."""
-        path, everyone = [], np.arange(len(self.qpos))
-        spheres = self.batch.bind("geom_xpos")
+        path = []
         for _ in range(round(seconds / CONTROL_STEP)):
-            slip = np.repeat(np.linalg.norm(self.qvel[:, :3], axis=1)[:, None], 8, 1)
-            self.ground.lay(spheres[:, self.geoms], self.qpos[:, :3], slip, everyone)
+            self.lay(self.rigid)
+            self.batch.step(self.rigid, nstep=self.substeps, stage=_CURRENT)
             self.sinking.look(self.soft)
             for _ in range(self.substeps):
                 self.sinking.push(self.soft)
-                self.batch.step(nstep=1, stage=_CURRENT)
+                self.batch.step(self.soft, nstep=1, stage=_CURRENT)
             path.append(self.qpos[:, :3].copy())
         return np.array(path)
+
+    def lay(self, worlds: np.ndarray) -> None:
+        """Update the planes; those under a layer that gives may stay, on an even slope."""
+        spheres = self.batch.bind("geom_xpos")[worlds][:, self.geoms]
+        slip = np.repeat(np.linalg.norm(self.qvel[worlds, :3], axis=1)[:, None], 8, 1)
+        self.ground.lay(spheres, self.qpos[worlds, :3], slip, worlds)
 
     def creep(self, world: int, slope: float) -> float:
         """Speed at which MuJoCo's own friction gives on rigid ground of `slope` [m/s].
