@@ -1,9 +1,11 @@
-"""Footprints: where the ground of each world was pressed, and how deep, in bounded memory.
+"""Footprints: where the ground of each world was pressed, how deep and when, in bounded memory.
 
 A print is kept in square cells of CELL, in a hash table of SETS x WAYS cells per world. A set is
 found by hashing the cell; when all its ways are taken, the one written first is forgotten. A walk
 of 12 m presses about 6,000 cells, with two of a hundred forgotten. A world takes WORLD_BYTES, and
 only the pages it presses.
+
+A pile rises again: a print that was left `age` ago is exp(-age / recovery time) as deep.
 """
 
 import numpy as np
@@ -13,7 +15,7 @@ from grek.envs.robot import Array
 
 CELL = 0.027  # a third of a sole's width: no gaps between the elements of a sole [m]
 SETS, WAYS = 4096, 4
-WORLD_BYTES = SETS * (WAYS * (4 + 4) + 1)
+WORLD_BYTES = SETS * (WAYS * (4 + 4 + 4) + 1)
 _FAR = 2**15  # cells from the origin at which coordinates wrap, 885 m
 
 
@@ -23,6 +25,7 @@ class Footprints:
     def __init__(self, worlds: int) -> None:
         self._cell = np.zeros((worlds, SETS, WAYS), np.uint32)  # packed coordinates, 0 is empty
         self._depth = np.zeros((worlds, SETS, WAYS), np.float32)  # [m]
+        self._time = np.zeros((worlds, SETS, WAYS), np.float32)  # of writing [s]
         self._oldest = np.zeros((worlds, SETS), np.uint8)  # way that is overwritten next
 
     def reset(self, worlds: NDArray) -> None:
@@ -30,17 +33,27 @@ class Footprints:
         self._cell[worlds] = 0
         self._oldest[worlds] = 0
 
-    def read(self, worlds: NDArray, xy: Array) -> NDArray[np.float32]:
-        """Depth pressed (m, k) [m] at xy (m, k, 2) [m] of `worlds` (m,)."""
+    def read(self, worlds: NDArray, xy: Array, time: Array, recovery: Array) -> Array:
+        """Depth (m, k) [m] at xy (m, k, 2) [m] and `time` (m,) [s] of `worlds` (m,).
+
+        Prints fade with the time constant `recovery` (m, k) [s]; 0 is never.
+        """
         cell, at = _locate(xy)
         world = np.asarray(worlds)[:, None]
         hit = self._cell[world, at] == cell[..., None]  # (m, k, WAYS)
-        return (self._depth[world, at] * hit).sum(2)
+        depth = (self._depth[world, at] * hit).sum(2)
+        if not recovery.any():
+            return depth
+        age = time[:, None] - (self._time[world, at] * hit).sum(2)
+        times = np.divide(age, recovery, out=np.zeros_like(recovery), where=recovery > 0)
+        return depth * np.exp(-times)
 
-    def write(self, worlds: NDArray, xy: Array, depth: NDArray, where: NDArray[np.bool_]) -> None:
+    def write(
+        self, worlds: NDArray, xy: Array, depth: NDArray, where: NDArray[np.bool_], time: Array
+    ) -> None:
         """Set the depth (m, k) [m] at xy (m, k, 2) [m] of `worlds` (m,), only `where` (m, k).
 
-        Of several points in one cell the last one counts.
+        It is `time` (m,) [s] there. Of several points in one cell the last one counts.
         """
         row, column = np.nonzero(where)
         if not len(row):
@@ -55,22 +68,28 @@ class Footprints:
         self._oldest[world[full], at[full]] = (way[full] + 1) % WAYS
         self._cell[world, at, way] = cell
         self._depth[world, at, way] = depth[row, column]
+        self._time[world, at, way] = time[row]
 
     def snapshot(self) -> dict[str, NDArray]:
         """The cells that are taken, for `restore`."""
         taken = np.flatnonzero(self._cell)
-        cell, depth = self._cell.ravel()[taken].astype(np.int64), self._depth.ravel()[taken]
-        return {"taken": taken, "cell": cell, "depth": depth, "oldest": self._oldest.copy()}
+        return {
+            "taken": taken,
+            "cell": self._cell.ravel()[taken].astype(np.int64),
+            "depth": self._depth.ravel()[taken],
+            "time": self._time.ravel()[taken],
+            "oldest": self._oldest.copy(),
+        }
 
     def restore(self, saved: dict[str, NDArray]) -> None:
         """Go on from a snapshot of as many worlds."""
         self._cell[:] = 0
-        self._cell.ravel()[saved["taken"]] = saved["cell"]
-        self._depth.ravel()[saved["taken"]] = saved["depth"]
+        for name in ("cell", "depth", "time"):
+            getattr(self, f"_{name}").ravel()[saved["taken"]] = saved[name]
         self._oldest[:] = saved["oldest"]
 
     def cells(self, world: int) -> tuple[Array, NDArray[np.float32]]:
-        """Centres (c, 2) [m] and depths (c,) [m] of all cells pressed in `world`."""
+        """Centres (c, 2) [m] and depths (c,) [m], as they were left, of all cells of `world`."""
         taken = self._cell[world] != 0
         packed = self._cell[world][taken].astype(np.int64) - 1
         xy = np.stack([packed // (2 * _FAR), packed % (2 * _FAR)], 1) - _FAR

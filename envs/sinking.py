@@ -60,6 +60,7 @@ class Sinking:
         self._xpos, self._xmat = batch.bind("xpos"), batch.bind("xmat")
         self._xipos, self._cvel = batch.bind("xipos"), batch.bind("cvel")
         self._centre, self._wrench = batch.bind("subtree_com"), batch.bind("xfrc_applied")
+        self._time = batch.bind("time")
         n = 2 * ELEMENTS
         self._state = SoilState.untouched(worlds, n)
         shape = soil.coefficients(ground.parameters[0], 0.005, SOLE_MASS).shape  # (C, slots)
@@ -102,18 +103,25 @@ class Sinking:
         )
         # A sole that is down carries its print along; one in the air meets what others left.
         state, down = self._state, (points * up).sum(2) < level
-        lasting = down & (self.ground.parameter(_RECOVERY, slot, worlds) == 0)
         ahead = np.take(self._xmat[worlds], self._parts.feet, 1)[..., [0, 3]]  # x axes, level part
         ahead = np.repeat(ahead * PRINT, ELEMENTS, 1)
-        depth = state.pressed[worlds] + state.drop[worlds]
+        depth, time = state.pressed[worlds] + state.drop[worlds], self._time[worlds]
         for side in (-1, 1):
-            self.prints.write(worlds, xy + side * ahead, depth, lasting)
+            self.prints.write(worlds, xy + side * ahead, depth, down, time)
         row, element = np.nonzero(~down)
         state.forget(worlds[row], element)
         if len(stony):
             loose = self._stones(loose_stones, _LOOSE, *stones)
             state.loose[stones[0]] = np.where(down[stony], state.loose[stones[0]], loose)
-        state.pressed[worlds[row], element] = self.prints.read(worlds, xy)[row, element]
+        state.pressed[worlds[row], element] = self.print_depth(worlds, xy, slot)[row, element]
+
+    def print_depth(self, worlds: NDArray, xy: Array, slot: NDArray) -> Array:
+        """How deep old prints are now (m, k) [m], at xy (m, k, 2) of `worlds` (m,).
+
+        `slot` (m, k) is from `Ground.slot`: a print in a pile fades.
+        """
+        recovery = self.ground.parameter(_RECOVERY, slot, worlds)
+        return self.prints.read(worlds, xy, self._time[worlds], recovery)
 
     def _stones(
         self,

@@ -18,6 +18,12 @@ element of a sole, at sinkage z below the undisturbed surface, meets
   suction;
 * stones that roll out when loaded, and a pile with a friction of its own along and across.
 
+Beside resistive force theory, for sand: a level sole that goes in at 45 degrees is carried by 0.90,
+0.82 and 0.69 of what carries it straight down, at 5, 10 and 20 mm; the theory says 0.82 at any
+depth. Each element bears like a level one: a sole tilted by 15, 30 or 45 degrees and pushed
+straight down is carried 6, 28 or 77 % too well, and not pushed sideways (at 45 degrees the theory
+says by 0.22 of a level sole's pressure). Nothing piles up before a foot, or pushes on its sides.
+
 Each part is passive: a closed cycle never makes energy. The stress of a step follows from the poses
 at its start, as MuJoCo's semi-implicit integrators want it; such a spring is stable up to a slope
 of about 3 m/dt^2 [Pa/m], m the mass behind a unit of area. So p goes on as a straight line from

@@ -49,7 +49,8 @@ class Ground:
         """How deep the surface is pressed (k,) [m]."""
         if not self._sinking.soft[0]:
             return np.zeros(len(xy))
-        return np.asarray(self._sinking.prints.read(self._world, xy[None])[0], float)
+        slot = self._ground.slot(xy[None], self._world)
+        return np.asarray(self._sinking.print_depth(self._world, xy[None], slot)[0], float)
 
 
 def world(scenario: str | None, material: str | None) -> Scenario:

@@ -8,9 +8,10 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+from mujoco.batch import Batch
 
 from grek.envs import materials
-from grek.envs.ground import add_planes
+from grek.envs.ground import Ground, add_planes
 from grek.envs.materials import MATERIALS
 from grek.envs.robot import SOLE_POINTS, SOLE_RADIUS
 from grek.envs.scenario import Surface
@@ -72,6 +73,31 @@ def test_stopping_distance(name):
     mu = v["friction"] * (high + (low - high) * np.exp(-speeds / v["slip_speed"]))
     expected = (speeds / (sled.GRAVITY * mu)).sum() * 0.5 / 5000
     assert path[-1, 0] == pytest.approx(expected, rel=0.05)
+
+
+def test_puddles_have_their_area_and_their_length():
+    """Above its median a normal field of correlation r is wet with correlation 2/pi arcsin r.
+
+    So half the ground is wet, and at one correlation length from there r is exp(-1/2).
+    """
+    worlds, length = 3000, 0.3
+    values = MATERIALS["wet_concrete"].nominal()
+    values[[materials.index("wet_area"), materials.index("patch_length")]] = 0.5, length
+    model = sled.Sled(Shape()).model
+    ground = Ground(model, Batch(model, worlds, 1, True))
+    for area in (0.2, 0.5, 0.8):
+        values[materials.index("wet_area")] = area
+        for world in range(worlds):
+            rows = (tuple(values.tolist()),)
+            ground.set(world, Surface(("wet_concrete",), rows, seed=world))
+        xy = np.random.default_rng(0).uniform(-5, 5, (worlds, 20, 2))
+        slot = np.zeros((worlds, 20), int)
+        here, there = (ground.wetness(xy + np.array([d, 0]), slot) for d in (0, length))
+        assert here.mean() == pytest.approx(area, rel=0.05)
+        if area == 0.5:
+            together = np.corrcoef((here > 0.5).ravel(), (there > 0.5).ravel())[0, 1]
+            expected = 2 / np.pi * np.arcsin(np.exp(-0.5))
+            assert together == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("name", RIGID)

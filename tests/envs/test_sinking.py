@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -70,6 +71,81 @@ def test_prints_stay_and_the_second_step_sinks_less():
         simulation.step(TARGETS[None])
     again = simulation.sinking._state.pressed[0]
     assert again.mean() - first.mean() < 0.2 * first.mean()
+
+
+def hover(simulation: Simulation, seconds: float) -> None:
+    """Hold the droid 30 mm up, out of its prints."""
+    held = simulation.qpos.copy()
+    held[:, 2] += 0.03
+    for _ in range(round(seconds / 0.02)):
+        simulation.qpos[:], simulation.qvel[:] = held, 0
+        simulation.step(np.tile(TARGETS, (simulation.worlds, 1)))
+    simulation.qpos[:], simulation.qvel[:] = held - 0.03 * (np.arange(held.shape[1]) == 2), 0
+
+
+@pytest.mark.parametrize("name", ["carpet", "grass"])
+@pytest.mark.parametrize("share", [0.3, 1.0, 3.0])
+def test_a_pile_rises_again_in_its_recovery_time(name, share):
+    """exp(-t / recovery time) of its print is left when the foot comes down again."""
+    simulation, _ = stand([Scenario(surface=ground(name))])
+    first = simulation.sinking._state.pressed[0].copy()
+    hover(simulation, share * MATERIALS[name].nominal()[index("recovery_time")])
+    xy, depth = simulation.sinking.prints.cells(0)
+    slot = np.zeros((1, len(xy)), int)
+    left = simulation.sinking.print_depth(np.array([0]), xy[None], slot)[0]
+    assert left == pytest.approx(np.exp(-share) * depth, rel=0.04)  # it lifts off in 20 ms
+    met = simulation.sinking._state.pressed[0]  # by the elements of the soles
+    assert np.median(met) == pytest.approx(np.exp(-share) * np.median(first), rel=0.08)
+
+
+def test_a_second_step_soon_meets_a_flattened_pile():
+    """Half a millimetre into a carpet: it bears when it had time to rise, and not in its print.
+
+    Pressed to 2.3 mm at least, after 0.2 s of 0.6 s it is still pressed to 1.6 mm, and bears from
+    `loss` of that on, 0.7 mm. Risen it bears at most k z / (1 - z / lock)^2 on both soles.
+    """
+    values, bears = MATERIALS["carpet"].nominal(), []
+    for seconds in (0.2, 6.0):
+        simulation, _ = stand([Scenario(surface=ground("carpet"))])
+        assert simulation.sinking._state.pressed[0].min() > 2.3e-3
+        hover(simulation, seconds)
+        simulation.batch.forward(stage=mujoco.mjtStage.mjSTAGE_VEL.value)
+        simulation.qpos[0, 2] -= simulation.state().clearance.mean() + 0.5e-3
+        simulation.qvel[:] = 0
+        simulation.batch.forward(stage=mujoco.mjtStage.mjSTAGE_VEL.value)
+        simulation.sinking.push(np.array([0]))
+        bears.append(simulation.sinking.load[0].sum())
+    risen = values[index("bearing")] * 0.05 / (1 - 0.5 / 6.4) ** 2 * 2 * 0.16 * 0.08
+    assert bears[0] == 0
+    assert 0.5 * risen < bears[1] < risen  # the soles are not quite level
+
+
+def test_the_same_life_on_a_pile_alone_and_from_a_snapshot():
+    """Treading on the spot, prints half risen under the feet: to the bit."""
+    scenarios = [Scenario(surface=ground(name)) for name in ("carpet", "sand", "grass", "carpet")]
+    moves = np.tile(TARGETS, (60, 4, 1))
+    swing = 0.25 * np.sin(np.arange(60) * 0.3)[:, None]
+    moves[:, :, 3] -= np.maximum(swing, 0)  # the knees, in turn
+    moves[:, :, 8] -= np.maximum(-swing, 0)
+
+    def live(worlds: list[int], threads: int = 1, pause: bool = False) -> np.ndarray:
+        simulation = Simulation(len(worlds), threads)
+        simulation.reset(range(len(worlds)), [scenarios[world] for world in worlds])
+        for step, move in enumerate(moves[:, worlds]):
+            if pause and step == 37:
+                saved = simulation.snapshot()
+                simulation = Simulation(len(worlds), threads)
+                simulation.reset(range(len(worlds)), [scenarios[world] for world in worlds])
+                simulation.restore(saved)
+            simulation.step(move)
+        return np.concatenate([simulation.qpos, simulation.sinking._state.pressed], 1)
+
+    together = live([0, 1, 2, 3])
+    assert (together[0] == together[3]).all()
+    assert (together == live([0, 1, 2, 3], threads=2)).all()
+    assert (together == live([0, 1, 2, 3], pause=True)).all()
+    for world in range(3):
+        assert (together[world] == live([world])[0]).all()
 
 
 def test_a_new_episode_is_on_smooth_ground():

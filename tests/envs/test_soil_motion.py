@@ -180,6 +180,17 @@ def test_braking_distance(dt):
     assert spent == pytest.approx(0.5 * 0.5**2, rel=0.05)
 
 
+@pytest.mark.parametrize("cohesion", [0.0, 700.0])
+def test_a_dragged_sole_meets_its_shear_strength(cohesion):
+    """H = A c + W tan phi, at the end of a long slip of a level sole."""
+    plates = set_down([row_of(cohesion=cohesion, slide_support=1)], 0.005)
+    for _ in range(400):
+        plates.velocity[:, 0], plates.spin[:] = 0.1, 0
+        force = plates.step()[0]
+    assert force[2] == pytest.approx(15 * G, rel=0.01)
+    assert -force[0] == pytest.approx(AREA * cohesion + 15 * G * np.tan(np.radians(30)), rel=0.01)
+
+
 @pytest.mark.parametrize("mass", [0.45, 7.0])
 @pytest.mark.parametrize("start", ["flat", "dropped", "tilted", "sliding"])
 def test_plates_come_to_rest_on_every_soft_material_at_5_ms(mass, start):
