@@ -18,6 +18,7 @@ from grek.envs.ground import Ground, add_planes
 from grek.envs.robot import HOME, LEGS, SAG, Array
 from grek.envs.scenario import Numerics, Scenario
 from grek.envs.sinking import LOADED, Sinking
+from grek.envs.vectors import cross, dot
 from grek.errors import InputError
 
 CONTROL_STEP = 0.02  # [s]
@@ -134,7 +135,7 @@ class Simulation:
         self.batch.set_const(ids)
         self.batch.reset(ids=ids, stage=_NOTHING)
         self._warnings[ids] = self._warning_count()[ids]
-        self.ground.lay_body(ids)
+        self.ground.lay_first(ids)
         self._stand(ids)
         self.batch.forward(ids=ids, stage=_CURRENT)
         self._lay(ids)
@@ -254,7 +255,7 @@ class Simulation:
         self._warnings = warnings
         rotation = self._xmat[:, parts.torso].reshape(-1, 3, 3)
         soles = np.take(self._soles, parts.sole_geoms, 1)  # (n, 8, 3)
-        feet = soles.reshape(-1, 2, 4, 3).mean(2)
+        feet = (soles[:, 0::4] + soles[:, 1::4] + soles[:, 2::4] + soles[:, 3::4]) / 4  # (n, 2, 3)
         feet[..., 2] -= robot.SOLE_RADIUS
         position = self.qpos[:, :3].copy()
         clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles))
@@ -292,18 +293,19 @@ class Simulation:
 
     def _velocity(self, points_w: Array, bodies: NDArray, worlds: NDArray | slice) -> Array:
         """Velocity (m, k, 3) of `points_w` (m, k, 3) fixed to `bodies` (k,) [m/s]."""
-        twist = np.take(
-            self._cvel[worlds], bodies, 1
-        )  # angular, then linear at the subtree's centre
-        arm = points_w - self._centre[worlds][:, self.parts.torso, None]
-        return twist[..., 3:] + np.cross(twist[..., :3], arm)
+        twist = np.take(self._cvel[worlds], bodies, 1)  # angular, linear at the subtree's centre
+        arm = points_w - self._centre[worlds, self.parts.torso][:, None]
+        return twist[..., 3:] + cross(twist[..., :3], arm)
 
     def _lay(self, ids: NDArray) -> None:
         soles = np.take(self._soles[ids], self.parts.sole_geoms, 1)
-        velocity = self._velocity(soles, self._foot_of_sole, ids)
-        normal = self.ground.normal[ids, :-1]
-        along = velocity - (velocity * normal).sum(2, keepdims=True) * normal
-        slip = np.sqrt((along**2).sum(2))
+        slip = np.zeros(soles.shape[:2])
+        wet = np.flatnonzero(self.ground.wet[ids])
+        if len(wet):
+            velocity = self._velocity(soles[wet], self._foot_of_sole, ids[wet])
+            normal = self.ground.normal[ids[wet], :-1]
+            along = velocity - dot(velocity, normal)[..., None] * normal
+            slip[wet] = np.sqrt(dot(along, along))
         self.ground.lay(soles, self._xpos[ids, self.parts.torso], slip, ids)
 
     def _regroup(self) -> None:

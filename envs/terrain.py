@@ -102,38 +102,57 @@ class Terrain:
 
         `worlds` (m,) says whose ground each row of xy asks for; all of them by default.
         """
-        height = np.zeros(xy.shape[:2])  # (m, points)
-        slope = np.zeros(xy.shape)  # dh/dx, dh/dy (m, points, 2)
-        gradient = self.gradient[worlds][:, None]
-        height += (xy * gradient).sum(2)
-        slope += gradient
-        rough = np.flatnonzero(self.amplitude[worlds])  # rows; only these pay for the relief
-        if len(rough):
-            which = rough if isinstance(worlds, slice) else np.asarray(worlds)[rough]
-            amplitude = self.amplitude[which][:, None]
-            angle = self.relief.angle(xy[rough], which)  # (rows, points, FEATURES)
-            height[rough] += amplitude * np.cos(angle).sum(2)
-            waves = np.sin(angle) @ self.relief.wave_vectors[which]
-            slope[rough] -= amplitude[..., None] * waves
-        wave = self.wave[worlds][:, None]  # (m, 1, 4)
-        if wave[..., 3].any():
-            angle = (xy * wave[..., :2]).sum(2) + wave[..., 2]
-            height += wave[..., 3] * np.sin(angle)
-            slope += (wave[..., 3] * np.cos(angle))[..., None] * wave[..., :2]
-        step = self.step[worlds][:, None]
-        if step[..., 2].any():
-            rise, grade = _treads((xy * step[..., :2]).sum(2), self.bevel[worlds][:, None], step)
-            height += rise
-            slope += grade[..., None] * step[..., :2]
-        normal = np.concatenate([-slope, np.ones((*height.shape, 1))], 2)
-        return height, normal / np.sqrt((normal**2).sum(2, keepdims=True))
+        x, y = xy[..., 0].copy(), xy[..., 1].copy()  # (m, points)
+        ahead, aside = self.gradient[worlds].T[..., None]  # dh/dx, dh/dy (m, 1)
+        height = x * ahead + y * aside
+        slope_x, slope_y = (np.repeat(part, xy.shape[1], 1) for part in (ahead, aside))
+        # Only the rows that have a relief, a wave or steps pay for it.
+        if len(rows := np.flatnonzero(self.amplitude[worlds])):
+            which = _pick(worlds, rows)
+            amplitude = self.amplitude[which, None]
+            angle = self.relief.angle(xy[rows], which)  # (rows, points, FEATURES)
+            height[rows] += amplitude * np.cos(angle).sum(2)
+            waves = np.sin(angle, out=angle) @ self.relief.wave_vectors[which]
+            slope_x[rows] -= amplitude * waves[..., 0]
+            slope_y[rows] -= amplitude * waves[..., 1]
+        if len(rows := np.flatnonzero(self.wave[worlds, 3])):
+            k_x, k_y, phase, amplitude = self.wave[_pick(worlds, rows)].T[..., None]
+            angle = (x[rows] * k_x + y[rows] * k_y) + phase
+            height[rows] += amplitude * np.sin(angle)
+            grade = amplitude * np.cos(angle)
+            slope_x[rows] += grade * k_x
+            slope_y[rows] += grade * k_y
+        if len(rows := np.flatnonzero(self.step[worlds, 2])):
+            which = _pick(worlds, rows)
+            k_x, k_y, tallest, seed = self.step[which].T[..., None]
+            bevel = self.bevel[which, None]
+            rise, grade = _treads(x[rows] * k_x + y[rows] * k_y, bevel, tallest, seed)
+            height[rows] += rise
+            slope_x[rows] += grade * k_x
+            slope_y[rows] += grade * k_y
+        length = np.sqrt(slope_x**2 + slope_y**2 + 1)
+        normal = np.empty((*height.shape, 3))
+        normal[..., 0], normal[..., 1], normal[..., 2] = (
+            -slope_x / length,
+            -slope_y / length,
+            1 / length,
+        )
+        return height, normal
 
 
-def _treads(along: Array, bevel: Array, step: Array) -> tuple[Array, Array]:
-    """Height [m] of the treads at `along` (m, points), counted in treads, and its derivative."""
+def _pick(worlds: NDArray | slice, rows: NDArray) -> NDArray:
+    """The worlds that `rows` of a call ask for."""
+    return rows if isinstance(worlds, slice) else worlds[rows]
+
+
+def _treads(along: Array, bevel: Array, tallest: Array, seed: Array) -> tuple[Array, Array]:
+    """Height [m] of the treads at `along` (m, points), counted in treads, and its derivative.
+
+    `bevel` [-], the height of the `tallest` [m] and `seed` are (m, 1).
+    """
     tread = np.floor(along)
     edge = np.clip((along - tread - 1 + bevel) / bevel, 0, 1)
-    here, there = (_hash(tread + i, step[..., 3]) * step[..., 2] for i in (0, 1))
+    here, there = (_hash(tread + i, seed) * tallest for i in (0, 1))
     rise = there - here
     return here + rise * edge**2 * (3 - 2 * edge), rise * 6 * edge * (1 - edge) / bevel
 
