@@ -224,15 +224,16 @@ class Simulation:
         failed: list[int] = []
         for ids, substeps, soft in self._groups:
             everyone = None if len(ids) == self.worlds else ids
-            if soft:
-                self.sinking.look(ids)
+            footing = self.sinking.look(ids) if soft else None
             for _ in range(substeps if soft else 1):
-                if soft:
-                    self.sinking.push(ids)
+                if footing:
+                    self.sinking.push(footing)
                 try:
                     self.batch.step(everyone, nstep=1 if soft else substeps, stage=_CURRENT)
                 except SimulationError as error:
                     failed += list(error.ids)
+            if footing:
+                self.sinking.leave(footing)
         return self.state(failed)
 
     def pause(self, worlds: NDArray) -> None:
