@@ -86,20 +86,22 @@ class Ground:
 
     def set(self, world: int, surface: Surface) -> None:
         """Lay the materials of `surface` in `world`; the shape goes to `terrain`."""
-        rng = np.random.default_rng(surface.seed)
         rows = np.array(surface.parameters)
-        self.parameters[world] = rows[np.minimum(np.arange(SLOTS), len(rows) - 1)]
+        self.parameters[world, : len(rows)], self.parameters[world, len(rows) :] = rows, rows[-1]
         self._layout[world] = ("single", "strips", "patches").index(surface.layout)
+        wet = rows[:, _AREA] > 0
+        self.wet[world] = wet.any()
+        self.varies[world] = wet.any() or len(rows) > 1
+        self._film_above[world] = np.inf
+        if not self.varies[world]:
+            return
+        rng = np.random.default_rng(surface.seed)
         across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
         self._strip[world] = *across / (SLOTS * surface.length), rng.random()
         self._patches.set(world, surface.length, int(rng.integers(2**31)))
         # The film is one puddle map: its length is that of the first wet material.
-        wet = self.parameters[world, :, _AREA] > 0
-        length = self.parameters[world, wet.argmax(), _PATCH] if wet.any() else 1.0
-        self._film.set(world, length, int(rng.integers(2**31)))
+        self._film.set(world, rows[wet.argmax(), _PATCH], int(rng.integers(2**31)))
         self._film_above[world] = [normal_quantile(1 - a) for a in self.parameters[world, :, _AREA]]
-        self.wet[world] = wet.any()
-        self.varies[world] = wet.any() or len(rows) > 1
 
     def slot(self, xy: Array, worlds: NDArray | slice = slice(None)) -> NDArray[np.int64]:
         """Which of a world's materials lies at xy (m, points, 2) [m]: (m, points) in 0..SLOTS-1."""

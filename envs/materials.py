@@ -6,6 +6,7 @@ leaves out takes its neutral value. A drawn material is a float vector in the or
 so that worlds hold arrays.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -144,7 +145,11 @@ class Material:
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """One material of this row's ranges (P,)."""
-        return np.array([self.quantity(p.name).range.sample(rng) for p in PARAMETERS])
+        return np.array([distribution.sample(rng) for distribution in self._ranges])
+
+    @functools.cached_property
+    def _ranges(self) -> tuple[Distribution, ...]:
+        return tuple(self.quantity(p.name).range for p in PARAMETERS)
 
 
 def material(name: str) -> Material:

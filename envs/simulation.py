@@ -109,6 +109,7 @@ class Simulation:
         self._offset = np.zeros((worlds, LEGS))  # of the encoders [rad]
         self._options: dict[str, Array] = {}
         self._warnings = np.zeros(worlds)
+        self._head = model.body("head").id
         self._foot_of_sole = np.repeat(parts.feet, 4)  # body id of each sole point's foot
         self._substeps = np.full(worlds, round(CONTROL_STEP / model.opt.timestep))
         self.paused = np.zeros(worlds, bool)
@@ -121,17 +122,19 @@ class Simulation:
 
     def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
         """Put each of `worlds` into its scenario, standing still in the stand pose."""
-        ids = np.sort(np.asarray(worlds, int))
-        if not len(ids):
+        worlds = np.asarray(worlds, int)
+        if not len(worlds):
             return
         for world, scenario in zip(worlds, scenarios, strict=True):
             self.scenarios[world] = scenario
             self.ground.terrain.set(world, scenario.shape)
             self.ground.set(world, scenario.surface)
-            self.sinking.set(world, scenario.surface, scenario.numerics.timestep)
-            self._set_droid(world, scenario)
             self._set_numerics(world, scenario.numerics)
-        self.paused[ids] = False
+        timesteps = [scenario.numerics.timestep for scenario in scenarios]
+        self.sinking.set(worlds, [scenario.surface for scenario in scenarios], timesteps)
+        self._set_droids(worlds, scenarios)
+        self.paused[worlds] = False
+        ids = np.sort(worlds)
         self.batch.set_const(ids)
         self.batch.reset(ids=ids, stage=_NOTHING)
         self._warnings[ids] = self._warning_count()[ids]
@@ -141,25 +144,33 @@ class Simulation:
         self._lay(ids)
         self._regroup()
 
-    def _set_droid(self, world: int, scenario: Scenario) -> None:
-        """Write body and motors of `scenario` into the model of `world`."""
-        model, body, motors, torso = self.model, scenario.body, scenario.motors, self.parts.torso
-        scale = np.full(model.nbody, body.mass_scale)
-        scale[model.body("head").id] *= body.head_scale
-        self._mass[world] = model.body_mass * scale
-        self._inertia[world] = model.body_inertia * scale[:, None]
-        self._mass[world, torso] += body.payload
-        self._com[world, torso] = model.body_ipos[torso] + body.torso_com
-        gains = model.actuator_gainprm.copy()
+    def _set_droids(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Write bodies and motors of `scenarios` into the models of `worlds` (m,)."""
+        model, torso, legs = self.model, self.parts.torso, self.parts.dof[:LEGS]
+        bodies, all_motors = ([getattr(s, part) for s in scenarios] for part in ("body", "motors"))
+
+        def of(values: list[Any], name: str) -> Array:
+            return np.array([getattr(value, name) for value in values])[:, None]
+
+        scale = np.repeat(of(bodies, "mass_scale"), model.nbody, 1)  # (m, bodies)
+        scale[:, self._head] *= of(bodies, "head_scale")[:, 0]
+        mass = model.body_mass * scale
+        mass[:, torso] += of(bodies, "payload")[:, 0]
+        self._mass[worlds] = mass
+        self._inertia[worlds] = model.body_inertia * scale[..., None]
+        self._com[worlds, torso] = model.body_ipos[torso] + of(bodies, "torso_com")[:, 0]
+        gains = np.repeat(model.actuator_gainprm[None], len(worlds), 0)
         # Gains of a DC motor: 4 is kp, 6 is kd, 7 the voltage limit (mjtGain, dcmotor).
-        gains[:LEGS, [4, 6, 7]] *= motors.stiffness, motors.damping, motors.strength
-        self._gains[world] = gains
-        self._peak[world, :LEGS] = model.actuator_forcerange[:LEGS] * motors.strength
-        self._delay[world, :LEGS] = motors.delay
-        self._offset[world] = scenario.sensors.joint_offset
-        legs = self.parts.dof[:LEGS]
-        self._armature[world, legs] = model.dof_armature[legs] * motors.armature
-        self._friction[world, legs] = model.dof_frictionloss[legs] * motors.friction
+        for column, name in ((4, "stiffness"), (6, "damping"), (7, "strength")):
+            gains[:, :LEGS, column] *= of(all_motors, name)
+        self._gains[worlds] = gains
+        strength = of(all_motors, "strength")[..., None]
+        self._peak[worlds, :LEGS] = model.actuator_forcerange[:LEGS] * strength
+        self._delay[worlds, :LEGS] = of(all_motors, "delay")
+        self._offset[worlds] = [scenario.sensors.joint_offset for scenario in scenarios]
+        rows = worlds[:, None], legs
+        self._armature[rows] = model.dof_armature[legs] * of(all_motors, "armature")
+        self._friction[rows] = model.dof_frictionloss[legs] * of(all_motors, "friction")
 
     def _set_numerics(self, world: int, numerics: Numerics) -> None:
         """Options that no world has asked for stay shared by all: they cost nothing."""
@@ -313,10 +324,9 @@ class Simulation:
         """Worlds with the same number of physics steps go together, and sinking ones apart."""
         ground, soft, going = self.ground, self.sinking.soft, ~self.paused
         self._live = (~ground.terrain.flat | ground.varies) & going
-        kinds = np.unique(np.stack([self._substeps, soft], 1)[going], axis=0)
+        kind = np.where(going, 2 * self._substeps + soft, 0)
         self._groups = [
-            (np.flatnonzero(going & (self._substeps == k) & (soft == s)), int(k), bool(s))
-            for k, s in kinds
+            (np.flatnonzero(kind == k), int(k // 2), bool(k % 2)) for k in np.unique(kind[going])
         ]
 
     def _warning_count(self) -> Array:

@@ -11,7 +11,7 @@ soles in columns, (12, soles): a quantity of a sole is then a contiguous row, an
 elements runs over contiguous memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -90,19 +90,20 @@ class Sinking:
         self._slots = np.zeros((worlds, *law.shape), np.float32)
         self._timestep = np.zeros(worlds, np.float32)
 
-    def set(self, world: int, surface: Surface, timestep: float) -> None:
-        """Lay `surface` in `world`, untouched, for physics steps of `timestep` [s]."""
-        rows = self.ground.parameters[world]
-        self.soft[world] = bool((rows[:, _DEPTH] > 0).any())
-        self.load[world] = 0
-        if not self.soft[world]:
+    def set(self, worlds: NDArray, surfaces: Sequence[Surface], timesteps: Sequence[float]) -> None:
+        """Lay `surfaces` in `worlds` (m,), untouched, for physics steps of `timesteps` [s]."""
+        rows = self.ground.parameters[worlds]  # (m, slots, P)
+        self.load[worlds] = 0
+        self.soft[worlds] = soft = (rows[..., _DEPTH] > 0).any(1)
+        if not soft.any():
             return
-        self._stony[world] = bool((rows[:, _RELIEF] > 0).any())
-        self._seed[world] = surface.seed
-        self._slots[world] = soil.coefficients(rows, timestep, SOLE_MASS)
-        self._timestep[world] = timestep
-        self._state.forget(world)
-        self.prints.reset(np.array([world]))
+        self._stony[worlds] = (rows[..., _RELIEF] > 0).any(1)
+        self._seed[worlds, 0] = [surface.seed for surface in surfaces]
+        self._timestep[worlds] = timesteps
+        law = soil.coefficients(rows, np.array(timesteps)[:, None], SOLE_MASS)
+        self._slots[worlds] = np.moveaxis(law, 0, 1)
+        self._state.forget(worlds)
+        self.prints.reset(worlds[soft])
 
     def look(self, worlds: NDArray) -> Footing:
         """Look up the ground under the elements of `worlds` (m,), and remember prints."""

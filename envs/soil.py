@@ -94,12 +94,16 @@ def coefficients(parameters: Array, dt: Array | float, mass: float = SOLE_MASS) 
 def _where_stiffest(k: Array, n: Array, lock: Array, stiffest: Array) -> Array:
     """Sinkage at which the slope of p reaches `stiffest`, by bisection [m]."""
     low, high = np.full_like(k, _TINY), np.where(lock > 0, 0.999 / np.maximum(lock, _TINY), DEEPEST)
+    power = n - 1
     for _ in range(40):
         z = 0.5 * (low + high)
-        gap = 1 - z * lock
+        closed = z * lock
+        gap = 1 - closed
         # At the very surface the slope has no bound for n < 1, which is of no account.
-        slope = k * np.maximum(z, 1e-3) ** (n - 1) * (n + 2 * z * lock / gap) / gap**2
-        low, high = np.where(slope > stiffest, low, z), np.where(slope > stiffest, z, high)
+        slope = k * np.maximum(z, 1e-3) ** power * (n + 2 * closed / gap) / gap**2
+        steep = slope > stiffest
+        np.copyto(high, z, where=steep)
+        np.copyto(low, z, where=~steep)
     return low
 
 

@@ -81,7 +81,8 @@ class Ranges:
 
     def at(self, axis: str, value: str) -> "Ranges":
         """These ranges as the context (axis, value) has them."""
-        return dataclasses.replace(self, **self.changes.get((axis, value), {}))
+        changes = self.changes.get((axis, value))
+        return dataclasses.replace(self, **changes) if changes else self
 
 
 def _only(kind: str, **shape: Distribution) -> dict[str, Any]:

@@ -85,17 +85,19 @@ class Terrain:
 
     def set(self, world: int, shape: Shape) -> None:
         """Give `world` its shape."""
+        parts = (shape.slope, shape.wave_height, shape.roughness, shape.step_height)
+        self.flat[world] = not any(parts)
         rng = np.random.default_rng(shape.seed)
         self.gradient[world] = shape.slope * _heading(shape.slope_heading)
-        self.relief.set(world, shape.roughness_length, int(rng.integers(2**31)))
+        seed = int(rng.integers(2**31))
+        if shape.roughness:
+            self.relief.set(world, shape.roughness_length, seed)
         self.amplitude[world] = shape.roughness * np.sqrt(2 / FEATURES)
         self.wave[world, :2] = 2 * np.pi / shape.wave_length * _heading(shape.wave_heading)
         self.wave[world, 2:] = rng.uniform(0, 2 * np.pi), shape.wave_height / 2
         self.step[world, :2] = _heading(shape.step_heading) / shape.step_length
         self.step[world, 2:] = shape.step_height, rng.uniform(0, 1000)
         self.bevel[world] = BEVEL / shape.step_length
-        parts = (shape.slope, shape.wave_height, shape.roughness, shape.step_height)
-        self.flat[world] = not any(parts)
 
     def height_and_normal(self, xy: Array, worlds: NDArray | slice = slice(None)) -> tuple:
         """Height (m, points) [m] and unit normal (m, points, 3) at xy (m, points, 2) [m].
