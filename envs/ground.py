@@ -183,13 +183,16 @@ class Ground:
         """Height of the ground below each torso (worlds,) [m]."""
         return self._position[:, -1, 2]
 
-    def clearance(self, soles_w: Array) -> tuple[Array, Array]:
-        """Gap between each sole point (worlds, 8, 3) and the surface, and the rigid ground [m].
+    def clearance(
+        self, soles_w: Array, worlds: NDArray | slice = slice(None)
+    ) -> tuple[Array, Array]:
+        """Gap between each sole point (m, 8, 3) and the surface, and the rigid ground [m].
 
-        Both are (worlds, 8) and negative when pressed; they differ by the layer that gives.
+        Both are (m, 8) and negative when pressed; they differ by the layer that gives.
         """
-        rigid = dot(soles_w - self._position[:, :-1], self.normal[:, :-1]) - SOLE_RADIUS
-        return rigid - self._depth, rigid
+        offset = soles_w - self._position[worlds, :-1]
+        rigid = dot(offset, self.normal[worlds, :-1]) - SOLE_RADIUS
+        return rigid - self._depth[worlds], rigid
 
 
 def film_factor(slip: Array, low: Array, high: Array, speed: Array, wetness: Array) -> Array:

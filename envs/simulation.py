@@ -5,7 +5,6 @@ out non-finite, or in which MuJoCo warns or fails, is reported as broken and tou
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import mujoco
@@ -18,6 +17,7 @@ from grek.envs.ground import Ground, add_planes
 from grek.envs.robot import HOME, LEGS, SAG, Array
 from grek.envs.scenario import Numerics, Scenario
 from grek.envs.sinking import LOADED, Sinking
+from grek.envs.state import State
 from grek.envs.vectors import cross, dot
 from grek.errors import InputError
 
@@ -27,57 +27,6 @@ _CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)  # poses and velocities of the state
 _NOTHING = int(mujoco.mjtStage.mjSTAGE_NONE)
 _INTEGRATORS = {"Euler": 0, "implicit": 2, "implicitfast": 3}
 _CONES = {"pyramidal": 0, "elliptic": 1}
-
-
-@dataclass(frozen=True)
-class State:
-    """What the simulation knows after a control step; arrays over n worlds."""
-
-    position_w: Array
-    """Torso (n, 3) [m]."""
-    rotation: Array
-    """Torso to world (n, 3, 3)."""
-    velocity_b: Array
-    """Of the IMU, torso frame (n, 3) [m/s]."""
-    gyro_b: Array
-    """(n, 3) [rad/s]"""
-    joint_position: Array
-    """(n, 14) [rad]"""
-    joint_velocity: Array
-    """(n, 14) [rad/s]"""
-    torque: Array
-    """Of the motors (n, 14) [N m]."""
-    foot_w: Array
-    """Centre of each sole (n, 2, 3) [m]."""
-    foot_velocity_w: Array
-    """(n, 2, 3) [m/s]"""
-    clearance: Array
-    """Smallest gap between a foot's sole and the undisturbed ground (n, 2) [m]."""
-    contact: NDArray[np.bool_]
-    """Which feet are on the ground (n, 2)."""
-    height: Array
-    """Torso above the ground below it (n,) [m]."""
-    broken: NDArray[np.bool_]
-    """MuJoCo warned or failed, or the state is not finite (n,)."""
-
-    @property
-    def gravity_b(self) -> Array:
-        """Unit vector of gravity in the torso frame (n, 3)."""
-        return -self.rotation[:, 2]
-
-    @property
-    def heading(self) -> Array:
-        """Direction the torso faces (n, 2): cosine and sine of its yaw."""
-        forward = self.rotation[:, :2, 0]
-        return forward / np.maximum(np.sqrt((forward**2).sum(1, keepdims=True)), 1e-9)
-
-    @property
-    def velocity_h(self) -> Array:
-        """Torso velocity forward and left in the heading frame (n, 2) [m/s]."""
-        velocity_w = np.einsum("nij,nj->ni", self.rotation, self.velocity_b)
-        cos, sin = self.heading.T
-        x, y = velocity_w[:, 0], velocity_w[:, 1]
-        return np.stack([cos * x + sin * y, cos * y - sin * x], 1)
 
 
 class Simulation:
@@ -245,46 +194,44 @@ class Simulation:
                     failed += list(error.ids)
             if footing:
                 self.sinking.leave(footing)
-        return self.state(failed)
+        return self.state(failed=failed)
 
     def pause(self, worlds: NDArray) -> None:
         """Let `worlds` rest until they are reset: they cost nothing and do not move."""
         self.paused[worlds] = True
         self._regroup()
 
-    def state(self, failed: Sequence[int] = ()) -> State:
-        """The present state of all worlds; `failed` are counted as broken.
+    def state(self, worlds: NDArray | slice = slice(None), failed: Sequence[int] = ()) -> State:
+        """The present state of `worlds`, by default all; `failed` are counted as broken.
 
         Columns are picked by np.take: it keeps rows contiguous, so that sums over a row round the
         same however many rows there are.
         """
         parts, ground = self.parts, self.ground
+        qpos, qvel, sensors = self.qpos[worlds], self.qvel[worlds], self._sensors[worlds]
         warnings = self._warning_count()
-        finite = np.isfinite(self.qpos).all(1) & np.isfinite(self.qvel).all(1)
-        broken = (warnings > self._warnings) | ~finite
+        broken = warnings > self._warnings
         broken[list(failed)] = True
-        broken &= ~self.paused
-        self._warnings = warnings
-        rotation = self._xmat[:, parts.torso].reshape(-1, 3, 3)
-        soles = np.take(self._soles, parts.sole_geoms, 1)  # (n, 8, 3)
+        self._warnings[worlds] = warnings[worlds]
+        broken = broken[worlds] | ~(np.isfinite(qpos).all(1) & np.isfinite(qvel).all(1))
+        soles = np.take(self._soles[worlds], parts.sole_geoms, 1)  # (n, 8, 3)
         feet = (soles[:, 0::4] + soles[:, 1::4] + soles[:, 2::4] + soles[:, 3::4]) / 4  # (n, 2, 3)
         feet[..., 2] -= robot.SOLE_RADIUS
-        position = self.qpos[:, :3].copy()
-        clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles))
+        clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles, worlds))
         return State(
-            position_w=position,
-            rotation=rotation.copy(),
-            velocity_b=self._sensors[:, parts.sensors["velocimeter"]].copy(),
-            gyro_b=self._sensors[:, parts.sensors["gyro"]].copy(),
-            joint_position=np.take(self.qpos, parts.qpos, 1),
-            joint_velocity=np.take(self.qvel, parts.dof, 1),
-            torque=self._torque.copy(),
+            position_w=qpos[:, :3].copy(),
+            rotation=self._xmat[worlds, parts.torso].reshape(-1, 3, 3).copy(),
+            velocity_b=sensors[:, parts.sensors["velocimeter"]].copy(),
+            gyro_b=sensors[:, parts.sensors["gyro"]].copy(),
+            joint_position=np.take(qpos, parts.qpos, 1),
+            joint_velocity=np.take(qvel, parts.dof, 1),
+            torque=self._torque[worlds].copy(),
             foot_w=feet,
-            foot_velocity_w=self._velocity(feet, parts.feet, slice(None)),
+            foot_velocity_w=self._velocity(feet, parts.feet, worlds),
             clearance=clearance,
-            contact=(rigid < CONTACT) | (self.sinking.load > LOADED),
-            height=position[:, 2] - ground.body_height,
-            broken=broken,
+            contact=(rigid < CONTACT) | (self.sinking.load[worlds] > LOADED),
+            height=qpos[:, 2] - ground.body_height[worlds],
+            broken=broken & ~self.paused[worlds],
         )
 
     def snapshot(self) -> dict[str, Any]:
