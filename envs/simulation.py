@@ -37,6 +37,7 @@ class Simulation:
             raise InputError(f"worlds and threads must be at least 1, got {worlds} and {threads}")
         spec = robot.load_spec()
         robot.strip_visuals(spec)
+        robot.strip_overhead(spec)
         add_planes(spec)
         self.model = model = spec.compile()
         self.parts = parts = robot.Layout.of(model)
@@ -47,7 +48,7 @@ class Simulation:
         bind, expand = batch.bind, batch.expand
         self.qpos, self.qvel, self.ctrl = bind("qpos"), bind("qvel"), bind("ctrl")
         self._history, self._force = bind("history"), bind("xfrc_applied")
-        self._sensors, self._torque = bind("sensordata"), bind("actuator_force")
+        self._torque = bind("actuator_force")
         self._xpos, self._xmat, self._soles = bind("xpos"), bind("xmat"), bind("geom_xpos")
         self._cvel, self._centre = bind("cvel"), bind("subtree_com")
         self._mass, self._inertia = expand("body_mass"), expand("body_inertia")
@@ -208,7 +209,7 @@ class Simulation:
         same however many rows there are.
         """
         parts, ground = self.parts, self.ground
-        qpos, qvel, sensors = self.qpos[worlds], self.qvel[worlds], self._sensors[worlds]
+        qpos, qvel = self.qpos[worlds], self.qvel[worlds]
         warnings = self._warning_count()
         broken = warnings > self._warnings
         broken[list(failed)] = True
@@ -217,12 +218,15 @@ class Simulation:
         soles = np.take(self._soles[worlds], parts.sole_geoms, 1)  # (n, 8, 3)
         feet = (soles[:, 0::4] + soles[:, 1::4] + soles[:, 2::4] + soles[:, 3::4]) / 4  # (n, 2, 3)
         feet[..., 2] -= robot.SOLE_RADIUS
+        rotation = self._xmat[worlds, parts.torso].reshape(-1, 3, 3).copy()
+        gyro = qvel[:, 3:6].copy()  # a free joint moves in the world and turns in the body
+        velocity = np.einsum("nij,ni->nj", rotation, qvel[:, :3]) + cross(gyro, parts.imu)
         clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles, worlds))
         return State(
             position_w=qpos[:, :3].copy(),
-            rotation=self._xmat[worlds, parts.torso].reshape(-1, 3, 3).copy(),
-            velocity_b=sensors[:, parts.sensors["velocimeter"]].copy(),
-            gyro_b=sensors[:, parts.sensors["gyro"]].copy(),
+            rotation=rotation,
+            velocity_b=velocity,
+            gyro_b=gyro,
             joint_position=np.take(qpos, parts.qpos, 1),
             joint_velocity=np.take(qvel, parts.dof, 1),
             torque=self._torque[worlds].copy(),
