@@ -21,6 +21,7 @@ from grek.envs.robot import Array
 
 FEATURES = 8  # of a random Fourier field
 BEVEL = 0.03  # horizontal width of a step's edge [m]
+_EACH = np.ones(FEATURES, np.float32)
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,20 @@ class FourierField:
         self.wave_vectors[world] = rng.standard_normal((FEATURES, 2)) / length
         self.phases[world] = rng.uniform(0, 2 * np.pi, FEATURES)
 
-    def angle(self, xy: Array, worlds: NDArray | slice) -> Array:
-        """k . p + phase of every feature: (m, points, FEATURES) at xy (m, points, 2) [m]."""
-        return xy @ self.wave_vectors[worlds].swapaxes(1, 2) + self.phases[worlds][:, None]
+    def angle(self, xy: Array, worlds: NDArray | slice) -> NDArray[np.float32]:
+        """k . p + phase of every feature: (m, points, FEATURES) at xy (m, points, 2) [m].
+
+        Less whole turns, and then single: good for a nanometre of relief, and sine and cosine are
+        twenty times as fast.
+        """
+        turns = xy @ self.wave_vectors[worlds].swapaxes(1, 2) + self.phases[worlds][:, None]
+        turns *= 1 / (2 * np.pi)
+        turns -= np.rint(turns)
+        return turns.astype(np.float32) * np.float32(2 * np.pi)
 
     def value(self, xy: Array, worlds: NDArray | slice) -> Array:
         """The field (m, points) at xy (m, points, 2) [m] of `worlds` (m,)."""
-        return np.sqrt(2 / FEATURES) * np.cos(self.angle(xy, worlds)).sum(2)
+        return np.sqrt(2 / FEATURES) * (np.cos(self.angle(xy, worlds)) @ _EACH)
 
 
 class Terrain:
@@ -113,8 +121,8 @@ class Terrain:
             which = _pick(worlds, rows)
             amplitude = self.amplitude[which, None]
             angle = self.relief.angle(xy[rows], which)  # (rows, points, FEATURES)
-            height[rows] += amplitude * np.cos(angle).sum(2)
-            waves = np.sin(angle, out=angle) @ self.relief.wave_vectors[which]
+            height[rows] += amplitude * (np.cos(angle) @ _EACH)
+            waves = np.sin(angle) @ self.relief.wave_vectors[which]
             slope_x[rows] -= amplitude * waves[..., 0]
             slope_y[rows] -= amplitude * waves[..., 1]
         if len(rows := np.flatnonzero(self.wave[worlds, 3])):
