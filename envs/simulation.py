@@ -1,7 +1,8 @@
 """N worlds on `mujoco.batch`: reset(worlds, scenarios), step(targets) -> State.
 
 One C thread pool steps all worlds; no Python loop over worlds on the hot path. A world that turns
-out non-finite, or in which MuJoCo warns or fails, is reported as broken and touches no other.
+out non-finite, or in which MuJoCo warns or fails, is reported as broken and touches no other. What
+each part and each setting of the simulator costs: docs/speed.md.
 """
 
 from collections.abc import Sequence
