@@ -1,6 +1,7 @@
 """What the droid is told and how it is pushed, over time: schedules of all worlds as arrays."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grek.envs.robot import Array
 from grek.envs.scenario import Scenario
@@ -30,13 +31,15 @@ class Schedule:
             self._push_time[world, i] = p.time
             self._push[world, i] = p.velocity
 
-    def command(self, time: Array) -> Array:
+    def command(self, time: Array, worlds: NDArray[np.int64] | None = None) -> Array:
         """At `time` (n,) [s]: vx, vy [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5).
 
-        The first command grows from standing, each later one from the one before, in RAMP.
+        The first command grows from standing, each later one from the one before, in RAMP. All
+        worlds, or only `worlds` (n,).
         """
-        worlds = np.arange(len(time))
-        current = np.maximum((time[:, None] >= self._command_time - 1e-9).sum(1) - 1, 0)
+        worlds = np.arange(len(time)) if worlds is None else worlds
+        begun = time[:, None] >= self._command_time[worlds] - 1e-9
+        current = np.maximum(begun.sum(1) - 1, 0)
         now = self._command[worlds, current]
         before = self._command[worlds, current - 1] * (current > 0)[:, None]
         share = np.clip((time - self._command_time[worlds, current]) / RAMP, 0, 1)[:, None]

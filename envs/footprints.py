@@ -23,30 +23,34 @@ class Footprints:
     """Depth pressed at any point of any world, read and written for many points at once."""
 
     def __init__(self, worlds: int) -> None:
-        self._cell = np.zeros((worlds, SETS, WAYS), np.uint32)  # packed coordinates, 0 is empty
-        self._depth = np.zeros((worlds, SETS, WAYS), np.float32)  # [m]
-        self._time = np.zeros((worlds, SETS, WAYS), np.float32)  # of writing [s]
-        self._oldest = np.zeros((worlds, SETS), np.uint8)  # way that is overwritten next
+        # Coordinates, packed, 0 is empty; depth [m]; time of writing [s]: a visit reads all three.
+        self._sets = np.zeros((worlds * SETS, 3, WAYS), np.uint32)
+        self._cell = self._sets[:, 0]
+        self._depth, self._time = self._sets.view(np.float32)[:, 1:].swapaxes(0, 1)
+        self._oldest = np.zeros(worlds * SETS, np.uint8)  # way that is overwritten next
 
     def reset(self, worlds: NDArray) -> None:
         """Smooth the ground of `worlds` (m,)."""
-        self._cell[worlds] = 0
-        self._oldest[worlds] = 0
+        self._sets.reshape(-1, SETS, 3, WAYS)[worlds] = 0
+        self._oldest.reshape(-1, SETS)[worlds] = 0
 
-    def read(self, worlds: NDArray, xy: Array, time: Array, recovery: Array) -> Array:
+    def read(self, worlds: NDArray, xy: Array, time: Array, recovery: Array) -> NDArray[np.float32]:
         """Depth (m, k) [m] at xy (m, k, 2) [m] and `time` (m,) [s] of `worlds` (m,).
 
         Prints fade with the time constant `recovery` (m, k) [s]; 0 is never.
         """
-        cell, at = _locate(xy)
-        world = np.asarray(worlds)[:, None]
-        hit = self._cell[world, at] == cell[..., None]  # (m, k, WAYS)
-        depth = (self._depth[world, at] * hit).sum(2)
-        if not recovery.any():
-            return depth
-        age = time[:, None] - (self._time[world, at] * hit).sum(2)
-        times = np.divide(age, recovery, out=np.zeros_like(recovery), where=recovery > 0)
-        return depth * np.exp(-times)
+        at, cell = _locate(np.asarray(worlds)[:, None], xy)
+        found, way = self._find(at.ravel(), cell.ravel())
+        kept = at.ravel()[found], way
+        left = self._depth[kept]
+        if recovery.any():
+            age = np.repeat(time, at.shape[1])[found] - self._time[kept]
+            slow = recovery.ravel()[found]
+            times = np.divide(age, slow, out=np.zeros_like(age), where=slow > 0)
+            left = left * np.exp(-times)
+        depth = np.zeros(at.shape, np.float32)
+        depth.ravel()[found] = left
+        return depth
 
     def write(
         self, worlds: NDArray, xy: Array, depth: NDArray, where: NDArray[np.bool_], time: Array
@@ -56,53 +60,64 @@ class Footprints:
         It is `time` (m,) [s] there. Of several points in one cell the last one counts.
         """
         row, column = np.nonzero(where)
-        if not len(row):
-            return
-        cell, at = _locate(xy[row, column])  # (c,)
-        world = np.asarray(worlds)[row]
-        ways = self._cell[world, at]  # (c, WAYS)
-        known, empty = ways == cell[:, None], ways == 0
-        full = ~(known | empty).any(1)
-        way = np.where(known.any(1), known.argmax(1), empty.argmax(1))
-        way = np.where(full, self._oldest[world, at], way)
-        self._oldest[world[full], at[full]] = (way[full] + 1) % WAYS
-        self._cell[world, at, way] = cell
-        self._depth[world, at, way] = depth[row, column]
-        self._time[world, at, way] = time[row]
+        at, cell = _locate(np.asarray(worlds)[row], xy[row, column])  # (c,)
+        depth, time = depth[row, column], np.asarray(time)[row]
+        while len(at):
+            found, way = self._find(at, cell)
+            self._depth[at[found], way] = depth[found]
+            self._time[at[found], way] = time[found]
+            new = np.ones(len(at), bool)
+            new[found] = False
+            at, cell, depth, time = at[new], cell[new], depth[new], time[new]
+            self._claim(at, cell)  # of several cells that claim one way, one gets it in this round
+
+    def _find(self, at: NDArray, cell: NDArray) -> tuple[NDArray, NDArray]:
+        """Which of `cell` (c,) are kept in their sets `at` (c,), and in which way."""
+        found, way = np.nonzero(self._sets.take(at, 0)[:, 0] == cell[:, None])
+        return found, way
+
+    def _claim(self, at: NDArray, cell: NDArray) -> None:
+        """Give each of `cell` (c,) a way in its set `at` (c,), where need be the oldest one."""
+        empty = self._cell[at] == 0
+        way, full = empty.argmax(1), ~empty.any(1)
+        way[full] = self._oldest[at[full]]
+        self._oldest[at[full]] = (way[full] + 1) % WAYS
+        self._cell[at, way] = cell
 
     def snapshot(self) -> dict[str, NDArray]:
         """The cells that are taken, for `restore`."""
-        taken = np.flatnonzero(self._cell)
+        at = np.nonzero(self._cell)
         return {
-            "taken": taken,
-            "cell": self._cell.ravel()[taken].astype(np.int64),
-            "depth": self._depth.ravel()[taken],
-            "time": self._time.ravel()[taken],
+            "taken": np.ravel_multi_index(at, self._cell.shape),
+            "cell": self._cell[at].astype(np.int64),
+            "depth": self._depth[at],
+            "time": self._time[at],
             "oldest": self._oldest.copy(),
         }
 
     def restore(self, saved: dict[str, NDArray]) -> None:
         """Go on from a snapshot of as many worlds."""
+        at = np.divmod(saved["taken"], WAYS)
         self._cell[:] = 0
         for name in ("cell", "depth", "time"):
-            getattr(self, f"_{name}").ravel()[saved["taken"]] = saved[name]
-        self._oldest[:] = saved["oldest"]
+            getattr(self, f"_{name}")[at] = saved[name]
+        self._oldest[:] = saved["oldest"].ravel()
 
     def cells(self, world: int) -> tuple[Array, NDArray[np.float32]]:
         """Centres (c, 2) [m] and depths (c,) [m], as they were left, of all cells of `world`."""
-        taken = self._cell[world] != 0
-        packed = self._cell[world][taken].astype(np.int64) - 1
+        sets = slice(world * SETS, (world + 1) * SETS)
+        taken = self._cell[sets] != 0
+        packed = self._cell[sets][taken].astype(np.int64) - 1
         xy = np.stack([packed // (2 * _FAR), packed % (2 * _FAR)], 1) - _FAR
-        return (xy + 0.5) * CELL, self._depth[world][taken]
+        return (xy + 0.5) * CELL, self._depth[sets][taken]
 
 
-def _locate(xy: Array) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Packed coordinates, never 0, and the set of the cell at xy (..., 2) [m]."""
-    index = np.floor(xy / CELL).astype(np.int64) + _FAR
-    side = 2 * _FAR
-    packed = (index[..., 0] % side) * side + index[..., 1] % side + 1
+def _locate(world: NDArray, xy: Array) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """The set of the cell at xy (..., 2) [m] of `world` (...), and its packed coordinates."""
+    index = (np.floor(xy / CELL).astype(np.int64) + _FAR) % (2 * _FAR)
+    packed = index[..., 0] * (2 * _FAR) + index[..., 1] + 1  # never 0
     mixed = packed.astype(np.uint64)  # the finaliser of MurmurHash3: neighbours land far apart
     mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
     at = (mixed >> np.uint64(52)).astype(np.int64)  # SETS is 2^12
-    return packed.astype(np.uint32), at
+    return world * SETS + at, packed.astype(np.uint32)

@@ -81,29 +81,27 @@ def reference(gait: Gait, phase: Array, command: Array) -> Array:
     sway = gait.sway * np.sin(2 * np.pi * phase) * effort(command)
     height = swing_height(gait, phase, command)
     forward, sideways, turn = gait.gain
-    legs = []
-    for foot, side in enumerate((1.0, -1.0)):
-        p = foot_phase(phase)[:, foot]
-        back = 0.5 - p / gait.duty
-        swing = np.clip((p - gait.duty) / (1 - gait.duty), 0, 1)
-        along = np.where(p < gait.duty, back, -0.5 * np.cos(np.pi * swing)) * step  # [s]
-        yaw = turn * command[:, 2] * along
-        legs.append(
-            leg_ik(
-                x=_HOME_ANKLE[0] + forward * command[:, 0] * along - yaw * 2 * HIP_OFFSET * side,
-                y=2 * HIP_OFFSET * side + sideways * command[:, 1] * along - sway - 0.02 * yaw,
-                z=_HOME_ANKLE[1] + height[:, foot],
-                yaw=yaw,
-                side=side,
-            )
-        )
-    return np.concatenate(legs, 1)
+    side = np.array([[1.0, -1.0]])
+    vx, vy, rate = command.T[..., None]
+    p = foot_phase(phase)  # (n, 2)
+    swing = np.clip((p - gait.duty) / (1 - gait.duty), 0, 1)
+    back = np.where(p < gait.duty, 0.5 - p / gait.duty, -0.5 * np.cos(np.pi * swing))
+    along = back * step[:, None]  # [s]
+    yaw = turn * rate * along
+    legs = leg_ik(
+        x=_HOME_ANKLE[0] + forward * vx * along - yaw * 2 * HIP_OFFSET * side,
+        y=2 * HIP_OFFSET * side + sideways * vy * along - sway[:, None] - 0.02 * yaw,
+        z=_HOME_ANKLE[1] + height,
+        yaw=yaw,
+        side=side,
+    )
+    return legs.reshape(-1, LEGS)
 
 
-def leg_ik(x: Array, y: Array, z: Array, yaw: Array, side: float) -> Array:
-    """Joint angles (n, 5) [rad] that put the ankle at x, y, z (n,) [m] in the torso frame.
+def leg_ik(x: Array, y: Array, z: Array, yaw: Array, side: Array | float) -> Array:
+    """Joint angles (..., 5) [rad] that put the ankle at x, y, z (...) [m] in the torso frame.
 
-    With a `yaw` (n,) [rad] the whole leg is turned by it about the hip's yaw axis afterwards, which
+    With a `yaw` (...) [rad] the whole leg is turned by it about the hip's yaw axis afterwards; that
     moves the ankle along: in turns the gait oversteps a rigid turn by half, as it does forward.
     The foot is level; `side` is +1 for the left leg, -1 for the right one. Points out of reach are
     approached along the line from the hip.
@@ -115,7 +113,7 @@ def leg_ik(x: Array, y: Array, z: Array, yaw: Array, side: float) -> Array:
     knee = -np.arccos(np.clip((reach**2 - THIGH**2 - SHIN**2) / (2 * THIGH * SHIN), -1, 1))
     inner = np.arccos(np.clip((THIGH**2 + reach**2 - SHIN**2) / (2 * THIGH * reach), -1, 1))
     hip = np.arctan2(-x, down) + inner
-    return np.stack([yaw, roll, hip, knee, -(hip + knee)], 1)
+    return np.stack([yaw, roll, hip, knee, -(hip + knee)], -1)
 
 
 def leg_fk(joints: Array, side: float) -> Array:

@@ -15,6 +15,7 @@ from grek.envs import materials
 from grek.envs.robot import BODY_GEOMS, SOLE_POINTS, SOLE_RADIUS, Array
 from grek.envs.scenario import Surface
 from grek.envs.terrain import FourierField, Terrain, normal_quantile, normal_share
+from grek.envs.vectors import dot
 
 PLANES = (*SOLE_POINTS, "body")  # the last one is for the torso, tail and head
 SLOTS = 2  # materials a world can mix
@@ -69,7 +70,8 @@ class Ground:
         self._patches = FourierField(worlds)
         self._film = FourierField(worlds)
         self._film_above = np.zeros((worlds, SLOTS))  # the field's value where the film begins [-]
-        self._wet = np.zeros(worlds, bool)
+        self._index = np.arange(worlds)
+        self.wet = np.zeros(worlds, bool)
         self.varies = np.zeros(worlds, bool)  # the ground differs from place to place, or by slip
         self.friction = np.zeros((worlds, len(SOLE_POINTS)))  # under each sole point [-]
         self._depth = np.zeros((worlds, len(SOLE_POINTS)))  # of the layer that gives there [m]
@@ -84,101 +86,113 @@ class Ground:
 
     def set(self, world: int, surface: Surface) -> None:
         """Lay the materials of `surface` in `world`; the shape goes to `terrain`."""
-        rng = np.random.default_rng(surface.seed)
         rows = np.array(surface.parameters)
-        self.parameters[world] = rows[np.minimum(np.arange(SLOTS), len(rows) - 1)]
+        self.parameters[world, : len(rows)], self.parameters[world, len(rows) :] = rows, rows[-1]
         self._layout[world] = ("single", "strips", "patches").index(surface.layout)
+        wet = rows[:, _AREA] > 0
+        self.wet[world] = wet.any()
+        self.varies[world] = wet.any() or len(rows) > 1
+        self._film_above[world] = np.inf
+        if not self.varies[world]:
+            return
+        rng = np.random.default_rng(surface.seed)
         across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
         self._strip[world] = *across / (SLOTS * surface.length), rng.random()
         self._patches.set(world, surface.length, int(rng.integers(2**31)))
         # The film is one puddle map: its length is that of the first wet material.
-        wet = self.parameters[world, :, _AREA] > 0
-        length = self.parameters[world, wet.argmax(), _PATCH] if wet.any() else 1.0
-        self._film.set(world, length, int(rng.integers(2**31)))
+        self._film.set(world, rows[wet.argmax(), _PATCH], int(rng.integers(2**31)))
         self._film_above[world] = [normal_quantile(1 - a) for a in self.parameters[world, :, _AREA]]
-        self._wet[world] = wet.any()
-        self.varies[world] = wet.any() or len(rows) > 1
 
-    def slot(self, xy: Array, worlds: Array | slice = slice(None)) -> NDArray[np.int64]:
+    def slot(self, xy: Array, worlds: NDArray | slice = slice(None)) -> NDArray[np.int64]:
         """Which of a world's materials lies at xy (m, points, 2) [m]: (m, points) in 0..SLOTS-1."""
-        share = np.zeros(xy.shape[:2])
+        slot = np.zeros(xy.shape[:2], np.int64)
         layout = self._layout[worlds]
-        if (layout == 1).any():
-            strip = self._strip[worlds][:, None]
-            along = (xy * strip[..., :2]).sum(2) + strip[..., 2]
-            share = np.where((layout == 1)[:, None], along - np.floor(along), share)
-        if (layout == 2).any():
-            patch = normal_share(self._patches.value(xy, worlds))
-            share = np.where((layout == 2)[:, None], patch, share)
-        return np.minimum((share * SLOTS).astype(int), SLOTS - 1)
+        if len(rows := np.flatnonzero(layout == 1)):
+            across = self._strip[self._index[worlds][rows], None]
+            along = xy[rows, :, 0] * across[..., 0] + xy[rows, :, 1] * across[..., 1]
+            along += across[..., 2]
+            slot[rows] = (along - np.floor(along)) * SLOTS
+        if len(rows := np.flatnonzero(layout == 2)):
+            patch = self._patches.value(xy[rows], self._index[worlds][rows])
+            slot[rows] = normal_share(patch) * SLOTS
+        return np.minimum(slot, SLOTS - 1)
 
-    def wetness(self, xy: Array, slot: NDArray, worlds: Array | slice = slice(None)) -> Array:
+    def wetness(self, xy: Array, slot: NDArray, worlds: NDArray | slice = slice(None)) -> Array:
         """Share of a full film at xy (m, points, 2): (m, points) in [0, 1]."""
         above = np.take_along_axis(self._film_above[worlds], slot, 1)
         return np.clip((self._film.value(xy, worlds) - above) / FILM_EDGE + 0.5, 0, 1)
 
     def friction_at(
-        self, xy: Array, slot: NDArray, slip: Array, worlds: Array | slice = slice(None)
+        self, xy: Array, slot: NDArray, slip: Array, worlds: NDArray | slice = slice(None)
     ) -> Array:
         """Friction (m, points) at xy (m, points, 2) [m] for soles that slip at `slip` [m/s]."""
-        dry = self.parameter(_FRICTION, slot, worlds)
-        if not self._wet[worlds].any():
-            return dry
-        low, high, speed = (self.parameter(p, slot, worlds) for p in (_LOW, _HIGH, _SPEED))
-        return dry * film_factor(slip, low, high, speed, self.wetness(xy, slot, worlds))
+        friction = self.parameter(_FRICTION, slot, worlds)
+        if len(rows := np.flatnonzero(self.wet[worlds])):
+            xy, slot, worlds = xy[rows], slot[rows], self._index[worlds][rows]
+            low, high, speed = (self.parameter(p, slot, worlds) for p in (_LOW, _HIGH, _SPEED))
+            wetness = self.wetness(xy, slot, worlds)
+            friction[rows] *= film_factor(slip[rows], low, high, speed, wetness)
+        return friction
 
-    def parameter(self, column: int, slot: NDArray, worlds: Array | slice) -> Array:
+    def parameter(self, column: int, slot: NDArray, worlds: NDArray | slice) -> Array:
         """One of PARAMETERS (m, points) of the materials in `slot` (m, points)."""
-        return np.take_along_axis(self.parameters[worlds, :, column], slot, 1)
+        return self.parameters[self._index[worlds][:, None], slot, column]
 
-    def lay(self, soles_w: Array, torso_w: Array, slip: Array, worlds: Array | slice) -> None:
+    def lay(self, soles_w: Array, torso_w: Array, slip: Array, worlds: NDArray[np.int64]) -> None:
         """Put the planes of `worlds` (m,) under the soles.
 
         `soles_w` (m, 8, 3) are the centres of the sole points, `torso_w` (m, 3) the torso [m],
-        `slip` (m, 8) how fast the points slide along the ground [m/s].
+        `slip` (m, 8) how fast the points slide along the ground [m/s]; only worlds that are `wet`
+        ask for it.
         """
         # The plane goes under the contact point, one radius along the last known normal.
-        points = np.concatenate(
-            [
-                soles_w[..., :2] - SOLE_RADIUS * self.normal[worlds, :-1, :2],
-                torso_w[:, None, :2],
-            ],
-            1,
-        )  # (m, planes, 2)
+        points = np.empty((len(worlds), len(PLANES), 2))
+        points[:, :-1] = soles_w[..., :2] - SOLE_RADIUS * self.normal[worlds, :-1, :2]
+        points[:, -1] = torso_w[:, :2]
         height, normal = self.terrain.height_and_normal(points, worlds)
         self.normal[worlds] = normal
-        xy = points[:, :-1]
-        slot = self.slot(xy, worlds)
-        self._depth[worlds] = depth = self.parameter(_DEPTH, slot, worlds)
+        if len(rows := np.flatnonzero(self.varies[worlds])):
+            which, xy = worlds[rows], points[rows, :-1]
+            slot = self.slot(xy, which)
+            self._depth[which] = self.parameter(_DEPTH, slot, which)
+            self.friction[which] = friction = self.friction_at(xy, slot, slip[rows], which)
+            self._pair_friction[which, self._sole_pairs, :2] = friction[..., None]
         # Under ground that gives, the rigid plane is the bottom of the layer.
         planes = np.concatenate([points, height[..., None]], 2)
-        planes[:, :-1] -= normal[:, :-1] * depth[..., None]
+        planes[:, :-1] -= normal[:, :-1] * self._depth[worlds, :, None]
         self._position[worlds] = planes
-        turn = np.stack([1 + normal[..., 2], -normal[..., 1], normal[..., 0]], -1)
-        turn /= np.sqrt((turn**2).sum(-1, keepdims=True))
-        self._rotation[worlds, :, :3] = turn  # from z to the normal, about a horizontal axis
-        friction = self.friction_at(xy, slot, slip, worlds)
-        self.friction[worlds] = friction
-        self._pair_friction[worlds, self._sole_pairs, :2] = friction[..., None]
+        # From z to the normal, about a horizontal axis: (1 + n_z, -n_y, n_x, 0), made a unit.
+        n_x, n_y, cos = normal[..., 0], normal[..., 1], 1 + normal[..., 2]
+        length = np.sqrt(cos**2 + n_y**2 + n_x**2)
+        turn = np.zeros((*height.shape, 4))
+        turn[..., 0], turn[..., 1], turn[..., 2] = cos / length, -n_y / length, n_x / length
+        self._rotation[worlds] = turn
 
-    def lay_body(self, worlds: Array) -> None:
-        """Give torso, tail and head in `worlds` the dry friction of the first material."""
-        dry = self.parameters[worlds, 0, _FRICTION]
-        self._pair_friction[worlds, self._body_pairs, :2] = dry[:, None, None]
+    def lay_first(self, worlds: NDArray[np.int64]) -> None:
+        """Give everything that touches the ground in `worlds` its first material, and dry.
+
+        For torso, tail and head that remains so; for soles until `lay` finds something else.
+        """
+        self._depth[worlds] = self.parameters[worlds, 0, _DEPTH, None]
+        self.friction[worlds] = dry = self.parameters[worlds, 0, _FRICTION, None]
+        for pairs in (self._body_pairs, self._sole_pairs):
+            self._pair_friction[worlds, pairs, :2] = dry[..., None]
 
     @property
     def body_height(self) -> Array:
         """Height of the ground below each torso (worlds,) [m]."""
         return self._position[:, -1, 2]
 
-    def clearance(self, soles_w: Array) -> tuple[Array, Array]:
-        """Gap between each sole point (worlds, 8, 3) and the surface, and the rigid ground [m].
+    def clearance(
+        self, soles_w: Array, worlds: NDArray | slice = slice(None)
+    ) -> tuple[Array, Array]:
+        """Gap between each sole point (m, 8, 3) and the surface, and the rigid ground [m].
 
-        Both are (worlds, 8) and negative when pressed; they differ by the layer that gives.
+        Both are (m, 8) and negative when pressed; they differ by the layer that gives.
         """
-        offset = soles_w - self._position[:, :-1]
-        rigid = (offset * self.normal[:, :-1]).sum(2) - SOLE_RADIUS
-        return rigid - self._depth, rigid
+        offset = soles_w - self._position[worlds, :-1]
+        rigid = dot(offset, self.normal[worlds, :-1]) - SOLE_RADIUS
+        return rigid - self._depth[worlds], rigid
 
 
 def film_factor(slip: Array, low: Array, high: Array, speed: Array, wetness: Array) -> Array:

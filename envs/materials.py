@@ -6,7 +6,7 @@ leaves out takes its neutral value. A drawn material is a float vector in the or
 so that worlds hold arrays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -104,6 +104,7 @@ class Material:
     look: Look
     quantities: dict[str, Quantity]
     """What this row names; see `quantity` for the rest."""
+    _ranges: list[Distribution] = field(init=False, repr=False)  # of all PARAMETERS
 
     def __post_init__(self) -> None:
         for name, quantity in self.quantities.items():
@@ -127,6 +128,7 @@ class Material:
             raise InputError(
                 f"{self.name}: depth {depth:g} m is thinner than a grain of {grain:g} m"
             )
+        object.__setattr__(self, "_ranges", [self.quantity(p.name).range for p in PARAMETERS])
 
     @property
     def soft(self) -> bool:
@@ -144,7 +146,7 @@ class Material:
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """One material of this row's ranges (P,)."""
-        return np.array([self.quantity(p.name).range.sample(rng) for p in PARAMETERS])
+        return np.array([distribution.sample(rng) for distribution in self._ranges])
 
 
 def material(name: str) -> Material:

@@ -116,15 +116,18 @@ class SensorErrors:
         self._seed[world] = seed
         self.late[world] = sensors.delay > 0
 
-    def apply(self, true: Array, step: NDArray[np.int64]) -> Array:
-        """What the sensors read at `step` (n,) when READINGS are `true` (n, 26)."""
-        read = true + self._bias
-        roll, pitch = self._tilt.T
+    def apply(
+        self, true: Array, step: NDArray[np.int64], worlds: NDArray | slice = slice(None)
+    ) -> Array:
+        """What the sensors of `worlds` read at `step` (n,) when READINGS are `true` (n, 26)."""
+        read = true + self._bias[worlds]
+        roll, pitch = self._tilt[worlds].T
         # A small rotation of the IMU about x and y turns what gyro and gravity vector show.
         for start in (0, 3):
             x, y, z = true[:, start], true[:, start + 1], true[:, start + 2]
             read[:, start] -= pitch * z
             read[:, start + 1] += roll * z
             read[:, start + 2] += pitch * x - roll * y
-        read += self._deviation * noise.normal(self._seed, step.astype(np.uint64), true.shape[1])
+        drawn = noise.normal(self._seed[worlds], step.astype(np.uint64), true.shape[1])
+        read += self._deviation[worlds] * drawn
         return read

@@ -1,11 +1,11 @@
 """N worlds on `mujoco.batch`: reset(worlds, scenarios), step(targets) -> State.
 
 One C thread pool steps all worlds; no Python loop over worlds on the hot path. A world that turns
-out non-finite, or in which MuJoCo warns or fails, is reported as broken and touches no other.
+out non-finite, or in which MuJoCo warns or fails, is reported as broken and touches no other. What
+each part and each setting of the simulator costs: docs/speed.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import mujoco
@@ -18,6 +18,8 @@ from grek.envs.ground import Ground, add_planes
 from grek.envs.robot import HOME, LEGS, SAG, Array
 from grek.envs.scenario import Numerics, Scenario
 from grek.envs.sinking import LOADED, Sinking
+from grek.envs.state import State
+from grek.envs.vectors import cross, dot
 from grek.errors import InputError
 
 CONTROL_STEP = 0.02  # [s]
@@ -28,57 +30,6 @@ _INTEGRATORS = {"Euler": 0, "implicit": 2, "implicitfast": 3}
 _CONES = {"pyramidal": 0, "elliptic": 1}
 
 
-@dataclass(frozen=True)
-class State:
-    """What the simulation knows after a control step; arrays over n worlds."""
-
-    position_w: Array
-    """Torso (n, 3) [m]."""
-    rotation: Array
-    """Torso to world (n, 3, 3)."""
-    velocity_b: Array
-    """Of the IMU, torso frame (n, 3) [m/s]."""
-    gyro_b: Array
-    """(n, 3) [rad/s]"""
-    joint_position: Array
-    """(n, 14) [rad]"""
-    joint_velocity: Array
-    """(n, 14) [rad/s]"""
-    torque: Array
-    """Of the motors (n, 14) [N m]."""
-    foot_w: Array
-    """Centre of each sole (n, 2, 3) [m]."""
-    foot_velocity_w: Array
-    """(n, 2, 3) [m/s]"""
-    clearance: Array
-    """Smallest gap between a foot's sole and the undisturbed ground (n, 2) [m]."""
-    contact: NDArray[np.bool_]
-    """Which feet are on the ground (n, 2)."""
-    height: Array
-    """Torso above the ground below it (n,) [m]."""
-    broken: NDArray[np.bool_]
-    """MuJoCo warned or failed, or the state is not finite (n,)."""
-
-    @property
-    def gravity_b(self) -> Array:
-        """Unit vector of gravity in the torso frame (n, 3)."""
-        return -self.rotation[:, 2]
-
-    @property
-    def heading(self) -> Array:
-        """Direction the torso faces (n, 2): cosine and sine of its yaw."""
-        forward = self.rotation[:, :2, 0]
-        return forward / np.maximum(np.sqrt((forward**2).sum(1, keepdims=True)), 1e-9)
-
-    @property
-    def velocity_h(self) -> Array:
-        """Torso velocity forward and left in the heading frame (n, 2) [m/s]."""
-        velocity_w = np.einsum("nij,nj->ni", self.rotation, self.velocity_b)
-        cos, sin = self.heading.T
-        x, y = velocity_w[:, 0], velocity_w[:, 1]
-        return np.stack([cos * x + sin * y, cos * y - sin * x], 1)
-
-
 class Simulation:
     """`worlds` droids, each in its own scenario; `threads` of them step at a time."""
 
@@ -87,6 +38,7 @@ class Simulation:
             raise InputError(f"worlds and threads must be at least 1, got {worlds} and {threads}")
         spec = robot.load_spec()
         robot.strip_visuals(spec)
+        robot.strip_overhead(spec)
         add_planes(spec)
         self.model = model = spec.compile()
         self.parts = parts = robot.Layout.of(model)
@@ -97,7 +49,7 @@ class Simulation:
         bind, expand = batch.bind, batch.expand
         self.qpos, self.qvel, self.ctrl = bind("qpos"), bind("qvel"), bind("ctrl")
         self._history, self._force = bind("history"), bind("xfrc_applied")
-        self._sensors, self._torque = bind("sensordata"), bind("actuator_force")
+        self._torque = bind("actuator_force")
         self._xpos, self._xmat, self._soles = bind("xpos"), bind("xmat"), bind("geom_xpos")
         self._cvel, self._centre = bind("cvel"), bind("subtree_com")
         self._mass, self._inertia = expand("body_mass"), expand("body_inertia")
@@ -108,6 +60,7 @@ class Simulation:
         self._offset = np.zeros((worlds, LEGS))  # of the encoders [rad]
         self._options: dict[str, Array] = {}
         self._warnings = np.zeros(worlds)
+        self._head = model.body("head").id
         self._foot_of_sole = np.repeat(parts.feet, 4)  # body id of each sole point's foot
         self._substeps = np.full(worlds, round(CONTROL_STEP / model.opt.timestep))
         self.paused = np.zeros(worlds, bool)
@@ -120,45 +73,55 @@ class Simulation:
 
     def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
         """Put each of `worlds` into its scenario, standing still in the stand pose."""
-        ids = np.sort(np.asarray(worlds, int))
-        if not len(ids):
+        worlds = np.asarray(worlds, int)
+        if not len(worlds):
             return
         for world, scenario in zip(worlds, scenarios, strict=True):
             self.scenarios[world] = scenario
             self.ground.terrain.set(world, scenario.shape)
             self.ground.set(world, scenario.surface)
-            self.sinking.set(world, scenario.surface, scenario.numerics.timestep)
-            self._set_droid(world, scenario)
             self._set_numerics(world, scenario.numerics)
-        self.paused[ids] = False
+        timesteps = [scenario.numerics.timestep for scenario in scenarios]
+        self.sinking.set(worlds, [scenario.surface for scenario in scenarios], timesteps)
+        self._set_droids(worlds, scenarios)
+        self.paused[worlds] = False
+        ids = np.sort(worlds)
         self.batch.set_const(ids)
         self.batch.reset(ids=ids, stage=_NOTHING)
         self._warnings[ids] = self._warning_count()[ids]
-        self.ground.lay_body(ids)
+        self.ground.lay_first(ids)
         self._stand(ids)
         self.batch.forward(ids=ids, stage=_CURRENT)
         self._lay(ids)
         self._regroup()
 
-    def _set_droid(self, world: int, scenario: Scenario) -> None:
-        """Write body and motors of `scenario` into the model of `world`."""
-        model, body, motors, torso = self.model, scenario.body, scenario.motors, self.parts.torso
-        scale = np.full(model.nbody, body.mass_scale)
-        scale[model.body("head").id] *= body.head_scale
-        self._mass[world] = model.body_mass * scale
-        self._inertia[world] = model.body_inertia * scale[:, None]
-        self._mass[world, torso] += body.payload
-        self._com[world, torso] = model.body_ipos[torso] + body.torso_com
-        gains = model.actuator_gainprm.copy()
+    def _set_droids(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Write bodies and motors of `scenarios` into the models of `worlds` (m,)."""
+        model, torso, legs = self.model, self.parts.torso, self.parts.dof[:LEGS]
+        bodies, all_motors = ([getattr(s, part) for s in scenarios] for part in ("body", "motors"))
+
+        def of(values: list[Any], name: str) -> Array:
+            return np.array([getattr(value, name) for value in values])[:, None]
+
+        scale = np.repeat(of(bodies, "mass_scale"), model.nbody, 1)  # (m, bodies)
+        scale[:, self._head] *= of(bodies, "head_scale")[:, 0]
+        mass = model.body_mass * scale
+        mass[:, torso] += of(bodies, "payload")[:, 0]
+        self._mass[worlds] = mass
+        self._inertia[worlds] = model.body_inertia * scale[..., None]
+        self._com[worlds, torso] = model.body_ipos[torso] + of(bodies, "torso_com")[:, 0]
+        gains = np.repeat(model.actuator_gainprm[None], len(worlds), 0)
         # Gains of a DC motor: 4 is kp, 6 is kd, 7 the voltage limit (mjtGain, dcmotor).
-        gains[:LEGS, [4, 6, 7]] *= motors.stiffness, motors.damping, motors.strength
-        self._gains[world] = gains
-        self._peak[world, :LEGS] = model.actuator_forcerange[:LEGS] * motors.strength
-        self._delay[world, :LEGS] = motors.delay
-        self._offset[world] = scenario.sensors.joint_offset
-        legs = self.parts.dof[:LEGS]
-        self._armature[world, legs] = model.dof_armature[legs] * motors.armature
-        self._friction[world, legs] = model.dof_frictionloss[legs] * motors.friction
+        for column, name in ((4, "stiffness"), (6, "damping"), (7, "strength")):
+            gains[:, :LEGS, column] *= of(all_motors, name)
+        self._gains[worlds] = gains
+        strength = of(all_motors, "strength")[..., None]
+        self._peak[worlds, :LEGS] = model.actuator_forcerange[:LEGS] * strength
+        self._delay[worlds, :LEGS] = of(all_motors, "delay")
+        self._offset[worlds] = [scenario.sensors.joint_offset for scenario in scenarios]
+        rows = worlds[:, None], legs
+        self._armature[rows] = model.dof_armature[legs] * of(all_motors, "armature")
+        self._friction[rows] = model.dof_frictionloss[legs] * of(all_motors, "friction")
 
     def _set_numerics(self, world: int, numerics: Numerics) -> None:
         """Options that no world has asked for stay shared by all: they cost nothing."""
@@ -223,55 +186,57 @@ class Simulation:
         failed: list[int] = []
         for ids, substeps, soft in self._groups:
             everyone = None if len(ids) == self.worlds else ids
-            if soft:
-                self.sinking.look(ids)
+            footing = self.sinking.look(ids) if soft else None
             for _ in range(substeps if soft else 1):
-                if soft:
-                    self.sinking.push(ids)
+                if footing:
+                    self.sinking.push(footing)
                 try:
                     self.batch.step(everyone, nstep=1 if soft else substeps, stage=_CURRENT)
                 except SimulationError as error:
                     failed += list(error.ids)
-        return self.state(failed)
+            if footing:
+                self.sinking.leave(footing)
+        return self.state(failed=failed)
 
     def pause(self, worlds: NDArray) -> None:
         """Let `worlds` rest until they are reset: they cost nothing and do not move."""
         self.paused[worlds] = True
         self._regroup()
 
-    def state(self, failed: Sequence[int] = ()) -> State:
-        """The present state of all worlds; `failed` are counted as broken.
+    def state(self, worlds: NDArray | slice = slice(None), failed: Sequence[int] = ()) -> State:
+        """The present state of `worlds`, by default all; `failed` are counted as broken.
 
         Columns are picked by np.take: it keeps rows contiguous, so that sums over a row round the
         same however many rows there are.
         """
         parts, ground = self.parts, self.ground
+        qpos, qvel = self.qpos[worlds], self.qvel[worlds]
         warnings = self._warning_count()
-        finite = np.isfinite(self.qpos).all(1) & np.isfinite(self.qvel).all(1)
-        broken = (warnings > self._warnings) | ~finite
+        broken = warnings > self._warnings
         broken[list(failed)] = True
-        broken &= ~self.paused
-        self._warnings = warnings
-        rotation = self._xmat[:, parts.torso].reshape(-1, 3, 3)
-        soles = np.take(self._soles, parts.sole_geoms, 1)  # (n, 8, 3)
-        feet = soles.reshape(-1, 2, 4, 3).mean(2)
+        self._warnings[worlds] = warnings[worlds]
+        broken = broken[worlds] | ~(np.isfinite(qpos).all(1) & np.isfinite(qvel).all(1))
+        soles = np.take(self._soles[worlds], parts.sole_geoms, 1)  # (n, 8, 3)
+        feet = (soles[:, 0::4] + soles[:, 1::4] + soles[:, 2::4] + soles[:, 3::4]) / 4  # (n, 2, 3)
         feet[..., 2] -= robot.SOLE_RADIUS
-        position = self.qpos[:, :3].copy()
-        clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles))
+        rotation = self._xmat[worlds, parts.torso].reshape(-1, 3, 3).copy()
+        gyro = qvel[:, 3:6].copy()  # a free joint moves in the world and turns in the body
+        velocity = np.einsum("nij,ni->nj", rotation, qvel[:, :3]) + cross(gyro, parts.imu)
+        clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles, worlds))
         return State(
-            position_w=position,
-            rotation=rotation.copy(),
-            velocity_b=self._sensors[:, parts.sensors["velocimeter"]].copy(),
-            gyro_b=self._sensors[:, parts.sensors["gyro"]].copy(),
-            joint_position=np.take(self.qpos, parts.qpos, 1),
-            joint_velocity=np.take(self.qvel, parts.dof, 1),
-            torque=self._torque.copy(),
+            position_w=qpos[:, :3].copy(),
+            rotation=rotation,
+            velocity_b=velocity,
+            gyro_b=gyro,
+            joint_position=np.take(qpos, parts.qpos, 1),
+            joint_velocity=np.take(qvel, parts.dof, 1),
+            torque=self._torque[worlds].copy(),
             foot_w=feet,
-            foot_velocity_w=self._velocity(feet, parts.feet, slice(None)),
+            foot_velocity_w=self._velocity(feet, parts.feet, worlds),
             clearance=clearance,
-            contact=(rigid < CONTACT) | (self.sinking.load > LOADED),
-            height=position[:, 2] - ground.body_height,
-            broken=broken,
+            contact=(rigid < CONTACT) | (self.sinking.load[worlds] > LOADED),
+            height=qpos[:, 2] - ground.body_height[worlds],
+            broken=broken & ~self.paused[worlds],
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -292,28 +257,28 @@ class Simulation:
 
     def _velocity(self, points_w: Array, bodies: NDArray, worlds: NDArray | slice) -> Array:
         """Velocity (m, k, 3) of `points_w` (m, k, 3) fixed to `bodies` (k,) [m/s]."""
-        twist = np.take(
-            self._cvel[worlds], bodies, 1
-        )  # angular, then linear at the subtree's centre
-        arm = points_w - self._centre[worlds][:, self.parts.torso, None]
-        return twist[..., 3:] + np.cross(twist[..., :3], arm)
+        twist = np.take(self._cvel[worlds], bodies, 1)  # angular, linear at the subtree's centre
+        arm = points_w - self._centre[worlds, self.parts.torso][:, None]
+        return twist[..., 3:] + cross(twist[..., :3], arm)
 
     def _lay(self, ids: NDArray) -> None:
         soles = np.take(self._soles[ids], self.parts.sole_geoms, 1)
-        velocity = self._velocity(soles, self._foot_of_sole, ids)
-        normal = self.ground.normal[ids, :-1]
-        along = velocity - (velocity * normal).sum(2, keepdims=True) * normal
-        slip = np.sqrt((along**2).sum(2))
+        slip = np.zeros(soles.shape[:2])
+        wet = np.flatnonzero(self.ground.wet[ids])
+        if len(wet):
+            velocity = self._velocity(soles[wet], self._foot_of_sole, ids[wet])
+            normal = self.ground.normal[ids[wet], :-1]
+            along = velocity - dot(velocity, normal)[..., None] * normal
+            slip[wet] = np.sqrt(dot(along, along))
         self.ground.lay(soles, self._xpos[ids, self.parts.torso], slip, ids)
 
     def _regroup(self) -> None:
         """Worlds with the same number of physics steps go together, and sinking ones apart."""
         ground, soft, going = self.ground, self.sinking.soft, ~self.paused
         self._live = (~ground.terrain.flat | ground.varies) & going
-        kinds = np.unique(np.stack([self._substeps, soft], 1)[going], axis=0)
+        kind = np.where(going, 2 * self._substeps + soft, 0)
         self._groups = [
-            (np.flatnonzero(going & (self._substeps == k) & (soft == s)), int(k), bool(s))
-            for k, s in kinds
+            (np.flatnonzero(kind == k), int(k // 2), bool(k % 2)) for k in np.unique(kind[going])
         ]
 
     def _warning_count(self) -> Array:

@@ -34,7 +34,7 @@ Arrays are float32: a call for 256 worlds of 24 elements takes 0.4 ms on one cor
 it takes in float64, whose temporaries fall out of the cache.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,12 +100,16 @@ def coefficients(parameters: Array, dt: Array | float, mass: float = SOLE_MASS) 
 def _where_stiffest(k: Array, n: Array, lock: Array, stiffest: Array) -> Array:
     """Sinkage at which the slope of p reaches `stiffest`, by bisection [m]."""
     low, high = np.full_like(k, _TINY), np.where(lock > 0, 0.999 / np.maximum(lock, _TINY), DEEPEST)
+    power = n - 1
     for _ in range(40):
         z = 0.5 * (low + high)
-        gap = 1 - z * lock
+        closed = z * lock
+        gap = 1 - closed
         # At the very surface the slope has no bound for n < 1, which is of no account.
-        slope = k * np.maximum(z, 1e-3) ** (n - 1) * (n + 2 * z * lock / gap) / gap**2
-        low, high = np.where(slope > stiffest, low, z), np.where(slope > stiffest, z, high)
+        slope = k * np.maximum(z, 1e-3) ** power * (n + 2 * closed / gap) / gap**2
+        steep = slope > stiffest
+        np.copyto(high, z, where=steep)
+        np.copyto(low, z, where=~steep)
     return low
 
 
@@ -131,6 +135,10 @@ class SoilState:
         loose = np.zeros((worlds, elements), bool)
         return cls(zeros[0], zeros[1:3], zeros[3], zeros[4], loose)
 
+    def arrays(self) -> list[NDArray]:
+        """The arrays above, in their order; elements lie in the last two axes."""
+        return [getattr(self, f.name) for f in fields(self)]
+
     def forget(
         self, worlds: NDArray | slice | int, elements: NDArray | slice = slice(None)
     ) -> None:
@@ -147,24 +155,20 @@ def soil_traction(
     state: SoilState,
     dt: float | Single,
     mass: float = SOLE_MASS,
-    worlds: NDArray | slice = slice(None),
 ) -> Single:
     """Stress of the ground on each element (m, e, 3) [Pa]: shear along it, and pressure up.
 
     `law` (C, m, e) is from `coefficients` with the same `dt` and `mass`; `sinkage` (m, e) [m];
-    `velocity` (m, e, 3) [m/s] in the frame of the ground, z along its normal. Updates the rows
-    `worlds` (m,) of `state`. Finite in, finite out; NaN in, NaN out.
+    `velocity` (m, e, 3) [m/s] in the frame of the ground, z along its normal. Updates `state`.
+    Finite in, finite out; NaN in, NaN out.
     """
     law = np.asarray(law, np.float32)
-    z = np.clip(sinkage, -DEEPEST, DEEPEST).astype(np.float32)
-    v_x, v_y, v_z = np.clip(velocity, -FASTEST, FASTEST).astype(np.float32).transpose(2, 0, 1)
-    sigma, viscosity = _pressure(law, z, v_z, state, dt, mass, worlds)
-    traction = np.empty(velocity.shape, np.float32)
-    traction[..., 0], traction[..., 1] = _shear(
-        law, sigma, viscosity, v_x, v_y, state, dt, mass, worlds
-    )
-    traction[..., 2] = sigma
-    return traction
+    z = np.clip(sinkage, -DEEPEST, DEEPEST).astype(np.float32, copy=False)
+    velocity = np.clip(velocity, -FASTEST, FASTEST).astype(np.float32, copy=False)
+    v_x, v_y, v_z = np.moveaxis(velocity, -1, 0)
+    sigma, viscosity = _pressure(law, z, v_z, state, dt, mass)
+    along, across = _shear(law, sigma, viscosity, v_x, v_y, state, dt, mass)
+    return np.moveaxis(np.stack([along, across, sigma]), 0, -1)
 
 
 def _pressure(
@@ -174,12 +178,11 @@ def _pressure(
     state: SoilState,
     dt: float | Single,
     mass: float,
-    worlds: NDArray | slice,
 ) -> tuple[Single, Single]:
     """Pressure (m, e) [Pa], negative for suction, and viscosity [Pa s/m]."""
     k, n, lock, limit, stiffest, returned, relaxation, fade, suction, weakening, depth = law[:11]
-    q_x, q_y = state.bristle[:, worlds]
-    pressed, drop = state.pressed[worlds], state.drop[worlds]
+    q_x, q_y = state.bristle
+    pressed, drop = state.pressed, state.drop
     z = z - drop
 
     # p and its slope at the deepest point x.
@@ -209,15 +212,15 @@ def _pressure(
     sigma = np.minimum(elastic - damping * v_z, strength * (elastic > 0))
     sigma = np.maximum(sigma, -suction * np.maximum(z, 0) / x)
 
-    loose = state.loose[worlds]
+    loose = state.loose
     if loose.any():
         rolls = loose & (sigma > ROLL_OUT)
         pressed = np.where(rolls, np.maximum(pressed - depth, 0), pressed)
-        state.drop[worlds] = np.where(rolls, depth, drop)
-        state.loose[worlds] = loose & ~rolls
+        state.drop = np.where(rolls, depth, drop)
+        state.loose = loose & ~rolls
     if fade.any():
         pressed -= fade * pressed * (elastic == 0)
-    state.pressed[worlds] = pressed
+    state.pressed = pressed
     return sigma, viscosity
 
 
@@ -230,19 +233,18 @@ def _shear(
     state: SoilState,
     dt: float | Single,
     mass: float,
-    worlds: NDArray | slice,
 ) -> tuple[Single, Single]:
     """Shear stress along x and y (m, e) [Pa] under the pressure `sigma`."""
     cohesion, friction, shear_length, pile_cos, pile_sin = law[11:]
     light = STIFFEST_SHEAR * mass
     top = (cohesion + friction * sigma) * (sigma > 0)
-    kept = np.minimum(state.strength[worlds] / np.maximum(top, _TINY), 1)
+    kept = np.minimum(state.strength / np.maximum(top, _TINY), 1)
     per_length = dt / np.maximum(shear_length, top * (dt * dt / light))
-    q_x, q_y = state.bristle[:, worlds] * kept
+    q_x, q_y = state.bristle * kept
     whole = 1 + per_length * np.sqrt(v_x * v_x + v_y * v_y)
     q_x, q_y = (q_x + per_length * v_x) / whole, (q_y + per_length * v_y) / whole
-    state.bristle[0, worlds], state.bristle[1, worlds] = q_x, q_y
-    state.strength[worlds] = top
+    state.bristle[0], state.bristle[1] = q_x, q_y
+    state.strength = top
     damping = viscosity / (1 + viscosity * (dt / light))
     t_x, t_y = top * q_x + damping * v_x, top * q_y + damping * v_y
     scale = -top / np.maximum(np.sqrt(t_x * t_x + t_y * t_y), np.maximum(top, _TINY))

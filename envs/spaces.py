@@ -86,7 +86,8 @@ class Ranges:
 
     def at(self, axis: str, value: str) -> "Ranges":
         """These ranges as the context (axis, value) has them."""
-        return dataclasses.replace(self, **self.changes.get((axis, value), {}))
+        changes = self.changes.get((axis, value))
+        return dataclasses.replace(self, **changes) if changes else self
 
 
 TRAIN = Ranges()

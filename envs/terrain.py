@@ -21,6 +21,7 @@ from grek.envs.robot import Array
 
 FEATURES = 8  # of a random Fourier field
 BEVEL = 0.03  # horizontal width of a step's edge [m]
+_EACH = np.ones(FEATURES, np.float32)
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,20 @@ class FourierField:
         self.wave_vectors[world] = rng.standard_normal((FEATURES, 2)) / length
         self.phases[world] = rng.uniform(0, 2 * np.pi, FEATURES)
 
-    def angle(self, xy: Array, worlds: NDArray | slice) -> Array:
-        """k . p + phase of every feature: (m, points, FEATURES) at xy (m, points, 2) [m]."""
-        return xy @ self.wave_vectors[worlds].swapaxes(1, 2) + self.phases[worlds][:, None]
+    def angle(self, xy: Array, worlds: NDArray | slice) -> NDArray[np.float32]:
+        """k . p + phase of every feature: (m, points, FEATURES) at xy (m, points, 2) [m].
+
+        Less whole turns, and then single: good for a nanometre of relief, and sine and cosine are
+        twenty times as fast.
+        """
+        turns = xy @ self.wave_vectors[worlds].swapaxes(1, 2) + self.phases[worlds][:, None]
+        turns *= 1 / (2 * np.pi)
+        turns -= np.rint(turns)
+        return turns.astype(np.float32) * np.float32(2 * np.pi)
 
     def value(self, xy: Array, worlds: NDArray | slice) -> Array:
         """The field (m, points) at xy (m, points, 2) [m] of `worlds` (m,)."""
-        return np.sqrt(2 / FEATURES) * np.cos(self.angle(xy, worlds)).sum(2)
+        return np.sqrt(2 / FEATURES) * (np.cos(self.angle(xy, worlds)) @ _EACH)
 
 
 class Terrain:
@@ -85,55 +93,76 @@ class Terrain:
 
     def set(self, world: int, shape: Shape) -> None:
         """Give `world` its shape."""
+        parts = (shape.slope, shape.wave_height, shape.roughness, shape.step_height)
+        self.flat[world] = not any(parts)
         rng = np.random.default_rng(shape.seed)
         self.gradient[world] = shape.slope * _heading(shape.slope_heading)
-        self.relief.set(world, shape.roughness_length, int(rng.integers(2**31)))
+        seed = int(rng.integers(2**31))
+        if shape.roughness:
+            self.relief.set(world, shape.roughness_length, seed)
         self.amplitude[world] = shape.roughness * np.sqrt(2 / FEATURES)
         self.wave[world, :2] = 2 * np.pi / shape.wave_length * _heading(shape.wave_heading)
         self.wave[world, 2:] = rng.uniform(0, 2 * np.pi), shape.wave_height / 2
         self.step[world, :2] = _heading(shape.step_heading) / shape.step_length
         self.step[world, 2:] = shape.step_height, rng.uniform(0, 1000)
         self.bevel[world] = BEVEL / shape.step_length
-        parts = (shape.slope, shape.wave_height, shape.roughness, shape.step_height)
-        self.flat[world] = not any(parts)
 
     def height_and_normal(self, xy: Array, worlds: NDArray | slice = slice(None)) -> tuple:
         """Height (m, points) [m] and unit normal (m, points, 3) at xy (m, points, 2) [m].
 
         `worlds` (m,) says whose ground each row of xy asks for; all of them by default.
         """
-        height = np.zeros(xy.shape[:2])  # (m, points)
-        slope = np.zeros(xy.shape)  # dh/dx, dh/dy (m, points, 2)
-        gradient = self.gradient[worlds][:, None]
-        height += (xy * gradient).sum(2)
-        slope += gradient
-        rough = np.flatnonzero(self.amplitude[worlds])  # rows; only these pay for the relief
-        if len(rough):
-            which = rough if isinstance(worlds, slice) else np.asarray(worlds)[rough]
-            amplitude = self.amplitude[which][:, None]
-            angle = self.relief.angle(xy[rough], which)  # (rows, points, FEATURES)
-            height[rough] += amplitude * np.cos(angle).sum(2)
+        x, y = xy[..., 0].copy(), xy[..., 1].copy()  # (m, points)
+        ahead, aside = self.gradient[worlds].T[..., None]  # dh/dx, dh/dy (m, 1)
+        height = x * ahead + y * aside
+        slope_x, slope_y = (np.repeat(part, xy.shape[1], 1) for part in (ahead, aside))
+        # Only the rows that have a relief, a wave or steps pay for it.
+        if len(rows := np.flatnonzero(self.amplitude[worlds])):
+            which = _pick(worlds, rows)
+            amplitude = self.amplitude[which, None]
+            angle = self.relief.angle(xy[rows], which)  # (rows, points, FEATURES)
+            height[rows] += amplitude * (np.cos(angle) @ _EACH)
             waves = np.sin(angle) @ self.relief.wave_vectors[which]
-            slope[rough] -= amplitude[..., None] * waves
-        wave = self.wave[worlds][:, None]  # (m, 1, 4)
-        if wave[..., 3].any():
-            angle = (xy * wave[..., :2]).sum(2) + wave[..., 2]
-            height += wave[..., 3] * np.sin(angle)
-            slope += (wave[..., 3] * np.cos(angle))[..., None] * wave[..., :2]
-        step = self.step[worlds][:, None]
-        if step[..., 2].any():
-            rise, grade = _treads((xy * step[..., :2]).sum(2), self.bevel[worlds][:, None], step)
-            height += rise
-            slope += grade[..., None] * step[..., :2]
-        normal = np.concatenate([-slope, np.ones((*height.shape, 1))], 2)
-        return height, normal / np.sqrt((normal**2).sum(2, keepdims=True))
+            slope_x[rows] -= amplitude * waves[..., 0]
+            slope_y[rows] -= amplitude * waves[..., 1]
+        if len(rows := np.flatnonzero(self.wave[worlds, 3])):
+            k_x, k_y, phase, amplitude = self.wave[_pick(worlds, rows)].T[..., None]
+            angle = (x[rows] * k_x + y[rows] * k_y) + phase
+            height[rows] += amplitude * np.sin(angle)
+            grade = amplitude * np.cos(angle)
+            slope_x[rows] += grade * k_x
+            slope_y[rows] += grade * k_y
+        if len(rows := np.flatnonzero(self.step[worlds, 2])):
+            which = _pick(worlds, rows)
+            k_x, k_y, tallest, seed = self.step[which].T[..., None]
+            bevel = self.bevel[which, None]
+            rise, grade = _treads(x[rows] * k_x + y[rows] * k_y, bevel, tallest, seed)
+            height[rows] += rise
+            slope_x[rows] += grade * k_x
+            slope_y[rows] += grade * k_y
+        length = np.sqrt(slope_x**2 + slope_y**2 + 1)
+        normal = np.empty((*height.shape, 3))
+        normal[..., 0], normal[..., 1], normal[..., 2] = (
+            -slope_x / length,
+            -slope_y / length,
+            1 / length,
+        )
+        return height, normal
 
 
-def _treads(along: Array, bevel: Array, step: Array) -> tuple[Array, Array]:
-    """Height [m] of the treads at `along` (m, points), counted in treads, and its derivative."""
+def _pick(worlds: NDArray | slice, rows: NDArray) -> NDArray:
+    """The worlds that `rows` of a call ask for."""
+    return rows if isinstance(worlds, slice) else worlds[rows]
+
+
+def _treads(along: Array, bevel: Array, tallest: Array, seed: Array) -> tuple[Array, Array]:
+    """Height [m] of the treads at `along` (m, points), counted in treads, and its derivative.
+
+    `bevel` [-], the height of the `tallest` [m] and `seed` are (m, 1).
+    """
     tread = np.floor(along)
     edge = np.clip((along - tread - 1 + bevel) / bevel, 0, 1)
-    here, there = (_hash(tread + i, step[..., 3]) * step[..., 2] for i in (0, 1))
+    here, there = (_hash(tread + i, seed) * tallest for i in (0, 1))
     rise = there - here
     return here + rise * edge**2 * (3 - 2 * edge), rise * 6 * edge * (1 - edge) / bevel
 

@@ -100,9 +100,9 @@ class Walk:
         for array in (self.stride_velocity, self.action, self._previous_action):
             array[ids] = 0
         self._joint_velocity[ids] = 0
-        self.state = self.simulation.state()
-        self.command[ids] = self.schedule.command(self.age * CONTROL_STEP)[ids]
-        self._readings[ids] = self._read()[ids, None]
+        self.state = self.state.with_rows(ids, self.simulation.state(ids))
+        self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
+        self._readings[ids] = self._read(ids)[:, None]
 
     # -- step ------------------------------------------------------------------------------
 
@@ -201,8 +201,8 @@ class Walk:
 
     # -- observation -----------------------------------------------------------------------
 
-    def _read(self) -> Array:
-        """What the sensors read now (n, 26); zeros where the simulation failed."""
+    def _read(self, worlds: NDArray | slice = slice(None)) -> Array:
+        """What the sensors of `worlds` read now (m, 26); zeros where the simulation failed."""
         state = self.state
         true = np.concatenate(
             [
@@ -212,8 +212,9 @@ class Walk:
                 state.joint_velocity[:, :LEGS],
             ],
             1,
-        )
-        return np.nan_to_num(self.errors.apply(true, self.age), posinf=0, neginf=0)
+        )[worlds]
+        read = self.errors.apply(true, self.age[worlds], worlds)
+        return np.nan_to_num(read, posinf=0, neginf=0)
 
     def observe(self, privileged: bool = False) -> NDArray[np.float32]:
         """Observation of the policy (n, actor_size), then what only the critic may see."""

@@ -32,6 +32,7 @@ def raw(threads: int) -> Rate:
     """`Batch.step` of the same droid on one bare plane, with nothing around it: the limit."""
     spec = robot.load_spec()
     robot.strip_visuals(spec)
+    robot.strip_overhead(spec)
     spec.worldbody.add_geom(
         name="floor",
         type=mujoco.mjtGeom.mjGEOM_PLANE,

@@ -62,6 +62,7 @@ class Sled:
         self.ground.set(0, surface or Surface())
         if friction is not None:
             self.ground.parameters[0, :, 0] = friction
+        self.ground.lay_first(np.array([0]))
         self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
         self.geoms = np.array([self.model.geom(n).id for n in SOLE_POINTS])
         self.body = self.model.body("sled").id

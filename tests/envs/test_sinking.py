@@ -113,7 +113,7 @@ def test_a_second_step_soon_meets_a_flattened_pile():
         simulation.qpos[0, 2] -= simulation.state().clearance.mean() + 0.5e-3
         simulation.qvel[:] = 0
         simulation.batch.forward(stage=mujoco.mjtStage.mjSTAGE_VEL.value)
-        simulation.sinking.push(np.array([0]))
+        simulation.sinking.push(simulation.sinking.look(np.array([0])))
         bears.append(simulation.sinking.load[0].sum())
     risen = values[index("bearing")] * 0.05 / (1 - 0.5 / 6.4) ** 2 * 2 * 0.16 * 0.08
     assert bears[0] == 0

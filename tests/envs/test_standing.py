@@ -61,7 +61,8 @@ class Soles:
             self.ground.terrain.set(world, Shape(slope=slope))
             surface = Surface((name,), (tuple(MATERIALS[name].nominal().tolist()),), seed=1)
             self.ground.set(world, surface)
-            self.sinking.set(world, surface, timestep)
+            self.sinking.set(np.array([world]), [surface], [timestep])
+        self.ground.lay_first(np.arange(worlds))
         self.soft = np.flatnonzero(self.sinking.soft)
         self.rigid = np.flatnonzero(~self.sinking.soft)
         self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
@@ -82,10 +83,11 @@ class Soles:
         for _ in range(round(seconds / CONTROL_STEP)):
             self.lay(self.rigid)
             self.batch.step(self.rigid, nstep=self.substeps, stage=_CURRENT)
-            self.sinking.look(self.soft)
+            footing = self.sinking.look(self.soft)
             for _ in range(self.substeps):
-                self.sinking.push(self.soft)
+                self.sinking.push(footing)
                 self.batch.step(self.soft, nstep=1, stage=_CURRENT)
+            self.sinking.leave(footing)
             path.append(self.qpos[:, :3].copy())
         return np.array(path)
 
