@@ -21,6 +21,7 @@ class PPOConfig:
     gae_lambda: float = 0.95
     clip: float = 0.2
     entropy: float = 0.006
+    """Weight of the entropy at the start; it fades to nothing by the end of the run."""
     value: float = 0.5
     max_gradient: float = 1.0
     learning_rate: float = 1e-3

@@ -83,8 +83,10 @@ def learn(
     """Roll out and update in turn until `steps` more are done or `watch` says stop."""
     end = np.inf if steps is None else model.num_timesteps + steps
     model._setup_learn(0, watch, reset_num_timesteps=False)
+    entropy = watch.config.ppo.entropy
     while model.num_timesteps < end and not watch.done:
         model.collect_rollouts(model.env, watch, model.rollout_buffer, model.n_steps)  # type: ignore[arg-type]
+        model.ent_coef = entropy * (1 - watch.progress(model.num_timesteps))
         model.train()
         watch.after_update(model)
         if after_update is not None:

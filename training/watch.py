@@ -46,6 +46,15 @@ class Watch(BaseCallback):
         late = self.seconds is not None and time.monotonic() - self.began > self.seconds
         return late or self.interrupted
 
+    def progress(self, steps: int) -> float:
+        """How much of the run is over at `steps`, in [0, 1]; in steps, what came before counts."""
+        shares = [0.0]
+        if self.config.steps:
+            shares.append(steps / (self.start + self.config.steps))
+        if self.seconds:
+            shares.append((time.monotonic() - self.began) / self.seconds)
+        return min(max(shares), 1.0)
+
     def __enter__(self) -> "Watch":
         total = self.config.steps if self.config.steps else round(self.seconds or 0)
         unit = "step" if self.config.steps else "s"
