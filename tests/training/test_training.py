@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
 
 import gymnasium
@@ -19,6 +20,7 @@ from grek.training import checkpoint, run_directory
 from grek.training.config import PPOConfig, TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.export import export
+from grek.training.ppo import PPO
 from grek.training.train import make_model, train
 from grek.training.vec_env import WalkVecEnv
 
@@ -38,13 +40,26 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
     """To the bit on one machine: weights, normaliser, optimiser, worlds, random state."""
     whole = train(config(tmp_path / "whole", 6))
-    half = train(config(tmp_path / "half", 3))
+    half = tmp_path / "half"
+
+    def interrupt(model: PPO) -> None:
+        if model.num_timesteps == 3 * PER_UPDATE:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config(half, 6), interrupt)
     train(dataclasses.replace(config(half, 3), resume=half))
     one, two = weights(whole), weights(half)
     assert one.keys() == two.keys()
     for name in one:
         assert torch.equal(one[name], two[name]), name
     assert checkpoint.newest(half)[0]["steps"] == 6 * PER_UPDATE
+
+
+def test_entropy_counts_less_towards_the_end(tmp_path):
+    seen = []
+    train(config(tmp_path / "run", 4), lambda model: seen.append(model.ent_coef))
+    assert seen == pytest.approx([SMALL.entropy * share for share in (0.75, 0.5, 0.25, 0)])
 
 
 def test_the_same_seed_trains_the_same_policy_and_another_does_not(tmp_path):
