@@ -2,8 +2,8 @@
 
 A print is kept in square cells of CELL, in a hash table of SETS x WAYS cells per world. A set is
 found by hashing the cell; when all its ways are taken, the one written first is forgotten. A walk
-of 12 m presses about 6,000 cells, with two of a hundred forgotten. A world takes WORLD_BYTES, and
-only the pages it presses.
+of 12 m presses about 3,000 cells, with at most two of a hundred forgotten. A world takes
+WORLD_BYTES, and only the pages it presses.
 
 A pile rises again: a print that was left `age` ago is exp(-age / recovery time) as deep.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from grek.envs.robot import Array
 
-CELL = 0.027  # a third of a sole's width: no gaps between the elements of a sole [m]
+CELL = 0.027  # a third of a sole's width, the distance of its elements: few gaps [m]
 SETS, WAYS = 4096, 4
 WORLD_BYTES = SETS * (WAYS * (4 + 4 + 4) + 1)
 _FAR = 2**15  # cells from the origin at which coordinates wrap, 885 m

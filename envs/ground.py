@@ -154,7 +154,10 @@ class Ground:
         if len(rows := np.flatnonzero(self.varies[worlds])):
             which, xy = worlds[rows], points[rows, :-1]
             slot = self.slot(xy, which)
-            self._depth[which] = self.parameter(_DEPTH, slot, which)
+            # From ground that gives onto rigid ground the plane comes up no faster than the sole:
+            # one that jumped to the surface would throw the foot out of its print.
+            buried = np.minimum(self._depth[which], -self._gap(soles_w[rows], height[rows], which))
+            self._depth[which] = np.maximum(self.parameter(_DEPTH, slot, which), buried)
             self.friction[which] = friction = self.friction_at(xy, slot, slip[rows], which)
             self._pair_friction[which, self._sole_pairs, :2] = friction[..., None]
         # Under ground that gives, the rigid plane is the bottom of the layer.
@@ -168,6 +171,12 @@ class Ground:
         turn[..., 0], turn[..., 1], turn[..., 2] = cos / length, -n_y / length, n_x / length
         self._rotation[worlds] = turn
 
+    def _gap(self, soles_w: Array, height: Array, worlds: NDArray) -> Array:
+        """From sole points (m, 8, 3) to the undisturbed surface, `height` (m, planes) high [m]."""
+        normal = self.normal[worlds, :-1]
+        # The surface was asked for one radius along the last normal, as good as under the point.
+        return (soles_w[..., 2] - height[:, :-1]) * normal[..., 2] - SOLE_RADIUS
+
     def lay_first(self, worlds: NDArray[np.int64]) -> None:
         """Give everything that touches the ground in `worlds` its first material, and dry.
 
@@ -177,6 +186,20 @@ class Ground:
         self.friction[worlds] = dry = self.parameters[worlds, 0, _FRICTION, None]
         for pairs in (self._body_pairs, self._sole_pairs):
             self._pair_friction[worlds, pairs, :2] = dry[..., None]
+
+    def snapshot(self) -> dict[str, Array]:
+        """What `lay` goes on from, for `restore`."""
+        return {
+            "normal": self.normal.copy(),
+            "friction": self.friction.copy(),
+            "depth": self._depth.copy(),
+        }
+
+    def restore(self, saved: dict[str, Array]) -> None:
+        """Go on from a snapshot of the same surfaces."""
+        self.normal[:] = saved["normal"]
+        self.friction[:] = saved["friction"]
+        self._depth[:] = saved["depth"]
 
     @property
     def body_height(self) -> Array:

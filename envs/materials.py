@@ -52,9 +52,11 @@ PARAMETERS = (
     Parameter("suction", "Pa", 0.0, 1e4, 0.0, "tension that holds a lifting sole"),
     Parameter("grain", "m", 0.0, 0.1, 0.0, "median grain size d50"),
     Parameter("relief", "-", 0.0, 0.5, 0.0, "standard deviation of the surface over d50"),
-    Parameter("collapse_share", "-", 0.0, 1.0, 0.0, "share of stones that roll out when loaded"),
+    Parameter(
+        "collapse_share", "-", 0.0, 1.0, 0.0, "share of elements with a loose stone below"
+    ),
     Parameter("collapse_depth", "m", 0.0, 0.05, 0.0, "drop of the surface when a stone rolls out"),
-    Parameter("pile", "-", 0.0, 0.5, 0.0, "friction against the pile over the mean, less 1"),
+    Parameter("pile", "-", 0.0, 0.5, 0.0, "friction along the pile over the mean, less 1"),
     Parameter("pile_heading", "rad", -np.pi, np.pi, 0.0, "where the pile points"),
 )
 _COLUMNS = {parameter.name: column for column, parameter in enumerate(PARAMETERS)}
@@ -188,8 +190,8 @@ _NOON = "Noon 1994, friction tables"
 _PERSSON = "Persson et al. 2005, Phys. Rev. B 71 035428: 20-30 % below dry at low speed"
 _FAST = "estimate; fast drop above a critical speed: Soft Matter 2024, D4SM00843J"
 _PUDDLE = "estimate; 0.4 mm of water counts as wet: Tulloch and Stocker"
-_WONG = "Wong, Theory of Ground Vehicles"
-_RFT = "RFT, Li et al. 2013: flat plate, sliding over straight down"
+_WONG = "Wong, Theory of Ground Vehicles, as PyChrono users tabulate it"
+_RFT = "RFT, Li et al. 2013, coefficients as re-implemented: sliding over straight down"
 _BEKKER_SNOW = f"{_WONG}: snow (US)"
 _CARPET = "estimate; pile heights of tests, pen.ius.edu.ba 1773: 7, 11, 16 mm"
 
@@ -240,7 +242,9 @@ _QUANTITIES: dict[str, dict[str, Quantity]] = {
         "relaxation": _span(0.003, 0.002, 0.004),
         "cohesion": _span(500, 0, 1000, f"{_WONG}: LLL dry sand 1.04 kPa at most"),
         "friction_angle": _span(30, 26, 36, f"{_WONG}: LLL 28, LETE 31.1; CMU sand 29"),
-        "shear_length": _span(0.015, 0.008, 0.025, f"{_WONG}: 10-25 mm; CMU sand 21 mm"),
+        "shear_length": _span(
+            0.015, 0.008, 0.025, "estimate: 10-25 mm in use; CMU 21 mm"
+        ),
         "slide_support": _fixed(0.375, _RFT),
         "grain": _fixed(0.0005),
     },
@@ -293,7 +297,7 @@ _QUANTITIES: dict[str, dict[str, Quantity]] = {
         "relaxation": _span(0.004, 0.002, 0.006),
         "cohesion": _span(1030, 620, 1500, f"{_BEKKER_SNOW} 1.03 kPa, Harrison 0.62 kPa"),
         "friction_angle": _span(19.7, 18, 23.2, f"{_BEKKER_SNOW} 19.7, Harrison 23.2"),
-        "shear_length": _span(0.03, 0.02, 0.04, f"{_WONG}: snow 30 mm"),
+        "shear_length": _span(0.03, 0.02, 0.04, "estimate: 30 mm in use for snow"),
         "slide_support": _span(0.6, 0.4, 0.8),
     },
     "mud": {

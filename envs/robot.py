@@ -77,8 +77,6 @@ class Layout:
     """Body ids of FEET."""
     sole_geoms: NDArray[np.int64]
     """Geom ids of SOLE_POINTS."""
-    sole_offset: Array
-    """Sole points in the foot frame, (8, 3) [m]."""
     joint_low: Array
     joint_high: Array
     """Limits of JOINTS [rad]."""
@@ -101,7 +99,6 @@ class Layout:
             torso=model.body("torso").id,
             feet=np.array([model.body(name).id for name in FEET]),
             sole_geoms=soles,
-            sole_offset=model.geom_pos[soles].copy(),
             joint_low=np.array([joint.range[0] for joint in joints]),
             joint_high=np.array([joint.range[1] for joint in joints]),
             imu=model.site("imu").pos.copy(),

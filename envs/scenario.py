@@ -72,7 +72,7 @@ class Motors:
     armature: float = 1.0
     friction: float = 1.0
     delay: float = 0.0
-    """From a target to the motor, legs [s]."""
+    """From a target to the motor, legs [s]; in effect rounded up to a physics step."""
 
 
 @dataclass(frozen=True)

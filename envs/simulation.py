@@ -243,14 +243,17 @@ class Simulation:
         """What `restore` needs to go on from here, given the same scenarios."""
         return {
             "state": np.array(self.batch.state),
-            "normal": self.ground.normal.copy(),
+            "ground": self.ground.snapshot(),
             "sinking": self.sinking.snapshot(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from a snapshot; `reset` to the same scenarios comes first."""
+        """Go on from a snapshot; `reset` to the same scenarios comes first.
+
+        Torque, MuJoCo's to write, is missing from the state until the next step.
+        """
         self.batch.state[:] = saved["state"]
-        self.ground.normal[:] = saved["normal"]
+        self.ground.restore(saved["ground"])
         self.sinking.restore(saved["sinking"])
         self.batch.forward(stage=_CURRENT)
         self._warnings = self._warning_count()

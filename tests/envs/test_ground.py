@@ -192,6 +192,20 @@ def test_sliding_without_friction_keeps_energy_at_any_step():
     assert max(left) - min(left) < 0.002
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("rise", [0.0125, 0.025, 0.05])
+def test_steps_make_no_energy_when_planes_follow_at_the_rate_of_control(rise, seed):
+    on = sled.Sled(Shape(step_height=rise, step_length=0.5, seed=seed), friction=0.0, every=4)
+    on.place(0.0, speed=0.8)
+    before, most = on.energy, 0.0
+    for _ in range(60):
+        on.step(0.02)
+        most = max(most, on.energy - before)
+    assert most / sled.GRAVITY < max(
+        0.01, 0.4 * rise
+    )  # as height [m]
+
+
 def test_a_steeper_place_has_a_steeper_plane():
     on = sled.Sled(replace(WAVES, wave_heading=0.0))
     on.place(0.0)

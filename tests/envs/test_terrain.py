@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grek.envs.terrain import FourierField, Shape, Terrain, normal_quantile, normal_share
+from grek.envs.terrain import BEVEL, FourierField, Shape, Terrain, normal_quantile, normal_share
 
 SHAPES = {
     "slope": Shape(slope=0.1, slope_heading=0.7),
@@ -60,7 +60,7 @@ def test_steps_are_level_apart_from_their_edges_and_within_their_height():
     height, normal = (a[0] for a in made.height_and_normal(xy))
     assert height.min() >= 0 and height.max() <= 0.03
     assert height.max() - height.min() > 0.02
-    assert (normal[:, 2] == 1).mean() == pytest.approx(1 - 0.03 / 0.4, abs=0.02)
+    assert (normal[:, 2] == 1).mean() == pytest.approx(1 - BEVEL / 0.4, abs=0.02)
     assert np.abs(np.diff(height)).max() < 0.003  # no cliffs: edges are bevelled
 
 
