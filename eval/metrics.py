@@ -90,7 +90,7 @@ def traversal(log: EpisodeLog) -> Array:
     A command c = (vx, vy, LEVER_ARM * yaw rate) and the motion d of each step, in the same three
     coordinates of the heading frame, make one number: d . c / |c|. So a turn on the spot is scored
     by the angle made good and an arc by both. It is summed over each leg, a stretch of one
-    command, until the fall: net, so rocking to and fro earns nothing. A leg earns no less than
+    command and of going over into it, until the fall: net, so rocking to and fro earns nothing. A leg earns no less than
     nothing and no more than was commanded in that time, so hurrying in one leg does not pay for
     dawdling in another. The whole commanded distance of the full episode is what it is divided by.
     Commands that mean "stand" (gait.STANDING) are left out; if there is nothing else, traversal is
@@ -104,9 +104,11 @@ def traversal(log: EpisodeLog) -> Array:
     along = (_motion_h(log, up) * command).sum(2) / np.where(speed > 0, speed, 1)
 
     worlds = up.shape[1]
-    changed = (np.diff(command, axis=0) != 0).any(2)
-    leg = np.zeros(up.shape, int)
-    leg[1:] = np.cumsum(changed, 0)
+    changes = np.ones(up.shape, bool)  # the first command is a change too
+    changes[1:] = (np.diff(command, axis=0) != 0).any(2)
+    begins = changes.copy()  # where it begins to change: going over is part of the leg
+    begins[1:] &= ~changes[:-1]
+    leg = np.cumsum(begins, 0) - 1
     legs = leg.max(initial=0) + 1
     key = leg + legs * np.arange(worlds)
 

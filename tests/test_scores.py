@@ -1,6 +1,6 @@
 """The gate on our own policy: a change that makes it walk worse does not pass.
 
-The baseline is `grek eval walk --suite train --episodes 8`; a change of physics or task that is
+The baseline is `grek eval walk --suite quick`; a change of physics or task that is
 meant writes it anew.
 """
 
