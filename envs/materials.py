@@ -52,9 +52,7 @@ PARAMETERS = (
     Parameter("suction", "Pa", 0.0, 1e4, 0.0, "tension that holds a lifting sole"),
     Parameter("grain", "m", 0.0, 0.1, 0.0, "median grain size d50"),
     Parameter("relief", "-", 0.0, 0.5, 0.0, "standard deviation of the surface over d50"),
-    Parameter(
-        "collapse_share", "-", 0.0, 1.0, 0.0, "share of elements with a loose stone below"
-    ),
+    Parameter("collapse_share", "-", 0.0, 1.0, 0.0, "share of elements with a loose stone below"),
     Parameter("collapse_depth", "m", 0.0, 0.05, 0.0, "drop of the surface when a stone rolls out"),
     Parameter("pile", "-", 0.0, 0.5, 0.0, "friction along the pile over the mean, less 1"),
     Parameter("pile_heading", "rad", -np.pi, np.pi, 0.0, "where the pile points"),
@@ -242,9 +240,7 @@ _QUANTITIES: dict[str, dict[str, Quantity]] = {
         "relaxation": _span(0.003, 0.002, 0.004),
         "cohesion": _span(500, 0, 1000, f"{_WONG}: LLL dry sand 1.04 kPa at most"),
         "friction_angle": _span(30, 26, 36, f"{_WONG}: LLL 28, LETE 31.1; CMU sand 29"),
-        "shear_length": _span(
-            0.015, 0.008, 0.025, "estimate: 10-25 mm in use; CMU 21 mm"
-        ),
+        "shear_length": _span(0.015, 0.008, 0.025, "estimate: 10-25 mm in use; CMU 21 mm"),
         "slide_support": _fixed(0.375, _RFT),
         "grain": _fixed(0.0005),
     },

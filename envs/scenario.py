@@ -222,7 +222,7 @@ class ScenarioSpace:
         surface = _surface(ranges, rng, (value,) if axis == "material" else None, materials)
         return Scenario(
             name=f"{self.name}:{index}",
-            context=(axis, value),
+            context=(axis, surface.materials[0] if axis == "material" else value),
             seed=int(rng.integers(2**31)),
             heading=rng.uniform(-np.pi, np.pi),
             shape=_shape(ranges, rng),

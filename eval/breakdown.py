@@ -31,7 +31,7 @@ DIFFICULTY = {  # shape: levels, the first two of them inside the range of train
     "steps": (0.0, 0.0125, 0.025, 0.035, 0.05),
 }
 PASSED = 0.8  # survival at which a level counts as passed
-_SHAPES = {
+SHAPES = {
     "slope": "slope",
     "waves": "wave_height",
     "roughness": "roughness",
@@ -44,7 +44,7 @@ KEYS = ("pushes", "stretches", "shape")
 def details(log: EpisodeLog) -> list[dict[str, Any]]:
     """For each episode "pushes" [forward, left, stood] and "stretches", rows of one command.
 
-    A push [m/s] is in the heading frame at its start; one of which the end was not seen is left
+    A push [m/s] is in the heading frame at its start; one too late for its end to be seen is left
     out. A stretch is commanded and mean forward [m/s], commanded and mean yaw rate [rad/s], and the
     mean square of the velocity error, averaged over a stride [m^2/s^2].
     """
@@ -57,7 +57,7 @@ def details(log: EpisodeLog) -> list[dict[str, Any]]:
 
 def shape(scenario: Scenario) -> dict[str, float]:
     """Size of each kind of unevenness of `scenario` that it has, under the names of the axes."""
-    sizes = {axis: float(getattr(scenario.shape, part)) for axis, part in _SHAPES.items()}
+    sizes = {axis: float(getattr(scenario.shape, part)) for axis, part in SHAPES.items()}
     return {axis: size for axis, size in sizes.items() if size > 0}
 
 
@@ -89,10 +89,9 @@ def _pushes(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[list[float]]
         rest = active[begin:]
         length = len(rest) if rest.all() else int(np.argmin(rest))
         end = int(begin) + length + round(RECOVERY / log.dt)
-        fell = not up[min(end, len(up)) - 1]
-        if (begin == 0 or up[begin - 1]) and (fell or end <= len(up)):
+        if end <= len(up) and (begin == 0 or up[begin - 1]):
             forward, left = push[begin : begin + length].sum(0)
-            found.append([float(forward), float(left), float(not fell)])
+            found.append([float(forward), float(left), float(up[end - 1])])
     return found
 
 

@@ -90,7 +90,7 @@ class Comparison:
         named = [f"{line.name}: {_change(line)}" for line in self.regressions[:4]]
         more = len(self.regressions) - len(named)
         return (
-            f"regression beyond {self.margin:g}: "
+            f"regression, a loss that is real and may be beyond {self.margin:g}: "
             + "; ".join(named)
             + (f"; and {more} more" if more else "")
         )

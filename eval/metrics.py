@@ -89,10 +89,11 @@ def traversal(log: EpisodeLog) -> Array:
 
     A command c = (vx, vy, LEVER_ARM * yaw rate) and the motion d of each step, in the same three
     coordinates of the heading frame, make one number: d . c / |c|. So a turn on the spot is scored
-    by the angle made good and an arc by both. It is summed over each leg, a stretch of one
-    command and of going over into it, until the fall: net, so rocking to and fro earns nothing. A leg earns no less than
-    nothing and no more than was commanded in that time, so hurrying in one leg does not pay for
-    dawdling in another. The whole commanded distance of the full episode is what it is divided by.
+    by the angle made good and an arc by both. It is summed over each leg, a stretch of one command
+    and of going over into it, until the fall: net, so rocking to and fro earns nothing. A leg earns
+    no less than nothing and no more than was commanded in that time, so hurrying in one leg does
+    not pay for dawdling in another. The commanded distance of the full episode is what it is
+    divided by.
     Commands that mean "stand" (gait.STANDING) are left out; if there is nothing else, traversal is
     survival.
     """

@@ -70,7 +70,7 @@ def _headline(card: Card) -> str:
             _tile(
                 "Gap",
                 wording.points(gap.mean),
-                "trained minus never met",
+                "training space minus held out",
                 "",
                 f"{100 * gap.low:.1f} to {100 * gap.high:.1f} points",
             ),
@@ -79,7 +79,7 @@ def _headline(card: Card) -> str:
     walked = interval(worst["traversal"])
     tiles.append(
         _tile(
-            "Hardest",
+            f"Lowest of {len(card['rows'])} rows",
             spoken(worst["axis"] if worst["context"] in wording.BEYOND else worst["context"]),
             f"{wording.place(worst)}; {title(worst['space']).lower()}",
             svg.interval_bar(walked, f"traversal {bounds(walked)}"),
@@ -321,7 +321,8 @@ def _provenance(card: Card) -> str:
         f"<details><summary>Contract of the policy</summary><pre>{contract}</pre></details>"
         "<p>Intervals hold the truth in 95 of 100 suites: Wilson for survival, a bootstrap over"
         " episodes inside each context for the rest. Traversal is the distance made good along the"
-        " command over the distance commanded; standing still scores 0 and a fall ends it."
+        " command over the distance commanded; standing still scores 0 and a fall ends it. Scores"
+        " are of this one policy: another training seed gives another."
         " Velocity error is the root mean square of the speed averaged over a stride against the"
         " command, while up.</p></section>"
     )

@@ -14,6 +14,7 @@ Statistic = Callable[[Array], Array]
 """Takes samples (..., n) and reduces the last axis."""
 
 REPS = 5000  # resamples: the tail of 2.5 % is met within 0.2 %
+FEW = 8  # below, resamples of the values themselves cannot reach far enough
 CHUNK = 2_000_000  # numbers drawn at a time, to bound memory
 _NORMAL = NormalDist()
 
@@ -31,7 +32,7 @@ class Interval:
 class Sample:
     """Values (n,) in the order of their strata, and where the stratum of each begins and ends.
 
-    Where every value has a stratum to itself there is nothing to resample in it, so they make one.
+    Values that have a stratum to themselves make one together: alone there is nothing to resample.
     """
 
     values: Array
@@ -49,8 +50,8 @@ class Sample:
         code = np.array([known[label] for label in labels], int)
         keep = ~np.isnan(array)
         array, code = array[keep], code[keep]
-        if len(set(code.tolist())) == len(code):
-            code = np.zeros(len(code), int)
+        alone = np.bincount(code, minlength=len(known))[code] == 1
+        code[alone] = len(known)
         _, code, count = np.unique(code, return_inverse=True, return_counts=True)
         first = np.cumsum(count) - count
         order = np.argsort(code, kind="stable")
@@ -101,6 +102,15 @@ def expanded(estimate: float, draws: Array, size: int, freedom: int, tail: float
     widened = _NORMAL.cdf(-math.sqrt(size / freedom) * t_quantile(1 - tail, freedom))
     low, high = np.quantile(draws, [widened, 1 - widened])
     return Interval(estimate, float(low), float(high))
+
+
+def few(values: Array, tail: float) -> Interval:
+    """Student's interval of the mean of few values (n,)."""
+    n, estimate = len(values), float(values.mean())
+    if n < 2:
+        return Interval(estimate, math.nan, math.nan)
+    half = t_quantile(1 - tail, n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(estimate, estimate - half, estimate + half)
 
 
 def t_quantile(p: float, freedom: int) -> float:

@@ -94,7 +94,8 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
             heldout_strata=[stratum(episode) for episode in heldout],
         )
         summary["gap"] = _bounded(gap, -1.0, 1.0)
-    worst = min(rows, key=lambda row: _or_infinity(row["traversal"]["mean"]))
+    judged = [row for row in rows if row["zone"]] or rows
+    worst = min(judged, key=lambda row: _or_infinity(row["traversal"]["mean"]))
     summary["worst"] = {name: worst[name] for name in ("space", "axis", "context")}
     return summary
 
@@ -134,8 +135,8 @@ def _interval(
 
 def _bounded(interval: Interval, least: float, most: float) -> dict[str, float]:
     """Where one episode says nothing of the spread, what is left is what a score can be at all."""
-    low = least if math.isnan(interval.low) else interval.low
-    high = most if math.isnan(interval.high) else interval.high
+    low = least if math.isnan(interval.low) else max(interval.low, least)
+    high = most if math.isnan(interval.high) else min(interval.high, most)
     known = not math.isnan(interval.mean)
     return {"mean": interval.mean, "low": low, "high": high} if known else asdict(interval)
 

@@ -15,7 +15,18 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from grek.eval.resampling import CHUNK, REPS, Array, Interval, Labels, Sample, Statistic, expanded
+from grek.eval.resampling import (
+    CHUNK,
+    FEW,
+    REPS,
+    Array,
+    Interval,
+    Labels,
+    Sample,
+    Statistic,
+    expanded,
+    few,
+)
 
 
 def mean(values: Array) -> Array:
@@ -77,8 +88,10 @@ def bootstrap_interval(
     sample = Sample.of(values, strata, worlds)
     if not sample.size:
         return Interval(math.nan, math.nan, math.nan)
-    draws = sample.resampled(statistic, reps, np.random.default_rng(seed))
     estimate = float(statistic(sample.values))
+    if sample.size < FEW and sample.strata == 1 and statistic is mean:
+        return few(sample.values, (1 - confidence) / 2)
+    draws = sample.resampled(statistic, reps, np.random.default_rng(seed))
     return expanded(estimate, draws, sample.size, sample.freedom, (1 - confidence) / 2)
 
 
@@ -95,16 +108,20 @@ def traversal_interval(
     A bootstrap knows only the falls it saw: in 16 episodes of a policy that falls once in 20 it
     often saw none. So the lower bound goes down to where Wilson's bound of the survival rate would
     bring the mean, a fall costing what it cost so far; if none was seen, half of a whole walk.
+    Likewise up: whoever fell always may not always fall.
     """
     values, stood = np.asarray(traversal, float), np.asarray(survived, bool)
     interval = bootstrap_interval(values, seed, reps, strata, worlds=worlds)
-    if not stood.any() or math.isnan(interval.low):
+    if math.isnan(interval.low):
         return interval
-    whole = values[stood].mean()
-    cost = whole - values[~stood].mean() if not stood.all() else whole / 2
+    whole = values[stood].mean() if stood.any() else 1.0
+    cost = max(whole - values[~stood].mean() if not stood.all() else whole / 2, 0.0)
     rate = survival_interval(stood, worlds)
-    unseen = interval.mean - max(cost, 0.0) * (rate.mean - rate.low)
-    return Interval(interval.mean, min(interval.low, float(unseen)), interval.high)
+    low = interval.mean - cost * (rate.mean - rate.low)
+    high = interval.mean + cost * (rate.high - rate.mean)
+    return Interval(
+        interval.mean, min(interval.low, float(low)), max(interval.high, float(min(high, 1.0)))
+    )
 
 
 def gap_interval(

@@ -1,7 +1,7 @@
 """Suites: fixed lists of scenarios, the same for every policy.
 
 A suite takes the same number of episodes for each context of its spaces. Training draws train
-indices below TRAINING_SCENARIOS; a suite's train scenarios begin there, so they never meet.
+indices below TRAINING_SCENARIOS, in whatever space; a suite begins there, so they never meet.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ def scenarios(suite: Suite, seed: int = 0, episodes: int | None = None) -> list[
     for name in suite.spaces:
         space = ScenarioSpace(name)
         contexts = len(space.contexts)
-        block = -(-TRAINING_SCENARIOS // contexts) if name == "train" else 0
+        block = -(-TRAINING_SCENARIOS // contexts)
         first = (block + seed * 10_000) * contexts
         found += [space.draw(first + i) for i in range(contexts * count)]
     return found

@@ -11,7 +11,7 @@ Episode = Mapping[str, Any]
 
 UNKNOWN = "–"  # noqa: RUF001 - what a table shows for a number that is not defined
 BEYOND = {"near": "just outside", "far": "far outside"}
-TITLES = {"train": "Trained on", "heldout": "Never met", "numerics": "Other numerics"}
+TITLES = {"train": "Training space", "heldout": "Held out", "numerics": "Other numerics"}
 
 
 def interval(value: Any) -> Interval:
@@ -75,17 +75,17 @@ def name(card: Mapping[str, Any]) -> str:
 
 
 def worst_row(card: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row of the lowest traversal."""
-    rows: Sequence[Mapping[str, Any]] = card["rows"]
-    return min(rows, key=lambda row: _last(number(row["traversal"]["mean"])))
+    """The row of the lowest traversal, of those that say something of their own."""
+    rows: Sequence[Mapping[str, Any]] = [row for row in card["rows"] if row.get("zone")]
+    return min(rows or card["rows"], key=lambda row: _last(number(row["traversal"]["mean"])))
 
 
 def headline(card: Mapping[str, Any]) -> str:
     """What came out, in two or three sentences."""
     summary, said = card["summary"], []
     for space, words in (
-        ("train", "On ground of the kind it trained on it makes good {} of the way, up in {}."),
-        ("heldout", "On ground and bodies it has never met: {} of the way, up in {}."),
+        ("train", "In the training space it makes good {} of the way, up in {}."),
+        ("heldout", "On held-out ground, bodies and commands: {} of the way, up in {}."),
     ):
         if space in summary:
             walked = interval(summary[space].get("traversal")).mean
@@ -93,7 +93,7 @@ def headline(card: Mapping[str, Any]) -> str:
             said.append(words.format(percent(walked), f"{percent(stood)} of the episodes"))
     worst = worst_row(card)
     score = percent(number(worst["traversal"]["mean"]))
-    said.append(f"Hardest: {place(worst)}, {score}.")
+    said.append(f"Lowest of {len(card['rows'])} rows: {place(worst)}, {score}.")
     return " ".join(said)
 
 

@@ -30,9 +30,9 @@ class GrekGate(Protocol):
     ) -> dict[str, Any]:
         """Score `policy` in the worlds of the scorecard `baseline`; returns the new scorecard.
 
-        Fails the test if the policy lost more than `margin` of traversal, in all or in some space,
-        axis or context, or if that is not ruled out; unless `strict`, the latter passes. Paths are
-        taken from pytest's root directory. No `threads` means all cores.
+        Fails the test if the policy lost traversal, in all or in some space, axis or context, and a
+        loss beyond `margin` is not ruled out; unless `strict`, only if a loss is shown to be real.
+        Paths are taken from pytest's root directory. No `threads` means all cores.
         """
 
 

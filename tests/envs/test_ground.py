@@ -201,9 +201,7 @@ def test_steps_make_no_energy_when_planes_follow_at_the_rate_of_control(rise, se
     for _ in range(60):
         on.step(0.02)
         most = max(most, on.energy - before)
-    assert most / sled.GRAVITY < max(
-        0.01, 0.4 * rise
-    )  # as height [m]
+    assert most / sled.GRAVITY < max(0.01, 0.4 * rise)  # as height [m]
 
 
 def test_a_steeper_place_has_a_steeper_plane():

@@ -166,6 +166,15 @@ class TestTraversal:
         fell = walk((0, 0), 0, (0, 0, 0), alive=fallen_at(99))
         assert metrics.traversal(fell)[0] == 0
 
+    def test_rocking_while_a_command_goes_over_earns_nothing(self) -> None:
+        """A ramp is of the leg it leads into: what is made good in it is net as well."""
+        command = np.zeros((200, 3))
+        command[:, 0] = np.clip(np.arange(200) / 50, 0, 1) * 0.5
+        velocity = np.zeros((200, 2))
+        velocity[:, 0] = 0.3 * np.where(np.arange(200) // 10 % 2 == 0, 1, -1)
+        log = walk(velocity, np.zeros(200), command, 200)
+        assert metrics.traversal(log)[0] == pytest.approx(0, abs=1e-9)
+
     def test_heading_of_the_world_does_not_matter(self) -> None:
         log = walk((0.3, 0.1), 0.4, (0.4, 0.0, 0.5))
         turn = 2.1

@@ -94,7 +94,7 @@ class TestHtml:
         text = " ".join(Tags(report.html(card)).text)
         assert f"{100 * summary['train']['traversal']['mean']:.0f}%" in text
         assert f"{100 * summary['gap']['mean']:.1f} points" in text
-        assert "Hardest: ice (material)" in text
+        assert "rows: ice (material)" in text
 
     def test_what_a_file_says_stays_text(self) -> None:
         page = report.html(evil())

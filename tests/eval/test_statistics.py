@@ -132,7 +132,13 @@ class TestTraversalInterval:
 
     def test_all_fell(self) -> None:
         values = [0.1, 0.2, 0.15, 0.05]
-        assert st.traversal_interval(values, [False] * 4, 3) == st.bootstrap_interval(values, 3)
+        found, plain = (
+            st.traversal_interval(values, [False] * 4, 3),
+            st.bootstrap_interval(values, 3),
+        )
+        assert (found.mean, found.low) == (plain.mean, plain.low)
+        # One that stands would walk all the way, and up to wilson(0, 4).high of them may stand.
+        assert found.high == pytest.approx(0.125 + 0.875 * st.wilson(0, 4).high)
 
 
 class TestPairedTests:
@@ -202,7 +208,7 @@ class TestCoverage:
         found = [interval(rng, i) for i in range(REPLICATIONS)]
         return float(np.mean([i.low <= truth <= i.high for i in found]))
 
-    @pytest.mark.parametrize("n", [8, 16, 64])
+    @pytest.mark.parametrize("n", [2, 4, 8, 16, 64])
     def test_mean(self, n: int) -> None:
         rate = self.covered(lambda rng, i: st.bootstrap_interval(rng.normal(size=n), i, 800), 0)
         assert 0.93 <= rate <= 0.97
@@ -227,7 +233,9 @@ class TestCoverage:
         )
         assert 0.93 <= gap <= 0.97
 
-    @pytest.mark.parametrize(("n", "falls"), [(16, 0.05), (16, 0.1), (64, 0.05), (64, 0.5)])
+    @pytest.mark.parametrize(
+        ("n", "falls"), [(16, 0.05), (16, 0.1), (64, 0.05), (64, 0.5), (12, 0.95), (64, 0.95)]
+    )
     def test_traversal_with_rare_falls_is_never_far_below_its_word(
         self, n: int, falls: float
     ) -> None:
@@ -257,6 +265,18 @@ class TestGate:
     def test_power_against_a_loss_of_a_tenth(self) -> None:
         caught = np.isin(self.verdicts(0.10, 64), ["inferior", "inconclusive"])
         assert caught.mean() >= 0.90
+
+    def test_with_falls_in_different_worlds(self) -> None:
+        """320 worlds, falls in a tenth of them: an equal policy passes, a loss of 0.1 does not."""
+        rng = np.random.default_rng(3)
+        equal, worse = [], []
+        for i in range(40):
+            before, now = walks(rng, 320, 0.1)[0], walks(rng, 320, 0.1)[0]
+            equal.append(st.non_inferiority(now - before, 0.05, seed=i).verdict)
+            lost = np.clip(now - 0.1, 0, 1) - before
+            worse.append(st.non_inferiority(lost, 0.05, seed=i).verdict)
+        assert np.isin(equal, ["non-inferior", "superior"]).mean() >= 0.9
+        assert np.isin(worse, ["inferior", "inconclusive"]).all()
 
     def test_a_loss_of_the_margin_passes_one_time_in_twenty(self) -> None:
         passed = np.isin(self.verdicts(0.05, 64, 800), ["non-inferior", "superior"])

@@ -13,6 +13,7 @@ import torch
 
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
+from grek.envs.observations import actor_fields, size
 from grek.envs.walk import WalkConfig
 from grek.errors import InputError
 from grek.eval import policies
@@ -26,6 +27,7 @@ from grek.training.vec_env import WalkVecEnv
 
 SMALL = PPOConfig(rollout=8, minibatches=2, epochs=2, hidden=(32, 16))
 PER_UPDATE = 8 * 8
+WIDE = size(actor_fields(WalkConfig().history))  # columns of an observation
 
 
 def config(out: Path, updates: int, **changes: object) -> TrainConfig:
@@ -106,7 +108,7 @@ def test_policies_of_plain_sb3_are_exported(activation, tmp_path):
         model.policy.action_net.weight *= 300  # new policies do next to nothing
     export(model.policy, contract_of(WalkConfig()), tmp_path / "mine.onnx")
     policy = policies.load(str(tmp_path / "mine.onnx"))
-    observation = np.random.default_rng(0).normal(0, 3, (50, 45)).astype(np.float32)
+    observation = np.random.default_rng(0).normal(0, 3, (50, WIDE)).astype(np.float32)
     expected, _ = model.predict(observation, deterministic=True)
     assert policy.act(observation, np.zeros(50, np.uint64), 0) == pytest.approx(expected, abs=1e-4)
     assert np.abs(expected).max() > 1
@@ -126,7 +128,7 @@ def test_policies_that_cannot_be_exported_are_refused(tmp_path):
 def test_a_policys_bits_do_not_depend_on_how_many_ask(tmp_path):
     policy = policies.load(str(train(config(tmp_path / "run", 1))))
     rng = np.random.default_rng(1)
-    observation = rng.normal(0, 1, (50, 45)).astype(np.float32)
+    observation = rng.normal(0, 1, (50, WIDE)).astype(np.float32)
     together = policy.act(observation, np.zeros(50, np.uint64), 0)
     for i in (0, 15, 16, 49):
         alone = policy.act(observation[i : i + 1], np.zeros(1, np.uint64), 0)
