@@ -4,6 +4,14 @@ The baseline is `grek eval walk --suite quick`; a change of physics or task that
 meant writes it anew.
 """
 
+from pathlib import Path
+
+import pytest
+
+from grek.eval import scorecard, suites
+
+ROOT = Path(__file__).resolve().parent.parent
+
 
 def test_the_shipped_policy_walks_no_worse(grek_gate):
     # Another processor rounds otherwise and contacts are chaotic, so the bytes may differ there:
@@ -13,3 +21,10 @@ def test_the_shipped_policy_walks_no_worse(grek_gate):
     assert scores["traversal"]["mean"] > 0.75
     assert scores["survival"]["mean"] > 0.75
     assert scores["velocity_error"]["mean"] < 0.12
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "assets/policies").glob("*.json")))
+def test_shipped_scorecards_are_of_the_suites_of_today(path):
+    suite = scorecard.read(path)["suite"]
+    worlds = suites.scenarios(suites.suite(suite["name"]), suite["seed"], suite["episodes"])
+    assert suites.digest(worlds) == suite["sha256"]
