@@ -24,11 +24,15 @@ class EpisodeConfig:
     """Only indices below this are drawn."""
     materials: tuple[str, ...] | None = None
     """Only these materials; the space's own by default."""
+    again: float = 0.0
+    """Chance that a world in which the droid fell comes again: hard ones are met more often."""
     walk: WalkConfig = field(default_factory=WalkConfig)
 
     def __post_init__(self) -> None:
         if self.scenarios < 1:
             raise InputError(f"scenarios must be at least 1, got {self.scenarios}")
+        if not 0 <= self.again <= 1:
+            raise InputError(f"again is a chance between 0 and 1, got {self.again}")
         for name in self.materials or ():
             material(name)
 
@@ -53,14 +57,11 @@ class Episodes:
     def start(self, worlds: Sequence[int] | NDArray, names: Sequence[str] | None = None) -> None:
         """Begin an episode in each of `worlds`, in the scenarios `names` or in drawn ones."""
         if names is None:
-            scenarios = [self._draw(self.generators[world]) for world in worlds]
-            self._levels[worlds] = self.level
+            self._begin(worlds, [self._draw(world) for world in worlds], self.level)
         else:
             if isinstance(names, str) or len(names) != len(worlds):
                 raise InputError(f"{len(worlds)} worlds need as many scenario names, got {names!r}")
-            scenarios = [parse(name, self.config.materials) for name in names]
-            self._levels[worlds] = 1.0
-        self.walk.reset(worlds, scenarios)
+            self._begin(worlds, [parse(name, self.config.materials) for name in names], 1.0)
 
     def stagger(self) -> None:
         """Let the worlds be anywhere in their episodes, so that they do not all end at once."""
@@ -73,7 +74,9 @@ class Episodes:
     def restart(self, outcome: Outcome) -> NDArray[np.int64]:
         """Begin anew where `outcome` ended an episode; returns those worlds (k,)."""
         ended = np.flatnonzero(outcome.terminated | outcome.truncated)
-        self.start(ended)
+        fell = outcome.terminated[ended]
+        scenarios = [self._draw(world, down) for world, down in zip(ended, fell, strict=True)]
+        self._begin(ended, scenarios, self.level)
         return ended
 
     def snapshot(self) -> dict[str, Any]:
@@ -99,6 +102,17 @@ class Episodes:
         for generator, state in zip(self.generators, saved["generators"], strict=True):
             generator.bit_generator.state = json.loads(state)
 
-    def _draw(self, rng: np.random.Generator) -> Scenario:
-        index = int(rng.integers(self.config.scenarios))
-        return self.space.draw(index, self.config.materials).eased(self.level)
+    def _begin(
+        self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario], level: float
+    ) -> None:
+        self._levels[worlds] = level
+        self.walk.reset(worlds, scenarios)
+
+    def _draw(self, world: int, fell: bool = False) -> Scenario:
+        """What comes next in `world`."""
+        rng, config = self.generators[world], self.config
+        if fell and config.again and rng.random() < config.again:
+            scenario = parse(self.walk.simulation.scenarios[world].name, config.materials)
+        else:
+            scenario = self.space.draw(int(rng.integers(config.scenarios)), config.materials)
+        return scenario.eased(self.level)

@@ -26,9 +26,9 @@ class PPOConfig:
     max_gradient: float = 1.0
     learning_rate: float = 1e-3
     """At the start; then it follows the KL divergence."""
-    kl_target: float = 0.01
+    kl_target: float = 0.02
     hidden: tuple[int, ...] = (256, 128)
-    log_std: float = -1.0
+    log_std: float = -0.6
     """Logarithm of the first deviation of actions."""
     symmetry: Symmetry = "augment"
     """How the droid's left-right symmetry is used."""
@@ -53,6 +53,8 @@ class TrainConfig:
     """Ground to train on: "all", or names joined by commas."""
     scenarios: int = TRAINING_SCENARIOS
     """How many different worlds to draw from."""
+    again: float = 0.5
+    """Chance that a world in which the droid fell comes again: hard ones are met more often."""
     resume: Path | None = None
     """Run directory to continue; its settings are kept, `minutes` or `steps` are added."""
     force: bool = False

@@ -2,32 +2,34 @@
 
 from dataclasses import dataclass
 
+from grek.envs.simulation import CONTROL_STEP
+
 
 @dataclass
 class Curriculum:
-    """Level in [0, 1] of relief, commands and pushes; follows the share of falls.
+    """Level in [0, 1] of relief, commands and pushes; follows the time between two falls.
 
-    A level rises while fewer than `few` of the ended episodes ended in a fall, and sinks while
-    more than `many` did; it is judged whenever `batch` episodes have ended.
+    A level rises while a droid stays up for `rare` seconds on average and sinks while it falls
+    within `often`; it is judged each time all droids together have lived for `window` seconds.
     """
 
-    level: float = 0.2
+    level: float = 0.0
     step: float = 0.1
-    few: float = 0.60
-    many: float = 0.80
-    batch: int = 128
-    ended: int = 0
+    rare: float = 8.0
+    often: float = 4.0
+    window: float = 640.0
+    lived: float = 0.0
     fallen: int = 0
 
-    def record(self, fallen: int, ended: int) -> float:
-        """Count `ended` episodes of which `fallen` fell; returns the level from now on."""
-        self.ended += ended
+    def record(self, fallen: int, worlds: int) -> float:
+        """Count a step of `worlds`, of which `fallen` fell; returns the level from now on."""
+        self.lived += worlds * CONTROL_STEP
         self.fallen += fallen
-        if self.ended >= self.batch:
-            share = self.fallen / self.ended
-            if share < self.few:
+        if self.lived >= self.window:
+            apart = self.lived / max(self.fallen, 1)
+            if apart > self.rare:
                 self.level = min(1.0, self.level + self.step)
-            elif share > self.many:
+            elif apart < self.often:
                 self.level = max(0.0, self.level - self.step)
-            self.ended = self.fallen = 0
+            self.lived, self.fallen = 0.0, 0
         return self.level

@@ -41,6 +41,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
     episodes = EpisodeConfig(
         scenarios=config.scenarios,
         materials=run_directory.materials(config.materials),
+        again=config.again,
         walk=WalkConfig(history=config.history),
     )
     env = WalkVecEnv(config.worlds, threads, episodes)

@@ -83,7 +83,7 @@ class Watch(BaseCallback):
         ended = fallen + int(outcome.truncated.sum())
         self.sums["episodes"] += ended
         self.sums["falls"] += fallen
-        env.episodes.level = self.curriculum.record(fallen, ended)
+        env.episodes.level = self.curriculum.record(fallen, env.num_envs)
         self.lived += 1
         return True
 

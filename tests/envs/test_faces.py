@@ -9,9 +9,9 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import grek
-from grek.envs.episodes import EpisodeConfig
+from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.gym_env import WalkEnv, WalkVectorEnv
-from grek.envs.walk import STEPS, WalkConfig
+from grek.envs.walk import STEPS, Outcome, WalkConfig
 from grek.errors import InputError
 from grek.training.vec_env import WalkVecEnv
 
@@ -133,3 +133,15 @@ def test_space_and_config_go_together():
 def test_as_many_names_as_worlds(names):
     with pytest.raises(InputError, match="2 worlds"):
         WalkVectorEnv(2).reset(options={"scenario": names})
+
+
+def test_a_world_in_which_the_droid_fell_comes_again():
+    episodes = Episodes(200, config=EpisodeConfig(again=0.5))
+    episodes.seed(3)
+    episodes.start(np.arange(200))
+    names = [s.name for s in episodes.walk.simulation.scenarios]
+    half = np.arange(200) < 100
+    episodes.restart(Outcome(np.zeros(200), terminated=half, truncated=~half, terms={}))
+    same = np.array([s.name for s in episodes.walk.simulation.scenarios]) == names
+    assert 35 <= same[:100].sum() <= 65  # binomial, 99.8 %
+    assert not same[100:].any()

@@ -245,11 +245,12 @@ def test_normaliser_learns_mean_and_variance_and_stays_symmetric():
 
 
 def test_curriculum_rises_and_falls():
-    curriculum = Curriculum(level=0.5, step=0.1, few=0.25, many=0.6, batch=10)
-    assert curriculum.record(0, 9) == 0.5  # not yet judged
-    assert curriculum.record(1, 1) == pytest.approx(0.6)
-    assert curriculum.record(4, 10) == pytest.approx(0.6)
-    assert curriculum.record(9, 10) == pytest.approx(0.5)
+    curriculum = Curriculum(level=0.5, step=0.1, rare=8.0, often=4.0, window=40.0)
+    for _ in range(19):
+        assert curriculum.record(0, 100) == 0.5  # 38 s lived: not yet judged
+    assert curriculum.record(4, 100) == pytest.approx(0.6)  # four falls in 40 s
+    for falls, level in ((8, 0.6), (11, 0.5), (0, 0.6)):  # 5 s apart, 3.6 s, none
+        assert curriculum.record(falls, 2000) == pytest.approx(level)
 
 
 def test_damaged_checkpoints_are_passed_over(tmp_path):
