@@ -74,8 +74,7 @@ class Episodes:
     def restart(self, outcome: Outcome) -> NDArray[np.int64]:
         """Begin anew where `outcome` ended an episode; returns those worlds (k,)."""
         ended = np.flatnonzero(outcome.terminated | outcome.truncated)
-        fell = outcome.terminated[ended]
-        scenarios = [self._draw(world, down) for world, down in zip(ended, fell, strict=True)]
+        scenarios = [self._draw(world, bool(outcome.terminated[world])) for world in ended]
         self._begin(ended, scenarios, self.level)
         return ended
 
@@ -108,7 +107,7 @@ class Episodes:
         self._levels[worlds] = level
         self.walk.reset(worlds, scenarios)
 
-    def _draw(self, world: int, fell: bool = False) -> Scenario:
+    def _draw(self, world: int | np.int64, fell: bool = False) -> Scenario:
         """What comes next in `world`."""
         rng, config = self.generators[world], self.config
         if fell and config.again and rng.random() < config.again:

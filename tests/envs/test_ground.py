@@ -80,7 +80,7 @@ def test_puddles_have_their_area_and_their_length():
 
     So half the ground is wet, and at one correlation length from there r is exp(-1/2).
     """
-    worlds, length = 3000, 0.3
+    worlds, length = 300, 0.3
     values = MATERIALS["wet_concrete"].nominal()
     values[[materials.index("wet_area"), materials.index("patch_length")]] = 0.5, length
     model = sled.Sled(Shape()).model
@@ -90,8 +90,8 @@ def test_puddles_have_their_area_and_their_length():
         for world in range(worlds):
             rows = (tuple(values.tolist()),)
             ground.set(world, Surface(("wet_concrete",), rows, seed=world))
-        xy = np.random.default_rng(0).uniform(-5, 5, (worlds, 20, 2))
-        slot = np.zeros((worlds, 20), int)
+        xy = np.random.default_rng(0).uniform(-5, 5, (worlds, 200, 2))
+        slot = np.zeros((worlds, 200), int)
         here, there = (ground.wetness(xy + np.array([d, 0]), slot) for d in (0, length))
         assert here.mean() == pytest.approx(area, rel=0.05)
         if area == 0.5:
