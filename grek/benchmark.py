@@ -26,6 +26,8 @@ _NO_ENVPOOL = "EnvPool with its Berkeley Humanoid tasks is not installed"
 
 def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any]:
     """All rates and ratios, as `contracts` says: median, low and high over `repeats` rounds."""
+    from stable_baselines3.common import vec_env  # brings torch, which others need not wait for
+
     threads = os.cpu_count() or 1
     ours, theirs = contenders.ppo_updates(threads)
     rates: dict[str, Rate | None] = {
@@ -34,10 +36,10 @@ def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any
         "vector_env_mixed": contenders.vector_env(threads, None),
         "vector_env_sand": contenders.vector_env(threads, ("sand",)),
         "env": contenders.single_env(),
-        "sync_vector_env": contenders.gymnasium_vector(gymnasium.vector.SyncVectorEnv, threads),
-        "async_vector_env": contenders.gymnasium_vector(gymnasium.vector.AsyncVectorEnv, threads),
-        "dummy_vec_env": contenders.sb3_vector("DummyVecEnv", threads),
-        "subproc_vec_env": contenders.sb3_vector("SubprocVecEnv", threads),
+        "sync_vector_env": contenders.peer(gymnasium.vector.SyncVectorEnv, threads),
+        "async_vector_env": contenders.peer(gymnasium.vector.AsyncVectorEnv, threads),
+        "dummy_vec_env": contenders.peer(vec_env.DummyVecEnv, threads),
+        "subproc_vec_env": contenders.peer(vec_env.SubprocVecEnv, threads),
         "envpool_flat": contenders.envpool("Flat", threads),
         "envpool_rough": contenders.envpool("Rough", threads),
         "ppo_update": ours,

@@ -81,7 +81,7 @@ def vector_env(threads: int, materials: tuple[str, ...] | None, worlds: int = WO
 
 def single_env() -> Rate:
     """One `WalkEnv` by itself."""
-    env = WalkEnv(config=EpisodeConfig(materials=("dry_concrete",)))
+    env = _dry_env()
 
     def run(steps: int = 300) -> float:
         env.reset(seed=0)
@@ -95,29 +95,25 @@ def single_env() -> Rate:
     return run
 
 
-def gymnasium_vector(kind: Callable[..., Any], threads: int) -> Rate:
-    """Gymnasium's vector environments around `WalkEnv`, as many as there are threads."""
+def peer(kind: Callable[..., Any], threads: int) -> Rate:
+    """A vector environment of Gymnasium or Stable-Baselines3 around `WalkEnv`, at its best size.
 
-    def run(steps: int = 200) -> float:
-        envs = kind([lambda: WalkEnv(config=EpisodeConfig(materials=("dry_concrete",)))] * threads)
-        envs.reset(seed=0)
-        rate = timed(lambda: envs.step(shiver(threads)), steps) * threads
-        envs.close()
-        return rate
+    The first call tries one, four and sixteen environments a thread.
+    """
+    sizes = [threads * each for each in (1, 4, 16)]
 
-    return run
+    def run() -> float:
+        rates = {worlds: rate(worlds) for worlds in sizes}
+        sizes[:] = [max(rates, key=lambda worlds: rates[worlds])]
+        return rates[sizes[0]]
 
-
-def sb3_vector(kind: str, threads: int) -> Rate:
-    """Stable-Baselines3's vector environments around `WalkEnv`."""
-    from stable_baselines3.common import vec_env
-
-    def run(steps: int = 200) -> float:
-        envs = getattr(vec_env, kind)([_dry_env] * threads)
+    def rate(worlds: int) -> float:
+        steps = max(400 // worlds, 20)
+        envs = kind([_dry_env] * worlds)
         envs.reset()
-        rate = timed(lambda: envs.step(shiver(threads)), steps) * threads
+        found = timed(lambda: envs.step(shiver(worlds)), steps) * worlds
         envs.close()
-        return rate
+        return found
 
     return run
 
@@ -152,7 +148,7 @@ def envpool(terrain: str, threads: int) -> Rate | None:
         return None
     envs = pool.make_gymnasium(name, num_envs=ENVPOOL_WORLDS, num_threads=threads, seed=0)
     config = envs.spec.config
-    assert config["ctrl_dt"] == 0.02 and config["sim_dt"] * ENVPOOL_SUBSTEPS == 0.02
+    assert config.ctrl_dt == 0.02 and round(config.ctrl_dt / config.sim_dt) == ENVPOOL_SUBSTEPS
     shape = (ENVPOOL_WORLDS, *envs.action_space.shape)
 
     def run(steps: int = 30) -> float:

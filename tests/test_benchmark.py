@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -73,3 +74,22 @@ def test_updates_are_timed_on_the_same_samples():
 def test_peers_that_are_not_installed_are_none(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(contenders, "find_spec", lambda name: None)
     assert contenders.envpool("Rough", 1) is None
+
+
+def test_the_peer_that_is_installed_runs(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("envpool")
+    monkeypatch.setattr(contenders, "ENVPOOL_WORLDS", 4)
+    rate = contenders.envpool("Rough", 1)
+    assert rate is not None and rate() > 0
+
+
+def test_vector_environments_keep_to_their_best_size():
+    made: list[int] = []
+
+    def kind(envs: list[Any]) -> Any:
+        made.append(len(envs))
+        return gymnasium.vector.SyncVectorEnv(envs)
+
+    rate = contenders.peer(kind, 1)
+    assert rate() > 0 and made == [1, 4, 16]
+    assert rate() > 0 and made[3:] in ([1], [4], [16])
