@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
     cannot be resumed; nothing is made then.
     """
     check(config)
+    met = [name for name in materials(config.materials) or () if not material(name).trained]
+    if met:
+        print(f"grek: training on {', '.join(met)}: no longer held out", file=sys.stderr)
     if config.resume is not None:
         return _resumed(config, config.resume)
     run = config.out

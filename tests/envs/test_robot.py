@@ -105,7 +105,7 @@ def test_torque_stays_inside_the_torque_speed_curve(strength):
     scenario = Scenario(motors=Motors(strength=strength))
     simulation.reset(range(4), [scenario] * 4)
     rng = np.random.default_rng(1)
-    fastest = 0.0
+    sloping = np.zeros(LEGS, bool)  # joints that were faster than full torque goes
     speeds = np.array([28.8, 20, 20, 20, 28.8] * 2) * strength  # no-load [rad/s]
     knees = np.array([10.6, 7.4, 7.4, 7.4, 10.6] * 2) * strength  # full torque ends here
     peaks = np.array([23.7, 34, 34, 34, 23.7] * 2) * strength
@@ -125,8 +125,8 @@ def test_torque_stays_inside_the_torque_speed_curve(strength):
             assert (torque >= np.maximum(-peaks, back) - 1e-6).all()
             low, high = robot.torque_limits(model, speed, np.full(4, strength))
             assert (torque <= high + 1e-6).all() and (torque >= low - 1e-6).all()
-            fastest = max(fastest, np.abs(speed).max())
-    assert fastest > 8  # the sloping part of the curve was reached
+            sloping |= (np.abs(speed) > knees).any(0)
+    assert sloping.all(), sloping
 
 
 def test_legs_do_not_pass_through_each_other():

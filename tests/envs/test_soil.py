@@ -261,6 +261,18 @@ def test_no_slope_beyond_what_the_step_can_carry(name):
     assert ((unloading <= 0) & (unloading >= -1.85 * most)).all()
 
 
+def test_no_shear_beyond_what_the_step_can_carry():
+    """The lightest leg, 0.53 kg sideways, caught by ground that yields after a micrometre."""
+    element = Element(row_of(shear_length=1e-6), 0.005, soil.SOLE_MASS)
+    light = soil.SOLE_MASS * 0.53 / 1.5
+    v, speeds = 0.05, []
+    for _ in range(200):
+        v += element.at(0.01, (v, 0, 0))[0] / light * element.dt
+        speeds.append(abs(v))
+    assert max(speeds) < 0.06  # a first rebound, then at once to rest
+    assert max(speeds[100:]) < 1e-9
+
+
 def test_not_a_number_stays_visible():
     for z, velocity in ((np.nan, (0, 0, 0)), (0.01, (np.nan, 0, 0)), (0.01, (0, 0, np.nan))):
         assert np.isnan(Element(row_of()).at(z, velocity)).any()

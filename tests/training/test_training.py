@@ -325,3 +325,8 @@ def test_one_world_trains_without_becoming_undefined(tmp_path):
     tiny = dataclasses.replace(SMALL, rollout=33, minibatches=4)
     run = train(config(tmp_path / "run", 1, worlds=1, ppo=tiny))
     assert all(torch.isfinite(w).all() for w in weights(run).values())
+
+
+def test_training_on_held_out_ground_is_said(tmp_path, capsys):
+    run_directory.prepare(TrainConfig(out=tmp_path / "run", materials="sand, ice"))
+    assert capsys.readouterr().err == "grek: training on ice: no longer held out\n"
