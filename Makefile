@@ -2,15 +2,17 @@
 
 PYTHON ?= python3
 MINUTES ?= 10
-RUN ?= runs/$(shell date +%Y%m%d-%H%M%S)
+ifndef RUN
+RUN := runs/$(shell date +%Y%m%d-%H%M%S)
+endif
 BIN := .venv/bin
 
 .PHONY: train test readme clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
-	$(BIN)/grek eval $(RUN) --suite quick --episodes 4 --out $(RUN)
-	-$(BIN)/grek render $(RUN) --material dry_concrete --out $(RUN)/walk.mp4
+	$(BIN)/grek eval $(RUN) --suite quick --episodes 5 --out $(RUN)
+	$(BIN)/grek render $(RUN) --material dry_concrete --out $(RUN)/walk.mp4 || true
 	@echo "policy:    $(RUN)/policy.onnx"
 	@echo "scorecard: $(RUN)/scorecard.html"
 	@if [ -f $(RUN)/walk.mp4 ]; then echo "film:      $(RUN)/walk.mp4"; fi

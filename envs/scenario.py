@@ -219,7 +219,10 @@ class ScenarioSpace:
         world = turn if self.ranges.same_worlds else index
         rng = np.random.default_rng(np.random.SeedSequence((key, world)))
         ranges = self.ranges.at(axis, value)
-        surface = _surface(ranges, rng, (value,) if axis == "material" else None, materials)
+        first = value if axis == "material" else None
+        if ranges.same_worlds:  # whose contexts name no material: each in turn
+            first = ranges.materials[turn % len(ranges.materials)]
+        surface = _surface(ranges, rng, first, materials)
         return Scenario(
             name=f"{self.name}:{index}",
             context=(axis, surface.materials[0] if axis == "material" else value),
@@ -243,8 +246,8 @@ class ScenarioSpace:
 
 def parse(text: str, materials: tuple[str, ...] | None = None) -> Scenario:
     """The scenario of a name like "train:41"; raises InputError for anything else."""
-    space, _, index = text.partition(":")
-    if not index.isdecimal():
+    space, _, index = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if not (index.isdecimal() and len(index) <= 18):
         raise InputError(f"scenario {text!r} is not SPACE:INDEX, for example train:41")
     return ScenarioSpace(space).draw(int(index), materials)
 
@@ -272,11 +275,11 @@ def _shape(ranges: Ranges, rng: np.random.Generator) -> Shape:
 def _surface(
     ranges: Ranges,
     rng: np.random.Generator,
-    first: tuple[str, ...] | None,
+    first: str | None,
     allowed: tuple[str, ...] | None,
 ) -> Surface:
     choices = allowed or ranges.materials
-    names = list(first or (choices[rng.integers(len(choices))],))
+    names = [first or choices[rng.integers(len(choices))]]
     if allowed and names[0] not in allowed:
         names = [allowed[rng.integers(len(allowed))]]
     layout = "single"

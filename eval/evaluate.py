@@ -53,10 +53,15 @@ def score(
         **made_with,
     }
     found = [] if kept is None else partial.load(kept, of, force)
-    if found:
-        progress(len(found), len(scenarios))
-    left = scenarios[len(found) :]
-    for run in rollout.rollouts(judged, left, threads, rollout.WORLDS):
+    total, before = len(scenarios), len(found)
+    runs = rollout.rollouts(
+        judged,
+        scenarios[before:],
+        threads,
+        rollout.WORLDS,
+        progress=lambda behind: progress(before + behind, total),
+    )
+    for run in runs:
         details = breakdown.details(run.log)
         measured = scorecard.episodes_of(run.scenarios, metrics.measure(run.log), details)
         for episode, scenario in zip(measured, run.scenarios, strict=True):
@@ -66,7 +71,7 @@ def score(
         found += measured
         if kept is not None:
             partial.save(kept, of, found)
-        progress(len(found), len(scenarios))
+        progress(len(found), total)
     return scorecard.build(
         {"name": judged.name, "sha256": judged.sha256, "contract": judged.contract},
         about,

@@ -80,6 +80,10 @@ def _own(name: str, config: WalkConfig, act: Act) -> Policy:
     return Policy(name, digest, contract, config, act)
 
 
+def _no_number(constant: str) -> None:
+    raise ValueError(constant)
+
+
 def _from_onnx(path: Path, name: str) -> Policy:
     import onnxruntime  # late: the references need no runtime
 
@@ -96,8 +100,8 @@ def _from_onnx(path: Path, name: str) -> Policy:
     if "grek.contract" not in meta:
         raise InputError(f"{path} carries no grek.contract: it was not exported by grek")
     try:
-        contract = json.loads(meta["grek.contract"])
-    except ValueError:
+        contract = json.loads(meta["grek.contract"], parse_constant=_no_number)
+    except ValueError:  # nor are NaN and its like
         raise InputError(f"{path}: its grek.contract is not JSON") from None
     config = config_of(contract, str(path))
     size = observations.size(observations.actor_fields(config.history))

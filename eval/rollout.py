@@ -1,6 +1,6 @@
 """Run a policy through scenarios and log what the metrics need."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from grek.eval.metrics import EpisodeLog
 from grek.eval.policies import Policy
 
 WORLDS = 256  # simulated at once
+_TICK = 50  # control steps between two signs of life
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,25 @@ def rollouts(
     threads: int = 1,
     worlds: int = WORLDS,
     steps: int = STEPS,
+    progress: Callable[[int], None] = lambda episodes: None,
 ) -> Iterator[Rollout]:
-    """Run `policy` once in each scenario, `worlds` at a time."""
+    """Run `policy` once in each scenario, `worlds` at a time; `progress` gets what is behind it."""
     for first in range(0, len(scenarios), worlds):
-        yield _run(policy, list(scenarios[first : first + worlds]), threads, steps)
+        batch = list(scenarios[first : first + worlds])
+
+        def tick(share: float, first: int = first, size: int = len(batch)) -> None:
+            progress(first + int(share * size))
+
+        yield _run(policy, batch, threads, steps, tick)
 
 
-def _run(policy: Policy, scenarios: list[Scenario], threads: int, steps: int) -> Rollout:
+def _run(
+    policy: Policy,
+    scenarios: list[Scenario],
+    threads: int,
+    steps: int,
+    tick: Callable[[float], None],
+) -> Rollout:
     n = len(scenarios)
     walk = Walk(n, threads, policy.config)
     walk.reset(np.arange(n), scenarios)
@@ -49,6 +62,8 @@ def _run(policy: Policy, scenarios: list[Scenario], threads: int, steps: int) ->
     alive = np.ones(n, bool)
     log: dict[str, list[np.ndarray]] = {name: [] for name in _LOGGED}
     for step in range(steps):
+        if step % _TICK == 0:
+            tick(step / steps)
         action = check_action(policy, policy.act(walk.observe(), seeds, step), n)
         action = np.where(alive[:, None], action, 0)
         command, before = walk.command[:, :3].copy(), walk.state

@@ -94,8 +94,7 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
             heldout_strata=[stratum(episode) for episode in heldout],
         )
         summary["gap"] = _bounded(gap, -1.0, 1.0)
-    judged = [row for row in rows if row["zone"]] or rows
-    worst = min(judged, key=lambda row: _or_infinity(row["traversal"]["mean"]))
+    worst = min(rows, key=lambda row: _or_infinity(row["traversal"]["mean"]))
     summary["worst"] = {name: worst[name] for name in ("space", "axis", "context")}
     return summary
 

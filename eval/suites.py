@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from grek.envs.scenario import TRAINING_SCENARIOS, Scenario, ScenarioSpace
 from grek.errors import InputError
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

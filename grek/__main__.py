@@ -3,31 +3,47 @@
 import contextlib
 import io
 import re
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-import tyro
-
-from grek.commands import COMMANDS
 from grek.errors import InputError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code: 0, 1 (a regression), 2 (bad input), 130."""
+    with stoppable():
+        try:
+            return parse(sys.argv[1:] if arguments is None else arguments).run()
+        except KeyboardInterrupt as stop:
+            bar = "\n" if sys.stderr.isatty() else ""  # which may stand half drawn on this line
+            print(f"{bar}grek: {str(stop) or 'interrupted'}", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # the reader of a pipe has seen enough
+            return 0
+        except (InputError, OSError) as error:
+            return fail(str(error))
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM interrupts like Ctrl-C."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
-        return parse(sys.argv[1:] if arguments is None else arguments).run()
-    except (InputError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        return fail(str(error))
-    except KeyboardInterrupt as stop:
-        bar = "\n" if sys.stderr.isatty() else ""  # which may stand half drawn on this line
-        print(f"{bar}grek: {str(stop) or 'interrupted'}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        return 0
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def parse(arguments: list[str]) -> Any:
     """The subcommand that `arguments` ask for; leaves by SystemExit after help or bad usage."""
+    import tyro  # here, so that Ctrl-C is heard already
+
+    from grek.commands import COMMANDS
+
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

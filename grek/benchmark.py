@@ -4,10 +4,12 @@ What is compared takes turns, round after round, so that a machine that slows do
 of it; a ratio is the median over rounds of that round's ratio.
 """
 
+import itertools
 import json
 import os
 import platform
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,10 @@ from grek.eval.scorecard import write_text
 
 SCHEMA = 1
 _PEERS = ("sync_vector_env", "async_vector_env", "dummy_vec_env", "subproc_vec_env")
+_STARTS = {
+    "import_grek": "import grek",
+    "grek_help": "from grek.__main__ import main; main(['--help'])",
+}
 _NO_ENVPOOL = "EnvPool with its Berkeley Humanoid tasks is not installed"
 
 
@@ -30,30 +36,34 @@ def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any
 
     threads = os.cpu_count() or 1
     ours, theirs = contenders.ppo_updates(threads)
-    rates: dict[str, Rate | None] = {
-        "raw_rigid": contenders.raw(threads),
-        "vector_env_rigid": contenders.vector_env(threads, ("dry_concrete",)),
-        "vector_env_mixed": contenders.vector_env(threads, None),
-        "vector_env_sand": contenders.vector_env(threads, ("sand",)),
-        "env": contenders.single_env(),
-        "sync_vector_env": contenders.peer(gymnasium.vector.SyncVectorEnv, threads),
-        "async_vector_env": contenders.peer(gymnasium.vector.AsyncVectorEnv, threads),
-        "dummy_vec_env": contenders.peer(vec_env.DummyVecEnv, threads),
-        "subproc_vec_env": contenders.peer(vec_env.SubprocVecEnv, threads),
-        "envpool_flat": contenders.envpool("Flat", threads),
-        "envpool_rough": contenders.envpool("Rough", threads),
-        "ppo_update": ours,
-        "sb3_update": theirs,
-        "training": lambda: contenders.training(threads),
+    makers: dict[str, Callable[[], Rate | None]] = {
+        "raw_rigid": lambda: contenders.raw(threads),
+        "vector_env_rigid": lambda: contenders.vector_env(threads, ("dry_concrete",)),
+        "vector_env_mixed": lambda: contenders.vector_env(threads, None),
+        "vector_env_sand": lambda: contenders.vector_env(threads, ("sand",)),
+        "env": contenders.single_env,
+        "sync_vector_env": lambda: contenders.peer(gymnasium.vector.SyncVectorEnv, threads),
+        "async_vector_env": lambda: contenders.peer(gymnasium.vector.AsyncVectorEnv, threads),
+        "dummy_vec_env": lambda: contenders.peer(vec_env.DummyVecEnv, threads),
+        "subproc_vec_env": lambda: contenders.peer(vec_env.SubprocVecEnv, threads),
+        "envpool_flat": lambda: contenders.envpool("Flat", threads),
+        "envpool_rough": lambda: contenders.envpool("Rough", threads),
+        "ppo_update": lambda: ours,
+        "sb3_update": lambda: theirs,
+        "training": lambda: lambda: contenders.training(threads),
     }
+    count, total = itertools.count(), len(makers) * (repeats + 1) + 2 + len(_STARTS)
+
+    def told(work: Callable[[], Any]) -> Any:
+        progress(next(count), total)
+        return work()
+
+    rates: dict[str, Rate | None] = {name: told(make) for name, make in makers.items()}
     present = {name: rate for name, rate in rates.items() if rate is not None}
     found: dict[str, list[float]] = {name: [] for name in present}
-    total = repeats * len(present)
-    for turn in range(repeats):
-        for i, (name, rate) in enumerate(present.items()):
-            progress(turn * len(present) + i, total)
-            found[name].append(rate())
-    progress(total, total)
+    for _ in range(repeats):
+        for name, rate in present.items():
+            found[name].append(told(rate))
     rounds = {name: np.array(values) for name, values in found.items()}
     raw, mixed = rounds["raw_rigid"], rounds["vector_env_mixed"]
     ratios = {
@@ -70,18 +80,17 @@ def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any
         ratios["physics_over_envpool_rough"] = rounds["vector_env_rigid"] * SUBSTEPS / physics
     missing = dict.fromkeys(name for name, rate in rates.items() if rate is None)
     unknown = {} if "envpool_rough" in rounds else {"physics_over_envpool_rough": None}
+    scaling = told(partial(contenders.scaling, threads))
+    memory = told(contenders.memory_per_world)
+    startup = {name: told(partial(contenders.startup, code)) for name, code in _STARTS.items()}
+    progress(total, total)
     return {
         **about(),
         "rates": {**{n: spread(v) for n, v in rounds.items()}, **missing},
         "ratios": {**{n: spread(v) for n, v in ratios.items()}, **unknown},
-        "scaling": contenders.scaling(threads),
-        "memory_per_world_mib": contenders.memory_per_world(),
-        "startup_s": {
-            "import_grek": contenders.startup("import grek"),
-            "grek_help": contenders.startup(
-                "import sys; sys.argv = ['grek', '--help']; from grek.__main__ import main; main()"
-            ),
-        },
+        "scaling": scaling,
+        "memory_per_world_mib": memory,
+        "startup_s": startup,
         "notes": {name: _NO_ENVPOOL for name in (*missing, *unknown)},
     }
 

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -69,10 +68,13 @@ class Eval:
             check_rendering()
         kept = None if self.out is None else self.out / partial.NAME
         if self.out is not None:
-            check_new(self.out / "scorecard.json", self.force)
+            for name in ("scorecard.json", "scorecard.md", "scorecard.html"):
+                check_new(self.out / name, self.force)
+            if self.films and (self.out / "films").exists() and not self.force:
+                raise InputError(f"{self.out / 'films'} exists; use --force to replace them")
         threads = check_threads(self.threads)
         arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
-        with stoppable(kept):
+        with keeping(kept):
             card = evaluate.score(*arguments, progress("episodes"), kept, self.force)
             print(report.table(card))
             if self.out is not None and kept is not None:
@@ -141,7 +143,7 @@ class Render:
     scenario: str | None = None
     """World to film, SPACE:INDEX; train:300000 by default."""
     material: str | None = None
-    """Or: a flat world of this material, walked straight ahead."""
+    """Or: a flat world of this material, walked about in."""
     seconds: float = 10.0
     """Length of the film; it ends early with a fall."""
     fps: int = 25
@@ -155,8 +157,8 @@ class Render:
         """Film and say where the film is."""
         from grek.eval import filming
 
-        if not 0 < self.seconds <= 600:
-            raise InputError(f"--seconds {self.seconds} is outside (0, 600]")
+        if not 0.02 <= self.seconds <= 600:
+            raise InputError(f"--seconds {self.seconds} is outside [0.02, 600]")
         if self.fps not in (25, 50):
             raise InputError(f"--fps {self.fps} is neither 25 nor 50")
         if self.scenario is not None and self.material is not None:
@@ -296,10 +298,8 @@ def check_new(path: Path, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def stoppable(kept: Path | None) -> Iterator[None]:
-    """SIGTERM interrupts like Ctrl-C; what then is in the file `kept` is said."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
+def keeping(kept: Path | None) -> Iterator[None]:
+    """An interruption says what is in the file `kept`."""
     try:
         yield
     except KeyboardInterrupt:
@@ -308,9 +308,6 @@ def stoppable(kept: Path | None) -> Iterator[None]:
         raise KeyboardInterrupt(
             f"interrupted; the same command goes on from the episodes in {kept}"
         ) from None
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def progress(unit: str) -> Callable[[int, int], None]:

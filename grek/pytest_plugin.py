@@ -71,7 +71,7 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
         from grek.eval import policies, scorecard
         from grek.eval.gate import gate
 
-        root = pytestconfig.rootpath
+        root, refused = pytestconfig.rootpath, ""
         try:
             if isinstance(policy, policies.Policy):
                 name = policy.name
@@ -84,7 +84,9 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
             if pytestconfig.getoption("--grek-report"):
                 _report(result, name, pytestconfig.getoption("--grek-report"))
         except (InputError, OSError) as error:
-            pytest.fail(f"grek: {' '.join(str(error).split())}", pytrace=False)
+            refused = f"grek: {' '.join(str(error).split())}"
+        if refused:  # said out here, or pytest would show the exception as well
+            pytest.fail(refused, pytrace=False)
         fault = result.fault(strict)
         if fault:
             pytest.fail(f"grek: {fault}", pytrace=False)

@@ -1,5 +1,7 @@
 """The command as a person meets it: exit codes, one line on stderr, nothing half-written."""
 
+import ast
+import itertools
 import json
 import signal
 import subprocess
@@ -73,6 +75,27 @@ def test_help_names_every_command():
         assert name in said.stdout
 
 
+def test_sigterm_ends_any_command_as_ctrl_c_does(monkeypatch, capsys):
+    def run(self: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("grek.commands.Materials.run", run)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["materials"]) == 130
+    assert capsys.readouterr().err == "grek: interrupted\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("where", ["training/config.py", "grek/commands.py"])
+def test_help_explains_every_flag(where):
+    """The command line takes what it says of a flag from the string below its field."""
+    for group in ast.walk(ast.parse((ROOT / where).read_text())):
+        if isinstance(group, ast.ClassDef):
+            for flag, below in itertools.pairwise([*group.body, ast.Pass()]):
+                if isinstance(flag, ast.AnnAssign) and ast.unparse(flag.target) != "ppo":
+                    assert isinstance(below, ast.Expr), ast.unparse(flag)
+
+
 @pytest.mark.parametrize("command", ["train", "eval", "compare", "table", "render", "bench"])
 def test_help_of_a_command_shows_flags_and_defaults(command, capsys):
     with pytest.raises(SystemExit) as leaving:
@@ -101,6 +124,9 @@ def test_materials_prints_units_and_sources(capsys):
         (["scenario", "train:x"], "train:x"),
         (["scenario", "mars:1"], "mars"),
         (["scenario", "train:-1"], "train:-1"),
+        (["scenario", "train:" + 5000 * "9"], "train:9"),
+        (["compare", 300 * "a", "b"], "aaa"),
+        (["render", "zero", "--seconds", "0.001"], "0.001"),
         (["eval", "nobody"], "nobody"),
         (["eval", "zero", "--suite", "tiny"], "tiny"),
         (["eval", "zero", "--episodes", "0"], "0"),
@@ -153,6 +179,7 @@ def test_policies_that_are_none(capsys, tmp_path):
         ("observation", {"gyro": [0, 3]}),
         ("schema", 9),
         ("gait", {"period": 1}),
+        ("training", {"seed": float("nan")}),
     ],
 )
 def test_policies_with_another_contract(entry, value, capsys, tmp_path):

@@ -16,18 +16,27 @@ class PPOConfig:
     rollout: int = 32
     """Steps of each world between updates."""
     minibatches: int = 4
+    """Parts into which the samples of an update are split."""
     epochs: int = 5
+    """Times that an update goes through its samples."""
     gamma: float = 0.985
+    """Discount of a step."""
     gae_lambda: float = 0.95
+    """Of generalised advantage estimation (Schulman et al. 2016)."""
     clip: float = 0.2
+    """How far the ratio of probabilities counts, from 1."""
     entropy: float = 0.006
     """Weight of the entropy at the start; it fades to nothing by the end of the run."""
     value: float = 0.5
+    """Weight of the critic's loss."""
     max_gradient: float = 1.0
+    """Norm to which gradients are cut."""
     learning_rate: float = 1e-3
     """At the start; then it follows the KL divergence."""
     kl_target: float = 0.02
+    """Divergence of an update above twice of which the learning rate sinks; it rises below half."""
     hidden: tuple[int, ...] = (256, 128)
+    """Widths of the hidden layers of actor and critic."""
     log_std: float = -0.6
     """Logarithm of the first deviation of actions."""
     symmetry: Symmetry = "augment"
@@ -49,6 +58,7 @@ class TrainConfig:
     threads: int = 0
     """Simulation threads; all cores by default."""
     seed: int = 0
+    """Of the worlds, the first weights and the exploration."""
     materials: str = "all"
     """Ground to train on: "all", or names joined by commas."""
     scenarios: int = TRAINING_SCENARIOS

@@ -21,14 +21,14 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
     """The run directory, the settings to use and the checkpoint to start from, if any.
 
     Raises InputError for absurd settings, a directory that exists or cannot be made, or a run that
-    cannot be resumed; nothing is made then.
+    cannot be resumed. Nothing is made yet, see `make`.
     """
     check(config)
+    if config.resume is not None:
+        return _resumed(config, config.resume)
     met = [name for name in materials(config.materials) or () if not material(name).trained]
     if met:
         print(f"grek: training on {', '.join(met)}: no longer held out", file=sys.stderr)
-    if config.resume is not None:
-        return _resumed(config, config.resume)
     run = config.out
     if run.exists() or run.is_symlink():
         if not run.is_dir() or run.is_symlink():
@@ -40,12 +40,24 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
     parent = next(p for p in run.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"cannot write {run}: {parent} is not a writable directory")
-    if run.exists():
-        shutil.rmtree(run)
-    run.mkdir(parents=True)
-    document = {"train": dataclasses.asdict(config), "versions": versions(*DEPENDS_ON)}
-    (run / "config.json").write_text(json.dumps(document, indent=2, default=str) + "\n")
     return run, config, None
+
+
+def make(run: Path, config: TrainConfig) -> None:
+    """Make the run directory, in place of an older one, or note in it that it is resumed."""
+    made_with = versions(*DEPENDS_ON)
+    if config.resume is None:
+        if run.exists():
+            shutil.rmtree(run)
+        run.mkdir(parents=True)
+        document = {"train": dataclasses.asdict(config), "versions": made_with}
+    else:
+        document = json.loads((run / "config.json").read_text())
+        more = {"minutes": config.minutes, "steps": config.steps, "versions": made_with}
+        document["resumed"] = [*document.get("resumed", []), more]
+    partial = run / "config.json.partial"
+    partial.write_text(json.dumps(document, indent=2, default=str) + "\n")
+    partial.replace(run / "config.json")
 
 
 def check(config: TrainConfig) -> None:
@@ -60,7 +72,13 @@ def check(config: TrainConfig) -> None:
         ("gamma", ppo.gamma, 0, 1),
         ("gae-lambda", ppo.gae_lambda, 0, 1),
         ("clip", ppo.clip, 0, 10),
+        ("entropy", ppo.entropy, 0, 10),
+        ("value", ppo.value, 0, 1000),
+        ("max-gradient", ppo.max_gradient, 1e-6, 1e6),
         ("learning-rate", ppo.learning_rate, 0, 1),
+        ("kl-target", ppo.kl_target, 1e-6, 10),
+        ("log-std", ppo.log_std, -10, 2),
+        ("hidden", min(ppo.hidden, default=0), 1, 100_000),
     )
     for name, number, low, high in bounds:
         if not low <= number <= high:
@@ -78,6 +96,8 @@ def check(config: TrainConfig) -> None:
         value = getattr(config, name)
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name} {value} is outside [{low:g}, {high:g}]")
+    if config.worlds * ppo.rollout < 2:
+        raise InputError("--worlds 1 and --ppo.rollout 1 leave an update a single sample")
     materials(config.materials)
 
 
@@ -89,13 +109,20 @@ def materials(text: str) -> tuple[str, ...] | None:
 
 
 def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[str, Any]]:
-    added = {"minutes": config.minutes, "steps": config.steps, "resume": run, "out": run}
+    """The run directory of a run, its settings with what `config` adds, and its checkpoint."""
+    own = ("minutes", "steps", "threads")
+    added: dict[str, Any] = {name: getattr(config, name) for name in own}
+    added |= {"resume": run, "out": run, "force": False}
     try:
         saved = json.loads((run / "config.json").read_text())["train"]
         saved["ppo"] = PPOConfig(**{**saved["ppo"], "hidden": tuple(saved["ppo"]["hidden"])})
         settings = TrainConfig(**{**saved, **added})
+        check(settings)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot resume {run}: config.json: {error}") from None
+    for name, default in vars(TrainConfig()).items():
+        if name not in added and getattr(config, name) not in (default, getattr(settings, name)):
+            raise InputError(f"--{name} was set when {run} began and cannot change on --resume")
     state, warnings = checkpoint.newest(run)
     for warning in warnings:
         print(f"grek: {warning}", flush=True)

@@ -56,20 +56,21 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
     else:
         try:
             checkpoint.restore(state, model, env, curriculum)
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, RuntimeError, ValueError) as error:
             raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
+    run_directory.make(run, config)
     model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
     with Watch(config, run, curriculum, model.num_timesteps) as watch:
         learn(model, watch, config.steps, after_update)
-    checkpoint.save(run / "checkpoints", model, env, curriculum)
-    training = {
-        "materials": config.materials,
-        "scenarios": config.scenarios,
-        "seed": config.seed,
-        "steps": model.num_timesteps,
-        "versions": versions(*run_directory.DEPENDS_ON),
-    }
-    export(model.policy, contract_of(episodes.walk, **training), run / "policy.onnx")
+        checkpoint.save(run / "checkpoints", model, env, curriculum)
+        training = {
+            "materials": config.materials,
+            "scenarios": config.scenarios,
+            "seed": config.seed,
+            "steps": model.num_timesteps,
+            "versions": versions(*run_directory.DEPENDS_ON),
+        }
+        export(model.policy, contract_of(episodes.walk, **training), run / "policy.onnx")
     if watch.interrupted:
         raise KeyboardInterrupt
     return run

@@ -34,7 +34,8 @@ class Watch(BaseCallback):
             minutes = DEFAULT_MINUTES
         self.seconds = None if minutes is None else 60 * minutes
         self.interrupted = False
-        self.began = self.saved = self.spoke = time.monotonic()
+        self.began = self.saved = time.monotonic()
+        self.spoke = -LINE_EVERY  # the first update is told at once
         self.terms: dict[str, float] = {}
         self.sums = {"episodes": 0, "falls": 0}
         self.lived = 0  # steps since the last row

@@ -104,6 +104,8 @@ def test_scenario_by_name():
     again, _ = env.reset(options={"scenario": "heldout:3"})
     assert info["scenario"] == "heldout:3"
     assert np.array_equal(first, again)
+    with pytest.raises(InputError, match="scenario 3 is not"):
+        env.reset(options={"scenario": 3})
     with pytest.raises(InputError, match="unknown space"):
         env.reset(options={"scenario": "moon:3"})
 

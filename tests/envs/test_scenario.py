@@ -259,3 +259,12 @@ def test_materials_can_be_restricted():
         assert drawn.surface.materials == ("dry_concrete",)
     assert TRAINING_SCENARIOS == 300_000
     assert (Body(), Motors()) == (Scenario().body, Scenario().motors)
+
+
+def test_other_numerics_meet_every_material_alike():
+    space = ScenarioSpace("numerics")
+    rows, materials = len(space.contexts), space.ranges.materials
+    for turn in range(10):
+        same = [space.draw(turn * rows + i).surface for i in range(rows)]
+        assert all(surface == same[0] for surface in same)
+        assert same[0].materials[0] == materials[turn % len(materials)]

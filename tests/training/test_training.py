@@ -275,6 +275,13 @@ def test_damaged_checkpoints_are_passed_over(tmp_path):
         ({"materials": "sand,lava"}, "unknown material 'lava'"),
         ({"scenarios": 0}, "--scenarios 0"),
         ({"seed": -1}, "--seed -1"),
+        ({"again": 1.5}, "--again 1.5"),
+        ({"worlds": 1, "ppo": PPOConfig(rollout=1)}, "a single sample"),
+        ({"ppo": PPOConfig(entropy=np.nan)}, "--ppo.entropy nan"),
+        ({"ppo": PPOConfig(log_std=1000)}, "--ppo.log-std 1000"),
+        ({"ppo": PPOConfig(max_gradient=-1)}, "--ppo.max-gradient -1"),
+        ({"ppo": PPOConfig(hidden=())}, "--ppo.hidden 0"),
+        ({"ppo": PPOConfig(hidden=(8, -3))}, "--ppo.hidden -3"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_made(tmp_path, changes, message):
@@ -316,6 +323,12 @@ def test_resuming_what_does_not_fit_is_refused(tmp_path):
     (run / "config.json").write_text(json.dumps(settings))
     with pytest.raises(InputError, match="does not fit"):
         train(TrainConfig(resume=run, steps=64))
+    with pytest.raises(InputError, match="--materials was set"):
+        train(TrainConfig(resume=run, steps=64, materials="ice"))
+    settings["train"]["seed"] = -4
+    (run / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match="--seed -4"):
+        train(TrainConfig(resume=run, steps=64))
     (run / "config.json").write_text("{}")
     with pytest.raises(InputError, match=r"config\.json"):
         train(TrainConfig(resume=run, steps=64))
@@ -330,3 +343,20 @@ def test_one_world_trains_without_becoming_undefined(tmp_path):
 def test_training_on_held_out_ground_is_said(tmp_path, capsys):
     run_directory.prepare(TrainConfig(out=tmp_path / "run", materials="sand, ice"))
     assert capsys.readouterr().err == "grek: training on ice: no longer held out\n"
+
+
+def test_what_was_added_to_a_run_is_written_down(tmp_path):
+    run = train(config(tmp_path / "run", 1))
+    train(TrainConfig(resume=run, steps=64))
+    written = json.loads((run / "config.json").read_text())
+    assert written["train"]["steps"] == config(run, 1).steps
+    (resumed,) = written["resumed"]
+    assert resumed["steps"] == 64 and resumed["versions"] == written["versions"]
+
+
+def test_a_run_that_cannot_begin_replaces_nothing(tmp_path):
+    run = train(config(tmp_path / "run", 1))
+    before = (run / "policy.onnx").read_bytes()
+    with pytest.raises(InputError):
+        train(config(run, 1, force=True, ppo=PPOConfig(hidden=(-3,))))
+    assert (run / "policy.onnx").read_bytes() == before
