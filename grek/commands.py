@@ -23,8 +23,6 @@ class Train(TrainConfig):
 
     def run(self) -> int:
         """Train, and say where the result is."""
-        # OpenMP threads that spin while the simulator runs would slow both down.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from grek.training.train import train
 
         run = train(self)

@@ -171,9 +171,8 @@ def ppo_updates(threads: int) -> tuple[Rate, Rate]:
     from grek.training.train import make_model
     from grek.training.vec_env import WalkVecEnv
 
-    torch.set_num_threads(threads)
     env = WalkVecEnv(WORLDS, threads)
-    model = make_model(env, TrainConfig(ppo=PPOConfig(symmetry="none")))
+    model = make_model(env, TrainConfig(ppo=PPOConfig(symmetry="none")), threads)
     model.set_logger(Logger(None, []))
     buffer, rng = model.rollout_buffer, np.random.default_rng(0)
 
@@ -187,16 +186,17 @@ def ppo_updates(threads: int) -> tuple[Rate, Rate]:
             buffer.add(seen, action.numpy(), reward, starts, value, log_prob)
         buffer.compute_returns_and_advantage(torch.zeros(WORLDS), np.zeros(WORLDS))
 
-    def rate(update: Callable[[], None]) -> Rate:
+    def rate(update: Callable[[], None], torch_threads: int) -> Rate:
         def run() -> float:
             fill()
+            torch.set_num_threads(torch_threads)
             began = time.perf_counter()
             update()
             return model.n_steps * WORLDS / (time.perf_counter() - began)
 
         return run
 
-    return rate(model.train), rate(lambda: stable_baselines3.PPO.train(model))
+    return rate(model.train, 1), rate(lambda: stable_baselines3.PPO.train(model), threads)
 
 
 def scaling(threads: int, most: int = 4096) -> list[dict[str, Any]]:

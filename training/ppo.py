@@ -6,7 +6,9 @@ the KL divergence (Rudin et al. 2022); samples are mirrored left to right, becau
 symmetric and its policy should be; the normaliser inside the policy learns between updates.
 """
 
-from typing import Any
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import stable_baselines3
@@ -23,6 +25,23 @@ from grek.training.policy import WalkPolicy
 SYMMETRY_WEIGHT = 4.0  # of the asymmetry loss, whose unit is a squared action
 
 
+class Samples(NamedTuple):
+    """A rollout of n samples; where mirror images are wanted, they stand behind, n to 2 n."""
+
+    features: Tensor
+    """Normalised observations (n or 2 n, observation)."""
+    action: Tensor
+    """(n or 2 n, action)"""
+    value: Tensor
+    """What the critic expected (n,)."""
+    log_prob: Tensor
+    """Of the action, under the policy that took it (n,)."""
+    advantage: Tensor
+    """(n,)"""
+    returns: Tensor
+    """(n,)"""
+
+
 class PPO(stable_baselines3.PPO):
     """PPO on a `WalkVecEnv`; `mirror` holds order and sign of observation and action columns."""
 
@@ -34,11 +53,13 @@ class PPO(stable_baselines3.PPO):
         mirror: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
         symmetry: Symmetry = "augment",
         kl_target: float | None = 0.01,
+        threads: int = 1,
         rate_range: tuple[float, float] = (1e-4, 1e-3),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.symmetry, self.kl_target, self.rate_range = symmetry, kl_target, rate_range
+        self.threads = threads  # that share an update; PyTorch's own are best left at one
         order, sign, action_order, action_sign = mirror
         self._order, self._action_order = torch.as_tensor(order), torch.as_tensor(action_order)
         self._sign = torch.as_tensor(sign, dtype=torch.float32)
@@ -94,73 +115,92 @@ class PPO(stable_baselines3.PPO):
 
     def train(self) -> None:
         """Several epochs of clipped policy-gradient steps on the rollout buffer."""
-        policy, optimizer, clip = self.policy, self.policy.optimizer, float(self.clip_range(1.0))  # type: ignore[operator]
-        policy.set_training_mode(True)
-        for group in optimizer.param_groups:
+        self.policy.set_training_mode(True)
+        for group in self.policy.optimizer.param_groups:
             group["lr"] = self.rate
-        observation, action, old_log_prob, advantage, returns = self._flat_buffer()
-        size, losses, divergences = len(observation), [], []
-        # The normaliser is still during an update: once for all epochs, the mirror image behind.
-        features, flipped = policy.normaliser(observation), self.symmetry == "augment"
-        if self.symmetry != "none":
-            image, mirrored_action = self._mirror(features, action)
-            features, action = torch.cat([features, image]), torch.cat([action, mirrored_action])
-        for _ in range(self.n_epochs):
-            shuffled = np.random.permutation(size)  # noqa: NPY002 - SB3's generator, and its seed
-            for start in range(0, size, self.batch_size):
-                pick = torch.as_tensor(shuffled[start : start + self.batch_size])
-                own = torch.rand(len(pick)) < 0.5 if flipped else torch.ones(len(pick)) > 0
-                row = torch.where(own, pick, pick + size)
-                value, log_prob, entropy = policy.evaluate(features[row], action[row])
-                gain = advantage[pick]
-                if len(gain) > 1:
-                    gain = (gain - gain.mean()) / (gain.std() + 1e-8)
-                log_ratio = log_prob - old_log_prob[pick]
-                ratio = log_ratio.exp()
-                clipped = ratio.clamp(1 - clip, 1 + clip)
-                policy_loss = -torch.min(gain * ratio, gain * clipped).mean()
-                value_loss = functional.mse_loss(returns[pick], value)
-                loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * entropy
-                if self.symmetry == "loss":
-                    asymmetry = self._asymmetry(features[pick], features[pick + size])
-                    loss = loss + SYMMETRY_WEIGHT * asymmetry
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(policy.parameters(), self.max_grad_norm)
-                optimizer.step()
-                with torch.no_grad():
-                    divergences.append(
-                        ((ratio - 1 - log_ratio) * own).sum() / own.sum().clamp(min=1)
-                    )
-                losses.append(torch.stack([policy_loss.detach(), value_loss.detach()]))
-        divergence = float(torch.stack(divergences).mean())
+        samples = self._samples()
+        with ThreadPoolExecutor(self.threads) as pool:
+            figures = [
+                self._descend(samples, pick, pool)
+                for _ in range(self.n_epochs)
+                for pick in _shuffled(len(samples.returns)).split(self.batch_size)
+            ]
+        policy_loss, value_loss, divergence = torch.stack(figures).mean(0).tolist()
         self._follow(divergence)
-        policy.normaliser.update(observation)
+        seen = torch.as_tensor(self.rollout_buffer.observations)
+        self.policy.normaliser.update(seen.flatten(0, 1))
         self._n_updates += self.n_epochs
-        policy_loss_mean, value_loss_mean = torch.stack(losses).mean(0).tolist()
-        explained = 1 - (returns - self._values).var() / (returns.var() + 1e-8)
-        self.logger.record("train/policy_loss", policy_loss_mean)
-        self.logger.record("train/value_loss", value_loss_mean)
+        unexplained = (samples.returns - samples.value).var() / (samples.returns.var() + 1e-8)
+        self.logger.record("train/policy_loss", policy_loss)
+        self.logger.record("train/value_loss", value_loss)
         self.logger.record("train/kl", divergence)
         self.logger.record("train/learning_rate", self.rate)
-        self.logger.record("train/explained_variance", float(explained))
-        self.logger.record("train/std", float(policy.log_std.detach().exp().mean()))
+        self.logger.record("train/explained_variance", 1 - float(unexplained))
+        self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
 
-    def _flat_buffer(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Observations, actions, log-probabilities, advantages, returns; one row a sample."""
+    def _samples(self) -> Samples:
+        """The rollout buffer, ready for every epoch: the normaliser is still during an update."""
         buffer = self.rollout_buffer
 
         def flat(x: np.ndarray) -> Tensor:  # as SB3 orders its samples: world by world
             return torch.as_tensor(buffer.swap_and_flatten(x))
 
-        self._values = flat(buffer.values).flatten()
-        return (
-            flat(buffer.observations),
-            flat(buffer.actions),
-            flat(buffer.log_probs).flatten(),
-            flat(buffer.advantages).flatten(),
-            flat(buffer.returns).flatten(),
+        features, action = self.policy.normaliser(flat(buffer.observations)), flat(buffer.actions)
+        if self.symmetry != "none":
+            image, mirrored_action = self._mirror(features, action)
+            features, action = torch.cat([features, image]), torch.cat([action, mirrored_action])
+        single = (buffer.values, buffer.log_probs, buffer.advantages, buffer.returns)
+        return Samples(features, action, *(flat(x).flatten() for x in single))
+
+    def _descend(self, samples: Samples, pick: Tensor, pool: Executor) -> Tensor:
+        """A step down the gradient of the samples `pick`: policy loss, value loss, divergence (3,).
+
+        Each thread takes a part of them. OpenMP would share out every small operation instead, and
+        its threads, when they wait spinning, take the cores from the simulator.
+        """
+        gain = samples.advantage[pick]
+        if len(gain) > 1:
+            gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+        row = pick
+        if self.symmetry == "augment":  # half of them as their mirror image
+            row = pick + len(samples.returns) * (torch.rand(len(pick)) < 0.5)
+        parts = [x.tensor_split(min(self.threads, len(pick))) for x in (pick, row, gain)]
+        gradients, figures = zip(*pool.map(partial(self._gradient, samples), *parts), strict=True)
+        shares = torch.tensor([len(part) / len(pick) for part in parts[0]])
+        weights = list(self.policy.parameters())
+        for weight, *each in zip(weights, *gradients, strict=True):
+            weight.grad = sum(
+                share * gradient for share, gradient in zip(shares, each, strict=True)
+            )
+        torch.nn.utils.clip_grad_norm_(weights, self.max_grad_norm)
+        self.policy.optimizer.step()
+        return shares @ torch.stack(figures)
+
+    def _gradient(
+        self, samples: Samples, pick: Tensor, row: Tensor, gain: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Gradient of the mean loss of samples `pick`, for each weight; and the figures of it (3,).
+
+        `row` is where each sample or its mirror image stands, `gain` its normalised advantage.
+        """
+        clip, size = float(self.clip_range(1.0)), len(samples.returns)  # type: ignore[operator]
+        features, action = samples.features, samples.action
+        value, log_prob, entropy = self.policy.evaluate(
+            features.index_select(0, row), action.index_select(0, row)
         )
+        log_ratio = log_prob - samples.log_prob[pick]
+        ratio = log_ratio.exp()
+        policy_loss = -torch.min(gain * ratio, gain * ratio.clamp(1 - clip, 1 + clip)).mean()
+        value_loss = functional.mse_loss(samples.returns[pick], value)
+        loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * entropy
+        if self.symmetry == "loss":
+            asymmetry = self._asymmetry(features[pick], features[pick + size])
+            loss = loss + SYMMETRY_WEIGHT * asymmetry
+        gradient = torch.autograd.grad(loss, list(self.policy.parameters()))
+        with torch.no_grad():
+            own = row < size  # a mirror image was not acted out: it says nothing of the divergence
+            divergence = ((ratio - 1 - log_ratio) * own).sum() / own.sum().clamp(min=1)
+        return gradient, torch.stack([policy_loss.detach(), value_loss.detach(), divergence])
 
     def _mirror(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Samples as the mirrored droid would have lived them."""
@@ -184,5 +224,7 @@ class PPO(stable_baselines3.PPO):
         elif divergence < self.kl_target / 2:
             self.rate = min(self.rate * 1.5, high)
 
-    def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_values"]
+
+def _shuffled(size: int) -> Tensor:
+    """Indices below `size` (size,), from the generator that SB3 seeds and uses."""
+    return torch.as_tensor(np.random.permutation(size))  # noqa: NPY002

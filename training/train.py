@@ -35,7 +35,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
     """
     run, config, state = run_directory.prepare(config)
     threads = config.threads or os.cpu_count() or 1
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # `threads` of them share an update, see PPO
     torch.manual_seed(config.seed)
     np.random.seed(config.seed)  # noqa: NPY002 - what SB3 shuffles with
     episodes = EpisodeConfig(
@@ -45,7 +45,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
         walk=WalkConfig(history=config.history),
     )
     env = WalkVecEnv(config.worlds, threads, episodes)
-    model = make_model(env, config)
+    model = make_model(env, config, threads)
     curriculum = Curriculum()
     if state is None:
         env.episodes.level = curriculum.level
@@ -95,8 +95,8 @@ def learn(
             after_update(model)
 
 
-def make_model(env: WalkVecEnv, config: TrainConfig) -> PPO:
-    """PPO with new networks for `env`."""
+def make_model(env: WalkVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
+    """PPO with new networks for `env`, its updates on `threads`."""
     ppo, walk = config.ppo, env.episodes.walk
     order, sign = observations.mirror_map((*walk.actor_fields, *PRIVILEGED))
     return PPO(
@@ -113,6 +113,7 @@ def make_model(env: WalkVecEnv, config: TrainConfig) -> PPO:
         vf_coef=ppo.value,
         max_grad_norm=ppo.max_gradient,
         kl_target=ppo.kl_target,
+        threads=threads,
         symmetry=ppo.symmetry,
         mirror=(order, sign, MIRROR[:LEGS], MIRROR_SIGN[:LEGS]),
         policy_kwargs={

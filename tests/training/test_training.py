@@ -135,14 +135,15 @@ def test_a_policys_bits_do_not_depend_on_how_many_ask(tmp_path):
         assert np.array_equal(alone[0], together[i])
 
 
-def test_update_equals_stable_baselines(tmp_path):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_update_equals_stable_baselines(threads, tmp_path):
     """With the extras off, one update moves every weight as `stable_baselines3.PPO` would."""
     plain = dataclasses.replace(SMALL, symmetry="none", kl_target=0.0)
     settings = config(tmp_path / "x", 1, ppo=plain)
     env = WalkVecEnv(8, 1, EpisodeConfig())
     env.seed(0)
     torch.manual_seed(0)
-    model = make_model(env, settings)
+    model = make_model(env, settings, threads)
     model.kl_target = None
     model.set_logger(stable_baselines3.common.logger.Logger(None, []))
     model._last_obs, model._last_episode_starts = env.reset(), np.ones(8, bool)
