@@ -44,7 +44,7 @@ def config_of(contract: dict[str, Any], source: str) -> WalkConfig:
     Raises InputError naming `source` and the first entry that this version cannot meet.
     """
     try:
-        gait = dict(contract["gait"])
+        gait = {"catch": 0.0, **contract["gait"]}  # there were policies before it
         config = WalkConfig(
             action_scale=tuple(float(x) for x in contract["action_scale"]),
             history=min(max(int(contract["history"]), 0), 50),
@@ -77,6 +77,7 @@ def config_of(contract: dict[str, Any], source: str) -> WalkConfig:
         and len(shape.gain) == 3
         and 0 < shape.duty < 1
         and 0 <= shape.quickening < shape.period
+        and shape.catch >= 0
     ):
         raise InputError(
             f"{source}: the contract's gait or action_scale is no set of sound numbers"

@@ -3,8 +3,9 @@
 A policy corrects this gait instead of inventing one (policies modulating trajectory generators,
 Iscen et al. 2018). Feet step alternately; in stance a foot goes back by a stride along the
 command, in swing it lifts and returns, and the body sways towards the stance foot. With a zero
-command the gait is frozen in the stand pose. It is also the `gait` reference of the evaluator
-and part of a policy's contract.
+command the gait is frozen in the stand pose, unless the droid tips: then it steps on the spot,
+for no ankle holds a droid on loose ground. It is also the `gait` reference of the evaluator and
+part of a policy's contract.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ HIP_OFFSET = 0.055  # from the roll axis out to the leg, and from the middle to 
 ANKLE_HEIGHT = 0.070  # of the ankle axis above the sole [m]
 STANDING = 0.05  # a command smaller than this, in m/s plus rad/s, means: stand
 STEPPING = 0.15  # from this on steps have their full height
+TIPPING = 0.18  # time constant of the droid as an inverted pendulum, sqrt(height / g) [s]
+ROUSED, CALMED = 0.1, 1.0  # steps on the spot begin and end within these times [s]
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,34 @@ class Gait:
     gain: tuple[float, float, float] = (1.9, 1.25, 1.0)
     """Commanded stride over the one that the speed asks for: slip and sag eat the rest. Forward,
     sideways, turning."""
+    catch: float = 0.2
+    """Lean from which a droid told to stand steps on the spot [rad]: its capture point nears the
+    end of the sole, 80 mm ahead of a mass at 0.32 m. 0: it never does."""
 
 
 FAST = 0.6  # speed at which steps are quickest [m/s]
 
 
-def moving(command: Array) -> NDArray[np.bool_]:
-    """Which commands (n, 3) [m/s, m/s, rad/s] ask for steps at all: (n,)."""
-    return np.abs(command).sum(1) > STANDING
-
-
 def effort(command: Array) -> Array:
-    """How high to step (n,) in [0, 1]: none when standing, so that steps begin and end gently."""
+    """How high to step (n,) in [0, 1] under `command` (n, 3) [m/s, m/s, rad/s]; 0 is standing."""
     return np.clip((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
+
+
+def lean(gyro: Array, gravity: Array) -> Array:
+    """How far the droid is about to tip (n,) [rad], from gyro [rad/s] and gravity (n, 3) in body.
+
+    Tilt plus TIPPING times its rate: the part of an inverted pendulum's motion that grows, where
+    the capture point is (Pratt et al. 2006).
+    """
+    ahead = gravity[:, 0] + TIPPING * gyro[:, 1]
+    left = gravity[:, 1] - TIPPING * gyro[:, 0]
+    return np.sqrt(ahead**2 + left**2)
+
+
+def catching(gait: Gait, before: Array, lean: Array, time: float) -> Array:
+    """How high to step on the spot (n,) in [0, 1], `time` [s] after it was `before` (n,)."""
+    tips = (lean > gait.catch) & (gait.catch > 0)
+    return np.clip(before + np.where(tips, time / ROUSED, -time / CALMED), 0, 1)
 
 
 def period(gait: Gait, command: Array) -> Array:
@@ -64,22 +82,25 @@ def foot_phase(phase: Array) -> Array:
     return np.stack([phase, (phase + 0.5) % 1], 1)
 
 
-def stance(gait: Gait, phase: Array, command: Array) -> NDArray[np.bool_]:
+def stance(gait: Gait, phase: Array, effort: Array) -> NDArray[np.bool_]:
     """Which feet (n, 2) the clock wants on the ground."""
-    return (foot_phase(phase) < gait.duty) | ~moving(command)[:, None]
+    return (foot_phase(phase) < gait.duty) | (effort == 0)[:, None]
 
 
-def swing_height(gait: Gait, phase: Array, command: Array) -> Array:
+def swing_height(gait: Gait, phase: Array, effort: Array) -> Array:
     """Height (n, 2) the clock wants under each foot [m]."""
     swing = np.clip((foot_phase(phase) - gait.duty) / (1 - gait.duty), 0, 1)
-    return gait.lift * np.sin(np.pi * swing) * effort(command)[:, None]
+    return gait.lift * np.sin(np.pi * swing) * effort[:, None]
 
 
-def reference(gait: Gait, phase: Array, command: Array) -> Array:
-    """Joint angles (n, 10) [rad] of the legs at `phase` (n,) in [0, 1) under `command` (n, 3)."""
-    step = period(gait, command) * gait.duty * moving(command)  # duration of a stance [s]
-    sway = gait.sway * np.sin(2 * np.pi * phase) * effort(command)
-    height = swing_height(gait, phase, command)
+def reference(gait: Gait, phase: Array, command: Array, effort: Array) -> Array:
+    """Joint angles (n, 10) [rad] of the legs at `phase` (n,) in [0, 1) under `command` (n, 3).
+
+    `effort` (n,) is how high they step.
+    """
+    step = period(gait, command) * gait.duty * (effort > 0)  # duration of a stance [s]
+    sway = gait.sway * np.sin(2 * np.pi * phase) * effort
+    height = swing_height(gait, phase, effort)
     forward, sideways, turn = gait.gain
     side = np.array([[1.0, -1.0]])
     vx, vy, rate = command.T[..., None]

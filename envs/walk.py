@@ -70,6 +70,8 @@ class Walk:
         self.age = np.zeros(worlds, int)  # control steps since the start of the episode
         self.phase = np.zeros(worlds)  # of the gait, in [0, 1)
         self.command = np.zeros((worlds, 5))
+        self.effort = np.zeros(worlds)  # how high the gait steps, in [0, 1]
+        self._catching = np.zeros(worlds)  # how high it does because the droid tips, in [0, 1]
         self.state: State = self.simulation.state()
         self.stride_velocity = np.zeros((worlds, 3))  # vx, vy, yaw rate averaged over a stride
         self.action = np.zeros((worlds, LEGS))
@@ -97,12 +99,13 @@ class Walk:
             self._motors[world] = motors.strength, motors.delay, scenario.body.payload
             self.phase[world] = (scenario.seed % 997) / 997
         self.age[ids] = 0
-        for array in (self.stride_velocity, self.action, self._previous_action):
+        zeroed = (self.stride_velocity, self.action, self._previous_action, self._joint_velocity)
+        for array in (*zeroed, self._catching):
             array[ids] = 0
-        self._joint_velocity[ids] = 0
         self.state = self.state.with_rows(ids, self.simulation.state(ids))
         self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
         self._readings[ids] = self._read(ids)[:, None]
+        self.effort[ids] = gaits.effort(self.command[ids, :3])
 
     # -- step ------------------------------------------------------------------------------
 
@@ -114,8 +117,7 @@ class Walk:
         self.state = state = self.simulation.step(self.targets(action), self._push)
         command = self.command[:, :3]
         period = gaits.period(self.config.gait, command)
-        walking = gaits.moving(command)
-        self.phase = (self.phase + walking * CONTROL_STEP / period) % 1
+        self.phase = (self.phase + (self.effort > 0) * CONTROL_STEP / period) % 1
         self.age += 1
         now = np.concatenate([state.velocity_h, state.gyro_b[:, 2:]], 1)
         self.stride_velocity += (now - self.stride_velocity) * (2 * CONTROL_STEP / STRIDE)
@@ -130,12 +132,16 @@ class Walk:
         self.command = self.schedule.command(self.age * CONTROL_STEP)
         self._readings[:, 1:] = self._readings[:, :-1]
         self._readings[:, 0] = self._read()
+        seen = self._seen()[:, 0]
+        lean = gaits.lean(seen[:, 0:3], seen[:, 3:6])
+        self._catching = gaits.catching(self.config.gait, self._catching, lean, CONTROL_STEP)
+        self.effort = np.maximum(gaits.effort(self.command[:, :3]), self._catching)
         return Outcome(sum(terms.values()), terminated, truncated, terms)  # type: ignore[arg-type]
 
     def targets(self, action: Array) -> Array:
         """Joint targets (n, 14) [rad]: the gait, the carried weight, the look, the action."""
         targets = np.tile(HOME + SAG, (self.worlds, 1))
-        reference = gaits.reference(self.config.gait, self.phase, self.command[:, :3])
+        reference = gaits.reference(self.config.gait, self.phase, self.command[:, :3], self.effort)
         targets[:, :LEGS] += reference - HOME[:LEGS] + action * self._scale
         targets[:, LEGS + 1 : LEGS + 3] += self.command[:, 3:]
         parts = self.simulation.parts
@@ -151,9 +157,9 @@ class Walk:
             "linear": rewards.linear(command[:, :2], self.stride_velocity[:, :2]),
             "angular": rewards.angular(command[:, 2], self.stride_velocity[:, 2]),
             "alive": np.ones(self.worlds),
-            "contact": rewards.contact(gaits.stance(gait, self.phase, command), touching),
+            "contact": rewards.contact(gaits.stance(gait, self.phase, self.effort), touching),
             "foot_height": rewards.foot_height(
-                gaits.swing_height(gait, self.phase, command), state.clearance
+                gaits.swing_height(gait, self.phase, self.effort), state.clearance
             ),
             "upright": rewards.upright(state.gravity_b),
             "base_height": rewards.base_height(state.height),
@@ -183,6 +189,8 @@ class Walk:
         "action",
         "_previous_action",
         "_joint_velocity",
+        "_catching",
+        "effort",
         "_readings",
     )
 
@@ -216,12 +224,16 @@ class Walk:
         read = self.errors.apply(true, self.age[worlds], worlds)
         return np.nan_to_num(read, posinf=0, neginf=0)
 
+    def _seen(self) -> Array:
+        """Readings as they arrive, newest first (n, 1 + history, 26): some worlds get them late."""
+        late = self.errors.late[:, None, None]
+        return np.where(late, self._readings[:, 1:], self._readings[:, :-1])
+
     def observe(self, privileged: bool = False) -> NDArray[np.float32]:
         """Observation of the policy (n, actor_size), then what only the critic may see."""
-        late = self.errors.late[:, None, None]
-        recent = np.where(late, self._readings[:, 1:], self._readings[:, :-1])  # (n, 1 + history,)
+        recent = self._seen()
         angle = 2 * np.pi * self.phase
-        clock = gaits.moving(self.command[:, :3])[:, None] * np.stack(
+        clock = (self.effort > 0)[:, None] * np.stack(
             [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], 1
         )
         parts = [
@@ -229,7 +241,7 @@ class Walk:
             self.command,
             self.action,
             clock,
-            recent[:, 1:].reshape(len(late), -1),
+            recent[:, 1:].reshape(self.worlds, -1),
         ]
         if privileged:
             parts.append(self._privileged())

@@ -9,7 +9,7 @@ from grek.envs import robot
 from grek.envs.gait import Gait
 from grek.envs.robot import HOME
 
-GAIT = Gait()
+GAIT, FULL = Gait(), np.ones(1)
 RNG = np.random.default_rng(0)
 
 
@@ -54,9 +54,9 @@ def test_out_of_reach_stays_finite():
 
 def test_zero_command_is_the_stand_pose_at_any_phase():
     phase = np.linspace(0, 1, 20, endpoint=False)
-    pose = gaits.reference(GAIT, phase, np.zeros((20, 3)))
+    pose = gaits.reference(GAIT, phase, np.zeros((20, 3)), np.zeros(20))
     assert pose == pytest.approx(np.tile(HOME[:10], (20, 1)), abs=1e-9)
-    assert gaits.stance(GAIT, phase, np.zeros((20, 3))).all()
+    assert gaits.stance(GAIT, phase, np.zeros(20)).all()
 
 
 def test_a_foot_in_stance_goes_back_by_speed_times_time():
@@ -64,7 +64,7 @@ def test_a_foot_in_stance_goes_back_by_speed_times_time():
     command = np.array([[0.3, 0.0, 0.0]])
     ends = []
     for phase in (0.0, GAIT.duty - 1e-9):
-        joints = gaits.reference(GAIT, np.array([phase]), command)
+        joints = gaits.reference(GAIT, np.array([phase]), command, FULL)
         ends.append(gaits.leg_fk(joints[:, :5], 1.0)[0, 0])
     period = 0.60 - 0.12 * 0.5
     assert ends[0] - ends[1] == pytest.approx(1.9 * 0.3 * 0.55 * period, abs=1e-6)
@@ -73,8 +73,8 @@ def test_a_foot_in_stance_goes_back_by_speed_times_time():
 def test_swing_lifts_to_the_stated_height():
     middle = np.array([GAIT.duty + (1 - GAIT.duty) / 2])
     command = np.array([[0.3, 0.0, 0.0]])
-    assert gaits.swing_height(GAIT, middle, command)[0, 0] == pytest.approx(0.055)
-    joints = gaits.reference(GAIT, middle, command)
+    assert gaits.swing_height(GAIT, middle, FULL)[0, 0] == pytest.approx(0.055)
+    joints = gaits.reference(GAIT, middle, command, FULL)
     home = gaits.leg_fk(HOME[None, :5], 1.0)[0, 2]
     assert gaits.leg_fk(joints[:, :5], 1.0)[0, 2] - home == pytest.approx(0.055, abs=1e-9)
 
@@ -86,13 +86,31 @@ def test_period_shortens_with_speed():
 
 def test_mirrored_command_half_a_period_later_is_the_mirrored_pose():
     phase, command = RNG.random(30), RNG.uniform(-0.5, 0.5, (30, 3))
-    plain = gaits.reference(GAIT, phase, command)
-    mirrored = gaits.reference(GAIT, (phase + 0.5) % 1, command * (1, -1, -1))
+    effort = gaits.effort(command)
+    plain = gaits.reference(GAIT, phase, command, effort)
+    mirrored = gaits.reference(GAIT, (phase + 0.5) % 1, command * (1, -1, -1), effort)
     assert mirrored == pytest.approx(robot.mirror_joints(plain), abs=1e-9)
 
 
 def test_feet_alternate():
-    command = np.tile([[0.3, 0.0, 0.0]], (100, 1))
-    standing = gaits.stance(GAIT, np.arange(100) / 100, command)
+    standing = gaits.stance(GAIT, np.arange(100) / 100, np.ones(100))
     assert standing.any(1).all()  # never both in the air
     assert standing.mean(0) == pytest.approx([0.55, 0.55], abs=0.011)
+
+
+def test_lean_is_tilt_and_where_its_rate_leads():
+    """Pitching forward by 0.1 rad at 1 rad/s, and rolling to the left alike."""
+    gyro = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 5.0]])
+    gravity = np.array([[0.1, 0.0, -1.0], [0.0, 0.1, -1.0], [0.18, 0.0, -1.0]])
+    assert gaits.lean(gyro, gravity) == pytest.approx([0.28, 0.28, 0.0])
+
+
+def test_a_tipping_droid_is_roused_at_once_and_calms_down_slowly():
+    gait, level = Gait(catch=0.2), np.zeros(1)
+    for _ in range(5):
+        level = gaits.catching(gait, level, np.array([0.21]), 0.02)
+    assert level == pytest.approx(1.0)
+    for _ in range(25):
+        level = gaits.catching(gait, level, np.array([0.19]), 0.02)
+    assert level == pytest.approx(0.5)
+    assert gaits.catching(Gait(catch=0.0), np.zeros(1), np.array([9.0]), 0.02) == 0
