@@ -70,8 +70,7 @@ class Walk:
         self.age = np.zeros(worlds, int)  # control steps since the start of the episode
         self.phase = np.zeros(worlds)  # of the gait, in [0, 1)
         self.command = np.zeros((worlds, 5))
-        self.effort = np.zeros(worlds)  # how high the gait steps, in [0, 1]
-        self._catching = np.zeros(worlds)  # how high it does because the droid tips, in [0, 1]
+        self._catching = np.zeros(worlds)  # how high it steps because it tips, in [0, 1]
         self.state: State = self.simulation.state()
         self.stride_velocity = np.zeros((worlds, 3))  # vx, vy, yaw rate averaged over a stride
         self.action = np.zeros((worlds, LEGS))
@@ -105,7 +104,6 @@ class Walk:
         self.state = self.state.with_rows(ids, self.simulation.state(ids))
         self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
         self._readings[ids] = self._read(ids)[:, None]
-        self.effort[ids] = gaits.effort(self.command[ids, :3])
 
     # -- step ------------------------------------------------------------------------------
 
@@ -132,11 +130,15 @@ class Walk:
         self.command = self.schedule.command(self.age * CONTROL_STEP)
         self._readings[:, 1:] = self._readings[:, :-1]
         self._readings[:, 0] = self._read()
-        seen = self._seen()[:, 0]
-        lean = gaits.lean(seen[:, 0:3], seen[:, 3:6])
+        newest = self._seen(1)[:, 0]
+        lean = gaits.lean(newest[:, 0:3], newest[:, 3:6])
         self._catching = gaits.catching(self.config.gait, self._catching, lean, CONTROL_STEP)
-        self.effort = np.maximum(gaits.effort(self.command[:, :3]), self._catching)
         return Outcome(sum(terms.values()), terminated, truncated, terms)  # type: ignore[arg-type]
+
+    @property
+    def effort(self) -> Array:
+        """How high the gait steps (n,) in [0, 1]: as the command asks, or because it tips."""
+        return np.maximum(gaits.effort(self.command[:, :3]), self._catching)
 
     def targets(self, action: Array) -> Array:
         """Joint targets (n, 14) [rad]: the gait, the carried weight, the look, the action."""
@@ -190,7 +192,6 @@ class Walk:
         "_previous_action",
         "_joint_velocity",
         "_catching",
-        "effort",
         "_readings",
     )
 
@@ -224,14 +225,14 @@ class Walk:
         read = self.errors.apply(true, self.age[worlds], worlds)
         return np.nan_to_num(read, posinf=0, neginf=0)
 
-    def _seen(self) -> Array:
-        """Readings as they arrive, newest first (n, 1 + history, 26): some worlds get them late."""
+    def _seen(self, count: int) -> Array:
+        """The newest `count` readings to arrive (n, count, 26): in some worlds they come late."""
         late = self.errors.late[:, None, None]
-        return np.where(late, self._readings[:, 1:], self._readings[:, :-1])
+        return np.where(late, self._readings[:, 1 : count + 1], self._readings[:, :count])
 
     def observe(self, privileged: bool = False) -> NDArray[np.float32]:
         """Observation of the policy (n, actor_size), then what only the critic may see."""
-        recent = self._seen()
+        recent = self._seen(1 + self.config.history)
         angle = 2 * np.pi * self.phase
         clock = (self.effort > 0)[:, None] * np.stack(
             [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], 1
