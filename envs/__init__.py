@@ -1,0 +1,1 @@
+"""Environments: robots, ground, scenarios, simulation and tasks."""

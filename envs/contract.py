@@ -8,11 +8,11 @@ import dataclasses
 import math
 from typing import Any
 
-from grek.envs import observations
-from grek.envs.gait import Gait
-from grek.envs.robot import HOME, LEG_JOINTS, LEGS
-from grek.envs.simulation import CONTROL_STEP
-from grek.envs.walk import ACTION_LIMIT, WalkConfig
+from grek.envs.robots.robot import HOME, LEG_JOINTS, LEGS
+from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.tasks import observations
+from grek.envs.tasks.gait import Gait
+from grek.envs.tasks.walk import ACTION_LIMIT, WalkConfig
 from grek.errors import InputError
 
 SCHEMA = 1

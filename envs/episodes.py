@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.materials import material
-from grek.envs.scenario import TRAINING_SCENARIOS, Scenario, ScenarioSpace, parse
-from grek.envs.walk import STEPS, Outcome, Walk, WalkConfig
+from grek.envs.ground.materials import material
+from grek.envs.scenarios.scenario import TRAINING_SCENARIOS, Scenario, ScenarioSpace, parse
+from grek.envs.tasks.walk import STEPS, Outcome, Walk, WalkConfig
 from grek.errors import InputError
 
 

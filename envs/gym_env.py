@@ -10,9 +10,9 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.robot import LEGS
-from grek.envs.simulation import CONTROL_STEP
-from grek.envs.walk import ACTION_LIMIT
+from grek.envs.robots.robot import LEGS
+from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.tasks.walk import ACTION_LIMIT
 
 _FPS = round(1 / CONTROL_STEP)
 

@@ -7,7 +7,7 @@ is SplitMix64 (Steele, Lea and Flood 2014), the shape the sum of four uniform va
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robot import Array
+from grek.envs.robots.robot import Array
 
 _STEP, _CHANNEL = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grek.envs.robot import Array
+from grek.envs.robots.robot import Array
 
 
 def dot(a: Array, b: Array) -> Array:

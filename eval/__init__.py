@@ -1,0 +1,1 @@
+"""Evaluation: scores, reports and films."""

@@ -56,12 +56,13 @@ class Eval:
 
     def run(self) -> int:
         """Score, print, write."""
-        from grek.eval import evaluate, partial, report
+        from grek.eval.report import text as report
+        from grek.eval.scores import evaluate, partial
 
         if self.films and self.out is None:
             raise InputError("--films needs --out, the directory to put them in")
         if self.films:
-            from grek.eval.canvas import check_rendering
+            from grek.eval.films.canvas import check_rendering
 
             check_rendering()
         kept = None if self.out is None else self.out / partial.NAME
@@ -79,7 +80,7 @@ class Eval:
                 written = evaluate.write(card, self.out, self.policy)
                 kept.unlink(missing_ok=True)
                 if self.films:
-                    from grek.eval import filming
+                    from grek.eval.films import filming
 
                     films = filming.picked(self.policy, card, self.out, progress("films"))
                     written = evaluate.write(card, self.out, self.policy, films)
@@ -100,7 +101,7 @@ class Compare:
 
     def run(self) -> int:
         """Compare and print a verdict per row."""
-        from grek.eval import compare, scorecard
+        from grek.eval.scores import compare, scorecard
 
         if not 0 < self.margin < 1:
             raise InputError(f"--margin {self.margin} is outside (0, 1)")
@@ -121,7 +122,8 @@ class Table:
 
     def run(self) -> int:
         """Print."""
-        from grek.eval import scorecard, tables
+        from grek.eval.report import tables
+        from grek.eval.scores import scorecard
 
         if not self.cards:
             raise InputError("grek table needs at least one scorecard")
@@ -153,7 +155,7 @@ class Render:
 
     def run(self) -> int:
         """Film and say where the film is."""
-        from grek.eval import filming
+        from grek.eval.films import filming
 
         if not 0.02 <= self.seconds <= 600:
             raise InputError(f"--seconds {self.seconds} is outside [0.02, 600]")
@@ -176,7 +178,7 @@ class Scenario:
 
     def run(self) -> int:
         """Draw it and print it."""
-        from grek.envs.scenario import parse
+        from grek.envs.scenarios.scenario import parse
 
         print(json.dumps(dataclasses.asdict(parse(self.name)), indent=2))
         return 0
@@ -193,12 +195,12 @@ class Materials:
 
     def run(self) -> int:
         """Print or plot."""
-        from grek.envs import materials
+        from grek.envs.ground import materials
 
         if self.plot is None:
             print(columns(materials.table()))
             return 0
-        from grek.eval.material_plot import plot
+        from grek.eval.report.material_plot import plot
 
         check_new(self.plot, self.force)
         if self.plot.suffix not in (".png", ".svg", ".pdf"):
@@ -227,7 +229,8 @@ class Bench:
 
     def run(self) -> int:
         """Measure, print, write."""
-        from grek import benchmark, learning
+        from grek.bench import learning
+        from grek.bench import rates as benchmark
 
         if not 1 <= self.repeats <= 100:
             raise InputError(f"--repeats {self.repeats} is outside [1, 100]")

@@ -13,8 +13,8 @@ import pytest
 from grek.errors import InputError
 
 if TYPE_CHECKING:
-    from grek.eval.gate import Gate
-    from grek.eval.policies import Policy
+    from grek.eval.scores.gate import Gate
+    from grek.eval.scores.policies import Policy
 
 
 class GrekGate(Protocol):
@@ -68,8 +68,8 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
         strict: bool = True,
         threads: int = 0,
     ) -> dict[str, Any]:
-        from grek.eval import policies, scorecard
-        from grek.eval.gate import gate
+        from grek.eval.scores import policies, scorecard
+        from grek.eval.scores.gate import gate
 
         root, refused = pytestconfig.rootpath, ""
         try:
@@ -97,7 +97,7 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
 
 def _report(result: "Gate", policy: str, directory: Path) -> None:
     """Write into a directory of `directory` that is named after policy, suite and seed."""
-    from grek.eval import evaluate, scorecard
+    from grek.eval.scores import evaluate, scorecard
 
     card, suite = result.card, result.card["suite"]
     title = f"{card['policy']['name']}-{suite['name']}-{suite['seed']}"

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper
 
 from grek.__main__ import main
 from grek.envs.contract import contract_of
-from grek.envs.walk import WalkConfig
-from grek.eval import partial
+from grek.envs.tasks.walk import WalkConfig
+from grek.eval.scores import partial
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--worlds", "4", "--threads", "1", "--steps", "256"]
@@ -231,7 +231,10 @@ def test_tables_of_what_is_no_scorecard(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("broken", "named"),
-    [("grek.eval.canvas._gl_context", "libegl1"), ("imageio_ffmpeg.get_ffmpeg_exe", "ffmpeg")],
+    [
+        ("grek.eval.films.canvas._gl_context", "libegl1"),
+        ("imageio_ffmpeg.get_ffmpeg_exe", "ffmpeg"),
+    ],
 )
 def test_films_name_what_is_missing(broken, named, capsys, tmp_path, monkeypatch):
     def missing(*_: object) -> None:

@@ -17,6 +17,14 @@ ALLOWED = {  # what a room may import from, besides itself
     "training": {"assets", "envs"},
     "eval": {"assets", "envs"},
 }
+TIERS = {  # what a part of envs may import from, besides itself and the tools beside it
+    "robots": set(),
+    "ground": {"robots"},
+    "scenarios": {"robots", "ground"},
+    "simulation": {"robots", "ground", "scenarios"},
+    "tasks": {"robots", "ground", "scenarios", "simulation"},
+}
+TOOLS = {"hashing", "vectors"}  # arithmetic without a concept of its own
 SHARED = {"errors", "provenance"}  # of the package grek itself
 
 
@@ -33,7 +41,7 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_imports_run_one_way(room):
-    for path in (ROOT / room).glob("*.py"):
+    for path in (ROOT / room).rglob("*.py"):
         for name in imports(path):
             package, _, rest = name.partition(".")
             if package == "grek":
@@ -47,16 +55,31 @@ def test_every_folder_of_code_is_packaged():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     rooms = {p.parent.relative_to(ROOT).as_posix() for p in ROOT.glob("*/**/*.py")}
     rooms = {r for r in rooms if r.split("/")[0] in (*ROOMS, "grek")}
-    mapped = {settings["package-dir"].get(p, p) for p in settings["packages"]}
+    folders = settings["package-dir"]
+    mapped = {
+        "/".join([folders.get(".".join(parts[:2]), "/".join(parts[:2])), *parts[2:]])
+        for parts in (package.split(".") for package in settings["packages"])
+    }
     assert rooms == mapped
     for room in ROOMS:
         assert (ROOT / "typings" / "grek" / room).resolve() == ROOT / room
 
 
-def test_modules_stay_small():
-    for path in ROOT.glob("*/*.py"):
-        if path.parent.name in (*ROOMS, "grek"):
-            assert len(path.read_text().splitlines()) <= 350, path
+@pytest.mark.parametrize("part", TIERS)
+def test_parts_of_envs_import_one_way(part):
+    for path in (ROOT / "envs" / part).glob("*.py"):
+        for name in imports(path):
+            if name.startswith("grek.envs."):
+                other = name.split(".")[2]
+                assert other in TIERS[part] | TOOLS | {part}, (path.name, name)
+
+
+@pytest.mark.parametrize("folder", [*ROOMS, "grek"])
+def test_folders_hold_about_twelve_files(folder):
+    for place in (ROOT / folder, *(p for p in (ROOT / folder).rglob("*") if p.is_dir())):
+        if place.name not in ("__pycache__", "textures"):
+            files = [p for p in place.iterdir() if p.is_file() and p.name != "__init__.py"]
+            assert len(files) <= 12, place
 
 
 def test_a_wheel_holds_the_droid_and_the_policies(tmp_path):
@@ -68,7 +91,7 @@ def test_a_wheel_holds_the_droid_and_the_policies(tmp_path):
         pytest.skip("no setuptools to build with")
     assert built.returncode == 0, built.stderr
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
-    for name in ("grek/__init__.py", "grek/py.typed", "grek/envs/walk.py", "grek/eval/film.py"):
+    for name in ("grek/py.typed", "grek/envs/tasks/walk.py", "grek/eval/films/film.py"):
         assert name in names
     shipped = {p.relative_to(ROOT).as_posix() for p in (ROOT / "assets").rglob("*") if p.is_file()}
     shipped = {f"grek/{name}" for name in shipped if "__pycache__" not in name}

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from grek import pytest_plugin
-from grek.eval import evaluate, scorecard
+from grek.eval.scores import evaluate, scorecard
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMPING = """
 import dataclasses
 import numpy as np
-from grek.eval import policies, suites
+from grek.eval.scores import policies, suites
 
 def test_it_still_walks(grek_gate):
     walk = policies.load("walk")
@@ -145,5 +145,5 @@ def test_a_report_directory_that_cannot_be_is_refused_at_once(suite):
 
 def test_any_function_can_be_gated(suite):
     code = gate('policies.from_function("mine", lambda o: np.zeros((len(o), 10))), "zero.json"')
-    result = suite(f"import numpy as np\nfrom grek.eval import policies\n\n{code}")
+    result = suite(f"import numpy as np\nfrom grek.eval.scores import policies\n\n{code}")
     result.assert_outcomes(passed=1)  # it walks, falls, and gets about as far as standing does

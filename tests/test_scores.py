@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grek.eval import scorecard, suites
+from grek.eval.scores import scorecard, suites
 
 ROOT = Path(__file__).resolve().parent.parent
 

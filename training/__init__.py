@@ -1,0 +1,1 @@
+"""Training: PPO on many worlds."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from grek.envs.scenario import TRAINING_SCENARIOS
+from grek.envs.scenarios.scenario import TRAINING_SCENARIOS
 
 Symmetry = Literal["none", "augment", "loss"]
 

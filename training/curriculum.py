@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from grek.envs.simulation import CONTROL_STEP
+from grek.envs.simulation.simulation import CONTROL_STEP
 
 
 @dataclass

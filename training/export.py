@@ -14,7 +14,7 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor, nn
 
 from grek.errors import InputError
-from grek.training.policy import CLIP, Normaliser
+from grek.training.networks import CLIP, Normaliser
 
 _ACTIVATIONS = {nn.ELU: "Elu", nn.ReLU: "Relu", nn.Tanh: "Tanh"}
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from grek.training.config import Symmetry
-from grek.training.policy import WalkPolicy
+from grek.training.networks import WalkPolicy
 
 SYMMETRY_WEIGHT = 4.0  # of the asymmetry loss, whose unit is a squared action
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from grek.envs.materials import material
+from grek.envs.ground.materials import material
 from grek.errors import InputError
 from grek.provenance import versions
 from grek.training import checkpoint

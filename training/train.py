@@ -8,22 +8,22 @@ import numpy as np
 import torch
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
-from grek.envs import observations
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.observations import PRIVILEGED
-from grek.envs.robot import LEGS, MIRROR, MIRROR_SIGN
-from grek.envs.walk import WalkConfig
+from grek.envs.robots.robot import LEGS, MIRROR, MIRROR_SIGN
+from grek.envs.tasks import observations
+from grek.envs.tasks.observations import PRIVILEGED
+from grek.envs.tasks.walk import WalkConfig
 from grek.errors import InputError
 from grek.provenance import versions
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.export import export
-from grek.training.policy import Normaliser, WalkPolicy
+from grek.training.networks import Normaliser, WalkPolicy
 from grek.training.ppo import PPO
+from grek.training.progress import Watch
 from grek.training.vec_env import WalkVecEnv
-from grek.training.watch import Watch
 
 
 def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None) -> Path:

@@ -7,8 +7,8 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.robot import LEGS
-from grek.envs.walk import ACTION_LIMIT, Outcome
+from grek.envs.robots.robot import LEGS
+from grek.envs.tasks.walk import ACTION_LIMIT, Outcome
 
 
 class WalkVecEnv(VecEnv):

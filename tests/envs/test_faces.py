@@ -11,7 +11,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 import grek
 from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.gym_env import WalkEnv, WalkVectorEnv
-from grek.envs.walk import STEPS, Outcome, WalkConfig
+from grek.envs.tasks.walk import STEPS, Outcome, WalkConfig
 from grek.errors import InputError
 from grek.training.vec_env import WalkVecEnv
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from grek.eval import scorecard
-from grek.eval.scorecard import Card
+from grek.eval.scores import scorecard
+from grek.eval.scores.scorecard import Card
 
 ROWS = (
     ("train", "material", "sand"),

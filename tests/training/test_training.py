@@ -11,10 +11,10 @@ import torch
 
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.observations import actor_fields, size
-from grek.envs.walk import WalkConfig
+from grek.envs.tasks.observations import actor_fields, size
+from grek.envs.tasks.walk import WalkConfig
 from grek.errors import InputError
-from grek.eval import policies
+from grek.eval.scores import policies
 from grek.training import checkpoint
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum

@@ -1,0 +1,1 @@
+"""The ground: materials, shapes, and how soles meet them."""

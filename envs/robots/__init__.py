@@ -1,0 +1,1 @@
+"""Robots: bodies as values."""

@@ -1,0 +1,1 @@
+"""Scenarios: everything random about a world, drawn from its name."""

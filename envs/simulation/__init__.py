@@ -1,0 +1,1 @@
+"""Simulation: worlds moved by an engine."""

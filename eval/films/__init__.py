@@ -1,0 +1,1 @@
+"""Films: rollouts as video."""

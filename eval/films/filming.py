@@ -1,0 +1,145 @@
+"""Film a policy in a world: rollout, ground as the simulation has it, caption."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grek.envs.ground import materials
+from grek.envs.ground.shapes import Shape
+from grek.envs.robots.robot import Array
+from grek.envs.scenarios.scenario import EPISODE, Command, Scenario, Surface, parse
+from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.tasks.walk import Walk
+from grek.eval.films.film import FPS, Film
+from grek.eval.report import wording
+from grek.eval.scores import policies
+from grek.eval.scores.rollout import check_action
+
+DEFAULT = "train:300000"
+SIZE = (1280, 720)
+SMALL = (640, 360)  # of the films beside a report
+AFTER_FALL = 1.0  # a film goes on for a moment after the fall [s]
+
+
+class Ground:
+    """The ground of world 0 of `walk`, as films ask for it."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._ground, self._sinking = walk.simulation.ground, walk.simulation.sinking
+        self.names = walk.simulation.scenarios[0].surface.materials
+        self._world = np.array([0])
+
+    def height(self, xy: Array) -> Array:
+        """Undisturbed surface at xy (k, 2) [m]: (k,) [m]."""
+        return self._ground.terrain.height_and_normal(xy[None], self._world)[0][0]
+
+    def material(self, xy: Array) -> NDArray[np.int64]:
+        """Index into `names` (k,)."""
+        slot = self._ground.slot(xy[None], self._world)[0]
+        return np.minimum(slot, len(self.names) - 1)
+
+    def wetness(self, xy: Array) -> Array:
+        """Share of a full film of water (k,) in [0, 1]."""
+        slot = self._ground.slot(xy[None], self._world)
+        return self._ground.wetness(xy[None], slot, self._world)[0]
+
+    def footprint(self, xy: Array) -> Array:
+        """How deep the surface is pressed (k,) [m]."""
+        if not self._sinking.soft[0]:
+            return np.zeros(len(xy))
+        slot = self._ground.slot(xy[None], self._world)
+        return np.asarray(self._sinking.print_depth(self._world, xy[None], slot)[0], float)
+
+
+def world(scenario: str | None, material: str | None) -> Scenario:
+    """The world to film: a scenario by name, or a level one of `material`, walked about in.
+
+    Raises InputError for an unknown name.
+    """
+    if material is None:
+        return parse(scenario or DEFAULT)
+    row = materials.material(material)
+    parameters = (tuple(row.nominal().tolist()),)
+    return Scenario(
+        name=material,
+        context=("material", material),
+        heading=0.0,
+        shape=Shape(),
+        surface=Surface((material,), parameters),
+        commands=(
+            Command(0.0, (0.4, 0.0), 0.0),
+            Command(6.0, (0.3, 0.0), 0.5, (0.1, 0.4)),
+            Command(10.0, (0.0, 0.15), 0.0),
+            Command(13.0, (0.0, 0.0), 0.0, (-0.2, -0.5)),
+            Command(15.0, (0.5, 0.0), 0.0),
+        ),
+    )
+
+
+def film(
+    policy: str,
+    scenario: Scenario,
+    seconds: float,
+    fps: int,
+    out: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    size: tuple[int, int] = SIZE,
+) -> str:
+    """Write a film of `policy` in `scenario` to `out`; returns a line that says what it shows.
+
+    Raises InputError for a policy that cannot be used or a machine that cannot render.
+    """
+    acting = policies.load(policy)
+    walk = Walk(1, 1, acting.config)
+    walk.reset([0], [scenario])
+    seeds = np.array([scenario.seed], np.uint64)
+    every = round(1 / (fps * CONTROL_STEP))
+    steps, fell_at = round(seconds / CONTROL_STEP), None
+    with Film(out, Ground(walk), fps, size) as picture:
+        for step in range(steps):
+            if step % every == 0:
+                picture.add(walk.simulation.qpos[0], caption(walk, scenario, step))
+                progress(step, steps)
+            action = check_action(acting, acting.act(walk.observe(), seeds, step), 1)
+            if walk.step(action).terminated[0] and fell_at is None:
+                fell_at = step
+            if fell_at is not None and (step - fell_at) * CONTROL_STEP >= AFTER_FALL:
+                break
+    progress(steps, steps)
+    ending = "" if fell_at is None else f", fell after {fell_at * CONTROL_STEP:.1f} s"
+    return f"{out}: {acting.name} in {scenario.name}{ending}"
+
+
+def picked(
+    policy: str,
+    card: Mapping[str, Any],
+    directory: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, str]:
+    """Film the worst, median and best episode of each axis of a scorecard, whole, small.
+
+    They go to `directory`/films; returns the path of each scenario's film relative to `directory`.
+    """
+    names = dict.fromkeys(
+        str(episode["scenario"]) for chosen in wording.picks(card).values() for _, episode in chosen
+    )
+    films = {name: f"films/{name.replace(':', '-')}.mp4" for name in names}
+    for done, (name, path) in enumerate(films.items()):
+        progress(done, len(films))
+        film(policy, parse(name), EPISODE, FPS[0], directory / path, size=SMALL)
+    progress(len(films), len(films))
+    return films
+
+
+def caption(walk: Walk, scenario: Scenario, step: int) -> str:
+    """Time, material under the droid, command, name of the world."""
+    ground = Ground(walk)
+    name = ground.names[ground.material(walk.simulation.qpos[:1, :2])[0]]
+    forward, left, turn = walk.command[0, :3] + 0.0
+    return (
+        f"{step * CONTROL_STEP:5.1f} s   {materials.material(name).title}   {scenario.name}\n"
+        f"forward {forward:+.2f} m/s   left {left:+.2f} m/s   turn {turn:+.2f} rad/s"
+    )

@@ -1,0 +1,1 @@
+"""Reports: a scorecard as tables, charts, Markdown and HTML."""

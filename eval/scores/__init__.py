@@ -1,0 +1,1 @@
+"""Scores: suites, metrics, statistics, scorecards and their comparison."""

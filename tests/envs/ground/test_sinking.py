@@ -1,0 +1,187 @@
+"""The droid on ground that gives: weight, sinkage, prints, mixed ground."""
+
+import dataclasses
+
+import mujoco
+import numpy as np
+import pytest
+
+from grek.envs.ground import sinking
+from grek.envs.ground.materials import MATERIALS, index
+from grek.envs.robots.robot import HOME, LEGS, SAG
+from grek.envs.scenarios.scenario import Command, Numerics, Scenario, Surface
+from grek.envs.simulation.simulation import Simulation, State
+from grek.envs.tasks.walk import Walk
+
+SOFT = [name for name, material in MATERIALS.items() if material.soft]
+WEIGHT = 15.4 * 9.81  # [N]
+TARGETS = HOME + SAG
+
+
+def ground(*names: str, **layout: object) -> Surface:
+    rows = tuple(tuple(MATERIALS[name].nominal().tolist()) for name in names)
+    return Surface(names, rows, **layout)  # type: ignore[arg-type]
+
+
+def stand(scenarios: list[Scenario], seconds: float = 2.0) -> tuple[Simulation, State]:
+    simulation = Simulation(len(scenarios))
+    simulation.reset(range(len(scenarios)), scenarios)
+    for _ in range(round(seconds / 0.02)):
+        state = simulation.step(np.tile(TARGETS, (len(scenarios), 1)))
+    return simulation, state
+
+
+def test_the_ground_carries_the_weight_on_every_material():
+    simulation, state = stand([Scenario(surface=ground(name)) for name in SOFT])
+    assert simulation.sinking.load.sum(1) == pytest.approx(WEIGHT, rel=0.03)
+    assert state.contact.all() and not state.broken.any()
+
+
+def test_sinkage_on_sand_is_between_a_gentle_and_a_sudden_load():
+    """Set down at once, a weight sinks up to (n + 1)^(1 / n) as deep as p = bearing (z / 10 mm)^n
+    says for 5.9 kPa under two soles, 6.35 mm; what is pressed stays pressed."""
+    simulation, _ = stand([Scenario(surface=ground("sand"))])
+    values = MATERIALS["sand"].nominal()
+    pressure, n = WEIGHT / (2 * sinking.LENGTH * sinking.WIDTH), values[index("exponent")]
+    gentle = 0.01 * (pressure / values[index("bearing")]) ** (1 / n)
+    assert gentle == pytest.approx(6.35e-3, rel=0.01)
+    sunk = simulation.sinking._state.pressed[0].mean()
+    assert gentle < sunk < 1.05 * (n + 1) ** (1 / n) * gentle
+
+
+def test_a_step_of_the_physics_leaves_the_pose_alone():
+    numerics = [Numerics(timestep=t) for t in (0.001, 0.002, 0.004, 0.005)]
+    scenarios = [Scenario(surface=ground("sand"), numerics=n) for n in numerics]
+    _, state = stand(scenarios, 1.0)
+    assert state.height == pytest.approx(state.height[0], abs=1.5e-3)
+
+
+def test_prints_stay_and_the_second_step_sinks_less():
+    simulation, _ = stand([Scenario(surface=ground("sand"))])
+    first = simulation.sinking._state.pressed[0].copy()
+    xy, depth = simulation.sinking.prints.cells(0)
+    assert len(xy) > 30
+    assert depth.max() == pytest.approx(first.max(), rel=0.01)
+    standing = simulation.qpos[0].copy()
+    simulation.qpos[0, 2] += 0.02  # lifted out of its prints ...
+    simulation.step(TARGETS[None])
+    simulation.qpos[0], simulation.qvel[0] = standing, 0  # ... and set down in them again
+    simulation.qpos[0, 2] += 0.001
+    for _ in range(50):
+        simulation.step(TARGETS[None])
+    again = simulation.sinking._state.pressed[0]
+    assert again.mean() - first.mean() < 0.2 * first.mean()
+
+
+def hover(simulation: Simulation, seconds: float) -> None:
+    """Hold the droid 30 mm up, out of its prints."""
+    held = simulation.qpos.copy()
+    held[:, 2] += 0.03
+    for _ in range(round(seconds / 0.02)):
+        simulation.qpos[:], simulation.qvel[:] = held, 0
+        simulation.step(np.tile(TARGETS, (simulation.worlds, 1)))
+    simulation.qpos[:], simulation.qvel[:] = held - 0.03 * (np.arange(held.shape[1]) == 2), 0
+
+
+@pytest.mark.parametrize("name", ["carpet", "grass"])
+@pytest.mark.parametrize("share", [0.3, 1.0, 3.0])
+def test_a_pile_rises_again_in_its_recovery_time(name, share):
+    """exp(-t / recovery time) of its print is left when the foot comes down again."""
+    simulation, _ = stand([Scenario(surface=ground(name))])
+    first = simulation.sinking._state.pressed[0].copy()
+    hover(simulation, share * MATERIALS[name].nominal()[index("recovery_time")])
+    xy, depth = simulation.sinking.prints.cells(0)
+    slot = np.zeros((1, len(xy)), int)
+    left = simulation.sinking.print_depth(np.array([0]), xy[None], slot)[0]
+    assert left == pytest.approx(np.exp(-share) * depth, rel=0.04)  # it lifts off in 20 ms
+    met = simulation.sinking._state.pressed[0]  # by the elements of the soles
+    assert np.median(met) == pytest.approx(np.exp(-share) * np.median(first), rel=0.08)
+
+
+def test_a_second_step_soon_meets_a_flattened_pile():
+    """Half a millimetre into a carpet: it bears when it had time to rise, and not in its print.
+
+    Pressed to 2.3 mm at least, after 0.2 s of 0.6 s it is still pressed to 1.6 mm, and bears from
+    `loss` of that on, 0.7 mm. Risen it bears at most k z / (1 - z / lock)^2 on both soles.
+    """
+    values, bears = MATERIALS["carpet"].nominal(), []
+    for seconds in (0.2, 6.0):
+        simulation, _ = stand([Scenario(surface=ground("carpet"))])
+        assert simulation.sinking._state.pressed[0].min() > 2.3e-3
+        hover(simulation, seconds)
+        simulation.batch.forward(stage=mujoco.mjtStage.mjSTAGE_VEL.value)
+        simulation.qpos[0, 2] -= simulation.state().clearance.mean() + 0.5e-3
+        simulation.qvel[:] = 0
+        simulation.batch.forward(stage=mujoco.mjtStage.mjSTAGE_VEL.value)
+        simulation.sinking.push(simulation.sinking.look(np.array([0])))
+        bears.append(simulation.sinking.load[0].sum())
+    risen = values[index("bearing")] * 0.05 / (1 - 0.5 / 6.4) ** 2 * 2 * 0.16 * 0.08
+    assert bears[0] == 0
+    assert 0.5 * risen < bears[1] < risen  # the soles are not quite level
+
+
+def test_the_same_life_on_a_pile_alone_and_from_a_snapshot():
+    """Treading on the spot, prints half risen under the feet: to the bit."""
+    scenarios = [Scenario(surface=ground(name)) for name in ("carpet", "sand", "grass", "carpet")]
+    moves = np.tile(TARGETS, (60, 4, 1))
+    swing = 0.25 * np.sin(np.arange(60) * 0.3)[:, None]
+    moves[:, :, 3] -= np.maximum(swing, 0)  # the knees, in turn
+    moves[:, :, 8] -= np.maximum(-swing, 0)
+
+    def live(worlds: list[int], threads: int = 1, pause: bool = False) -> np.ndarray:
+        simulation = Simulation(len(worlds), threads)
+        simulation.reset(range(len(worlds)), [scenarios[world] for world in worlds])
+        for step, move in enumerate(moves[:, worlds]):
+            if pause and step == 37:
+                saved = simulation.snapshot()
+                simulation = Simulation(len(worlds), threads)
+                simulation.reset(range(len(worlds)), [scenarios[world] for world in worlds])
+                simulation.restore(saved)
+            simulation.step(move)
+        return np.concatenate([simulation.qpos, simulation.sinking._state.pressed], 1)
+
+    together = live([0, 1, 2, 3])
+    assert (together[0] == together[3]).all()
+    assert (together == live([0, 1, 2, 3], threads=2)).all()
+    assert (together == live([0, 1, 2, 3], pause=True)).all()
+    for world in range(3):
+        assert (together[world] == live([world])[0]).all()
+
+
+def test_a_new_episode_is_on_smooth_ground():
+    simulation, _ = stand([Scenario(surface=ground("snow"))], 0.5)
+    simulation.reset([0], [Scenario(surface=ground("snow"))])
+    assert len(simulation.sinking.prints.cells(0)[0]) == 0
+    assert not simulation.sinking._state.pressed.any()
+
+
+def test_one_foot_on_sand_and_one_on_concrete():
+    """Strips along the droid's path: the border runs between its feet."""
+    strips = ground("sand", "dry_concrete", layout="strips", length=0.5, heading=np.pi / 2)
+    for seed in range(50):  # a seed whose border lies between the feet
+        surface = dataclasses.replace(strips, seed=seed)
+        simulation = Simulation(1)
+        simulation.reset([0], [Scenario(surface=surface)])
+        sides = np.array([[[0.0, 0.11], [0.0, -0.11]]])
+        if set(simulation.ground.slot(sides)[0].tolist()) == {0, 1}:
+            break
+    for _ in range(10):
+        state = simulation.step(TARGETS[None])
+    load = simulation.sinking.load[0]
+    assert state.contact.all()
+    assert load.max() > 50 > 10 > load.min()
+    assert state.clearance[0].min() < -0.002 < state.clearance[0].max()
+
+
+def test_a_failing_world_is_named():
+    walk = Walk(2)
+    scenarios = [
+        Scenario(name=name, surface=ground("sand"), commands=(Command(0.0, (0.2, 0.0), 0.0),))
+        for name in ("train:7", "train:8")
+    ]
+    walk.reset([0, 1], scenarios)
+    walk.simulation.qvel[1] = np.nan
+    outcome = walk.step(np.zeros((2, LEGS)))
+    assert outcome.terminated.tolist() == [False, True]
+    assert walk.broken == ["train:8"]
+    assert np.isfinite(outcome.reward).all() and np.isfinite(walk.observe(True)).all()

@@ -1,0 +1,150 @@
+"""The droid against its specification and against physics, without a policy."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from grek.envs.ground.surface import add_planes
+from grek.envs.robots import robot
+from grek.envs.robots.robot import HOME, LEGS, SAG
+from grek.envs.scenarios.scenario import Motors, Scenario
+from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
+
+TARGETS = (HOME + SAG)[None]
+
+
+@pytest.fixture(scope="module")
+def model() -> mujoco.MjModel:
+    spec = robot.load_spec()
+    add_planes(spec)
+    return spec.compile()
+
+
+def stand(model: mujoco.MjModel) -> mujoco.MjData:
+    """The droid in the stand pose, kinematics current."""
+    data = mujoco.MjData(model)
+    data.qpos[robot.Layout.of(model).qpos] = HOME
+    data.qpos[2] = robot.STAND_HEIGHT
+    mujoco.mj_forward(model, data)
+    return data
+
+
+def test_mass(model):
+    # torso 5.8 + neck and head 2.4 + two legs of 3.6 (Grandia et al. 2024)
+    assert model.body_mass.sum() == pytest.approx(15.4, abs=1e-9)
+    for side in ("left", "right"):
+        assert model.body_subtreemass[model.body(f"{side}_hip_yaw").id] == pytest.approx(3.6)
+
+
+def test_centre_of_mass_is_over_the_feet(model):
+    data = stand(model)
+    x, y, z = data.subtree_com[model.body("torso").id]
+    soles = data.geom_xpos[robot.Layout.of(model).sole_geoms]
+    assert soles[:, 0].min() + 0.05 < x < soles[:, 0].max() - 0.05
+    assert (x, y, z) == pytest.approx((-0.004, 0, 0.316), abs=3e-3)
+
+
+def test_soles_are_level_and_on_the_ground(model):
+    soles = stand(model).geom_xpos[robot.Layout.of(model).sole_geoms]
+    assert soles[:, 2] - robot.SOLE_RADIUS == pytest.approx(np.zeros(8), abs=2e-3)
+
+
+def test_model_is_mirror_symmetric(model):
+    """Mirrored accelerations from mirrored states: inertia, axes, limits and motors agree."""
+    parts = robot.Layout.of(model)
+    rng = np.random.default_rng(0)
+    pose, velocity, control = rng.uniform(-0.3, 0.3, (3, len(HOME)))
+
+    def acceleration(pose: np.ndarray, velocity: np.ndarray, control: np.ndarray) -> np.ndarray:
+        data = stand(model)
+        data.qpos[2] = 1.0
+        data.qpos[parts.qpos] = HOME + pose
+        data.qvel[parts.dof] = velocity
+        data.ctrl[:] = HOME + control
+        mujoco.mj_forward(model, data)
+        return np.concatenate([data.qacc[parts.dof], data.qacc[:6]])
+
+    mirror = robot.mirror_joints
+    plain = acceleration(pose, velocity, control)
+    mirrored = acceleration(mirror(pose), mirror(velocity), mirror(control))
+    base_sign = np.array([1, -1, 1, -1, 1, -1])  # of linear and angular acceleration
+    assert mirrored[:14] == pytest.approx(mirror(plain[:14]), rel=1e-4, abs=1e-3)
+    assert mirrored[14:] == pytest.approx(plain[14:] * base_sign, rel=1e-4, abs=1e-3)
+    assert mirror(parts.joint_low + parts.joint_high) == pytest.approx(
+        parts.joint_low + parts.joint_high
+    )
+
+
+def test_stands_without_a_policy_for_ten_seconds():
+    simulation = Simulation(1)
+    simulation.reset([0], [Scenario()])
+    for _ in range(round(10 / CONTROL_STEP)):
+        state = simulation.step(TARGETS)
+    assert state.rotation[0, 2, 2] > np.cos(np.radians(2))
+    assert state.height[0] == pytest.approx(robot.STAND_HEIGHT, abs=0.01)
+    assert np.abs(state.position_w[0, :2]).max() < 0.02
+    assert np.abs(state.joint_velocity).max() < 0.02
+
+
+@pytest.mark.parametrize("force", [(60, 0), (-60, 0), (0, 60), (0, -60)])
+def test_survives_a_push_without_a_policy(force):
+    simulation = Simulation(1)
+    simulation.reset([0], [Scenario()])
+    push = np.array([[*force, 0.0]])
+    for step in range(round(4 / CONTROL_STEP)):
+        pushed = 1.0 <= step * CONTROL_STEP < 1.1 - 1e-9
+        state = simulation.step(TARGETS, push if pushed else 0 * push)
+    assert state.rotation[0, 2, 2] > 0.95
+    assert state.height[0] > 0.25
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.7])
+def test_torque_stays_inside_the_torque_speed_curve(strength):
+    """Thrashing at full stroke: |torque| <= peak, and none left to drive at no-load speed."""
+    simulation = Simulation(4)
+    scenario = Scenario(motors=Motors(strength=strength))
+    simulation.reset(range(4), [scenario] * 4)
+    rng = np.random.default_rng(1)
+    sloping = np.zeros(LEGS, bool)  # joints that were faster than full torque goes
+    speeds = np.array([28.8, 20, 20, 20, 28.8] * 2) * strength  # no-load [rad/s]
+    knees = np.array([10.6, 7.4, 7.4, 7.4, 10.6] * 2) * strength  # full torque ends here
+    peaks = np.array([23.7, 34, 34, 34, 23.7] * 2) * strength
+    model, parts = simulation.model, simulation.parts
+    for _ in range(100):
+        targets = rng.uniform(parts.joint_low, parts.joint_high, (4, 14))
+        simulation.ctrl[:] = targets
+        for _ in range(4):
+            # Torque and speed at one moment: forward computes both from the same state.
+            simulation.batch.step(nstep=1)
+            simulation.batch.forward()
+            torque = simulation.batch.bind("actuator_force")[:, :LEGS]
+            speed = simulation.qvel[:, parts.dof[:LEGS]]
+            line = peaks * (speeds - speed) / (speeds - knees)
+            assert (torque <= np.minimum(peaks, line) + 1e-6).all()
+            back = -peaks * (speeds + speed) / (speeds - knees)
+            assert (torque >= np.maximum(-peaks, back) - 1e-6).all()
+            low, high = robot.torque_limits(model, speed, np.full(4, strength))
+            assert (torque <= high + 1e-6).all() and (torque >= low - 1e-6).all()
+            sloping |= (np.abs(speed) > knees).any(0)
+    assert sloping.all(), sloping
+
+
+def test_legs_do_not_pass_through_each_other():
+    simulation = Simulation(1)
+    simulation.reset([0], [Scenario()])
+    targets = TARGETS.copy()
+    targets[0, [1, 6]] = -0.35, 0.35  # both hips roll inwards
+    for _ in range(50):
+        state = simulation.step(targets)
+    assert state.foot_w[0, 0, 1] - state.foot_w[0, 1, 1] > 0.03
+
+
+def test_keyframes_are_poses_of_this_droid(model):
+    names = {model.key(i).name for i in range(model.nkey)}
+    assert names == {"stand", "sit", "crouch"}
+    parts = robot.Layout.of(model)
+    assert model.key("stand").qpos[parts.qpos] == pytest.approx(HOME)
+    assert model.key("stand").ctrl == pytest.approx(HOME + SAG)
+    for name in names:
+        pose = model.key(name).qpos[parts.qpos]
+        assert (pose >= parts.joint_low).all() and (pose <= parts.joint_high).all()

@@ -1,0 +1,125 @@
+"""Pushes, stretches of a command and difficulty: counted by hand on logs small enough to see."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grek.envs.ground.shapes import Shape
+from grek.envs.scenarios.scenario import Scenario
+from grek.envs.scenarios.spaces import SPACES
+from grek.eval.scores import breakdown
+
+from .test_metrics import make
+
+DT = 0.02
+
+
+def pushed(at: int, push: tuple[float, float], falls: int | None = None, steps: int = 300) -> Any:
+    """A droid that is pushed from step `at` on for 0.1 s and falls at step `falls`."""
+    log = make(steps)
+    log.push[at : at + 5, 0] = np.array(push) / 0.1
+    if falls is not None:
+        log.alive[falls:] = False
+    return log
+
+
+def test_a_push_is_its_impulse_and_whether_the_droid_stands_two_seconds_later():
+    (found,) = breakdown.details(pushed(50, (0.3, -0.1)))
+    assert found["pushes"] == [pytest.approx([0.3, -0.1, 1.0])]
+    (found,) = breakdown.details(pushed(50, (0.3, -0.1), falls=154))
+    assert found["pushes"] == [pytest.approx([0.3, -0.1, 0.0])]
+    (found,) = breakdown.details(pushed(50, (0.3, -0.1), falls=156))
+    assert found["pushes"][0][2] == 1
+
+
+def test_a_push_after_the_fall_or_without_an_end_does_not_count():
+    assert breakdown.details(pushed(50, (0.3, 0.0), falls=40))[0]["pushes"] == []
+    assert breakdown.details(pushed(250, (0.3, 0.0)))[0]["pushes"] == []
+    assert breakdown.details(pushed(250, (0.3, 0.0), falls=280))[0]["pushes"] == []  # nor so
+
+
+def test_a_stretch_leaves_out_the_change_and_averages_over_a_stride():
+    command = np.zeros((200, 1, 3))
+    command[:, 0] = 0.4, 0.0, 0.2
+    velocity = np.zeros((200, 1, 3))
+    velocity[50:, 0, 0] = 0.3  # 0.1 m/s too slow once the first second is over
+    velocity[50:, 0, 1] = 0.05 * np.sin(2 * np.pi * np.arange(150) * DT / 0.6)  # sway
+    log = make(200, command=command, velocity_b=velocity, yaw_rate=0.15)
+    (stretch,) = breakdown.details(log)[0]["stretches"]
+    assert stretch == pytest.approx([0.4, 0.3, 0.2, 0.15, 0.01], abs=1e-6)
+
+
+def test_stretches_end_with_the_command_and_the_fall():
+    command = np.zeros((400, 1, 3))
+    command[200:, 0, 0] = 0.5
+    log = make(400, command=command)
+    assert [s[0] for s in breakdown.details(log)[0]["stretches"]] == [0.0, 0.5]
+    log.alive[290:] = False  # 40 steps after the change: less than two strides
+    assert [s[0] for s in breakdown.details(log)[0]["stretches"]] == [0.0]
+
+
+def episode(space: str, contexts: dict[str, str], **more: Any) -> dict[str, Any]:
+    return {"space": space, "contexts": contexts, "survived": True, **more}
+
+
+def test_pushes_are_binned_by_where_they_come_from_and_how_hard_they_are():
+    found = breakdown.gather(
+        [
+            episode("train", {"material": "sand"}, pushes=[[0.2, 0.0, 1.0], [0.2, 0.01, 0.0]]),
+            episode("heldout", {"pushes": "far"}, pushes=[[0.0, 0.6, 1.0]]),
+            episode("heldout", {"material": "ice"}, pushes=[[0.0, 0.6, 0.0]]),  # not of these axes
+        ]
+    )["pushes"]
+    assert found == [
+        {"direction": 0, "ring": 1, "pushes": 2, "stood": 1},
+        {"direction": 2, "ring": 3, "pushes": 1, "stood": 1},
+    ]
+
+
+def test_commands_are_binned_and_errors_averaged_as_squares():
+    rows = [[0.5, 0.4, 0.0, 0.0, 0.01], [0.5, 0.6, 0.0, 0.1, 0.03]]
+    (found,) = breakdown.gather([episode("train", {"material": "sand"}, stretches=rows)])[
+        "commands"
+    ]
+    edges = breakdown.FORWARD[found["forward"]], breakdown.FORWARD[found["forward"] + 1]
+    assert edges == (0.4, 0.6)
+    assert found["velocity_error"] == pytest.approx(np.sqrt(0.02))
+    assert (found["asked"], found["walked"]) == pytest.approx((0.5, 0.5))
+
+
+def test_the_hardest_level_is_the_last_before_one_that_is_not_passed():
+    made = [
+        episode("train", {"material": "sand"}, shape={"slope": 0.02}, survived=i < 9)
+        for i in range(10)
+    ]
+    made += [
+        episode("train", {"material": "sand"}, shape={"slope": 0.07}, survived=i < 8)
+        for i in range(10)
+    ]
+    made += [
+        episode("heldout", {"slope": "near"}, shape={"slope": 0.12}, survived=i < 7)
+        for i in range(10)
+    ]
+    made += [episode("heldout", {"slope": "far"}, shape={"slope": 0.18}) for _ in range(10)]
+    levels = breakdown.gather(made)["difficulty"]
+    assert [level["survival"]["mean"] for level in levels] == [0.9, 0.8, 0.7, 1.0]
+    best = breakdown.hardest(levels)
+    assert best is not None and best["high"] == 0.10
+    assert breakdown.hardest(levels[2:]) is None
+
+
+def test_levels_begin_and_end_where_the_spaces_do():
+    for axis, part in breakdown.SHAPES.items():
+        ranges = (
+            SPACES["train"],
+            *(SPACES["heldout"].at(axis, zone) for zone in ("near", "far")),
+        )
+        largest = tuple(space.shape[part].high for space in ranges)  # type: ignore[union-attr]
+        assert breakdown.DIFFICULTY[axis][2:] == largest
+
+
+def test_only_the_unevenness_that_a_world_has():
+    scenario = dataclasses.replace(Scenario(), shape=Shape(slope=0.05))
+    assert breakdown.shape(scenario) == {"slope": 0.05}

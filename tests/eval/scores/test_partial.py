@@ -1,0 +1,150 @@
+"""An interrupted evaluation goes on where it stopped, or says in one line why it cannot."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from grek.__main__ import main
+from grek.eval.scores import partial, policies, rollout
+
+IN_BATCHES = (
+    "import sys; from grek.eval.scores import rollout; rollout.WORLDS = 2\n"
+    "from grek.__main__ import main; sys.exit(main(sys.argv[1:]))"
+)
+GAIT = ("eval", "gait", "--suite", "train", "--episodes", "2", "--threads", "1", "--out")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The files of an evaluation that nobody interrupted."""
+    out = tmp_path_factory.mktemp("whole")
+    subprocess.run([sys.executable, "-c", IN_BATCHES, *GAIT, str(out)], check=True)
+    return contents(out)
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_evaluation_goes_on_to_the_same_bytes(number, whole, tmp_path):
+    command = [sys.executable, "-c", IN_BATCHES, *GAIT, str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=-3, text=True)
+    kept = tmp_path / partial.NAME
+    for _ in range(600):
+        if kept.exists():
+            break
+        time.sleep(0.02)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1].splitlines()[-1]
+    assert process.returncode == 130, said
+    assert said.startswith("grek: interrupted; the same command goes on") and str(kept) in said
+    assert list(contents(tmp_path)) == [partial.NAME]
+    done = len(json.loads(kept.read_text())["episodes"])
+    assert 0 < done < 10 and done % 2 == 0
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert f"{done}/10 episodes" in again.stderr and "0/10" not in again.stderr[:4]
+    assert contents(tmp_path) == whole
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch, capsys):
+    """The path of what two episodes of ten left behind."""
+    monkeypatch.setattr(rollout, "WORLDS", 2)
+    save = partial.save
+
+    def stop(*arguments):
+        save(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(partial, "save", stop)
+        assert main([*GAIT, str(tmp_path)]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    return tmp_path / partial.NAME
+
+
+def test_what_was_done_is_not_done_again(stopped, whole, monkeypatch, capsys):
+    ran = []
+    real = rollout._run
+
+    def run(policy, scenarios, *rest):
+        ran.extend(scenarios)
+        return real(policy, scenarios, *rest)
+
+    monkeypatch.setattr(rollout, "_run", run)
+    assert main([*GAIT, str(stopped.parent)]) == 0
+    assert len(ran) == 8
+    assert contents(stopped.parent) == whole
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({1: "zero"}, "policy"),
+        ({3: "heldout"}, "suite"),
+        ({5: "3"}, "episodes is '2', not '3'"),
+        ({8: "1", 7: "--seed"}, "seed is '0', not '1'"),
+    ],
+)
+def test_a_part_of_another_evaluation_is_refused(changed, named, stopped, capsys):
+    before = stopped.read_bytes()
+    arguments = [changed.get(i, word) for i, word in enumerate(GAIT)]
+    if 7 in changed:
+        arguments = [*GAIT[:-1], "--seed", "1", "--out"]
+    assert main([*arguments, str(stopped.parent)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and named in said and "--force" in said
+    assert contents(stopped.parent) == {partial.NAME: before}
+
+
+def test_a_part_by_another_version_is_refused_or_replaced(stopped, whole, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr("grek.provenance.__version__", "9.9")
+        assert main([*GAIT, str(stopped.parent)]) == 2
+        assert "its grek is '0.1.0', not '9.9'" in capsys.readouterr().err
+    content = json.loads(stopped.read_text())
+    content["of"]["numpy"] = "1.0"
+    partial.save(stopped, content["of"], content["episodes"])
+    assert main([*GAIT, str(stopped.parent), "--force"]) == 0
+    assert contents(stopped.parent) == whole
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited", "empty", "list", "binary"])
+def test_a_damaged_part_is_passed_over(damage, stopped, whole, capsys):
+    text = stopped.read_bytes()
+    stopped.write_bytes(
+        {
+            "cut": text[: len(text) // 2],
+            "edited": text.replace(b'"survived": false', b'"survived": true', 1),
+            "empty": b"",
+            "list": b"[]",
+            "binary": b"\xff\xfe\x00",
+        }[damage]
+    )
+    assert main([*GAIT, str(stopped.parent)]) == 0
+    assert f"{stopped} is damaged" in capsys.readouterr().err
+    assert contents(stopped.parent) == whole
+
+
+def test_undefined_numbers_survive_the_file(tmp_path):
+    episodes = [{"scenario": "train:1", "slip": float("nan"), "distance": 0.1 + 0.2}]
+    partial.save(tmp_path / "x.json", {"policy": "a"}, episodes)
+    assert repr(partial.load(tmp_path / "x.json", {"policy": "a"})) == repr(episodes)
+
+
+def test_interrupted_before_anything_is_done(tmp_path, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(policies, "load", stop)
+    assert main([*GAIT, str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "grek: interrupted\n"
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,283 @@
+"""Statistics against scipy, hand computation, and simulated coverage, size and power."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from grek.eval.scores import statistics as st
+from grek.eval.scores.resampling import t_quantile
+
+REPLICATIONS = 1000
+
+
+class TestEstimates:
+    @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 17, 64])
+    def test_interquartile_mean_is_the_trimmed_mean(self, n: int) -> None:
+        values = np.random.default_rng(n).normal(size=(3, n))
+        expected = stats.trim_mean(values, 0.25, axis=1)
+        np.testing.assert_allclose(st.interquartile_mean(values), expected)
+
+    def test_worst_decile_by_hand(self) -> None:
+        assert st.worst_decile(np.arange(20.0)) == pytest.approx(0.5)  # of 0 and 1
+        # A tenth of 15 is 1.5 values: (0 + 1 / 2) / 1.5.
+        assert st.worst_decile(np.arange(15.0)[::-1].copy()) == pytest.approx(1 / 3)
+        assert st.worst_decile(np.array([0.4, 0.7])) == pytest.approx(0.4)  # fewer than ten
+
+
+class TestWilson:
+    @pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (7, 16), (95, 100), (475, 500)])
+    def test_scipy(self, k: int, n: int) -> None:
+        expected = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+        ours = st.wilson(k, n)
+        assert (ours.mean, ours.low, ours.high) == pytest.approx((k / n, *expected), abs=1e-12)
+
+    def test_exact_ends_and_nothing(self) -> None:
+        assert st.wilson(0, 10).low == 0
+        assert st.wilson(10, 10).high == 1
+        assert math.isnan(st.wilson(0, 0).mean)
+
+
+class TestBootstrap:
+    def test_large_samples_agree_with_scipy(self) -> None:
+        values = np.random.default_rng(0).beta(5, 2, 400)
+        ours = st.bootstrap_interval(values, seed=1)
+        theirs = stats.bootstrap(
+            (values,), np.mean, n_resamples=5000, method="percentile", rng=2
+        ).confidence_interval
+        assert ours.mean == pytest.approx(values.mean())
+        assert (ours.low, ours.high) == pytest.approx(tuple(theirs), abs=0.002)
+
+    def test_small_samples_are_as_wide_as_the_t_interval(self) -> None:
+        values = np.array([2.1, 1.9, 2.4, 2.0, 1.7, 2.6, 2.2, 1.8])
+        half = stats.t.ppf(0.975, 7) * values.std(ddof=1) / np.sqrt(8)
+        ours = st.bootstrap_interval(values, seed=1, reps=20_000)
+        assert ours.high - ours.low == pytest.approx(2 * half, rel=0.08)
+
+    def test_strata_take_the_spread_between_them_out(self) -> None:
+        strata = np.repeat(["a", "b", "c"], 20)
+        values = np.repeat([0.0, 10.0, 20.0], 20) + np.tile([-1.0, 1.0], 30)
+        inside = st.bootstrap_interval(values, 0, strata=list(strata))
+        # Standard error of the mean of 60 values with standard deviation 1 inside the strata.
+        se = 1 / math.sqrt(57)
+        assert inside.high - inside.low == pytest.approx(2 * 2.0025 * se, rel=0.08)
+        blind = st.bootstrap_interval(values, 0)
+        assert blind.high - blind.low > 3
+
+    def test_order_of_the_episodes_of_interleaved_strata(self) -> None:
+        # A value is resampled only inside its own stratum: two constants stay what they are.
+        interval = st.bootstrap_interval([1, 5] * 8, 0, strata=["a", "b"] * 8)
+        assert (interval.mean, interval.low, interval.high) == (3, 3, 3)
+
+    def test_deterministic_and_seeded(self) -> None:
+        values = np.random.default_rng(0).random(30)
+        assert st.bootstrap_interval(values, 7) == st.bootstrap_interval(values, 7)
+        assert st.bootstrap_interval(values, 7) != st.bootstrap_interval(values, 8)
+
+    def test_what_says_nothing_is_nan(self) -> None:
+        one = st.bootstrap_interval([0.4, math.nan], 0)
+        assert one.mean == 0.4
+        assert math.isnan(one.low)
+        assert math.isnan(one.high)
+        assert math.isnan(st.bootstrap_interval([], 0).mean)
+        assert math.isnan(st.gap_interval([], [0.4, 0.5], 0).mean)
+        assert math.isnan(st.gap_interval([0.3], [0.4, 0.5], 0).low)
+
+    def test_one_value_in_each_stratum_is_one_sample(self) -> None:
+        values = [0.1, 0.4, 0.5, 0.9]
+        assert st.bootstrap_interval(values, 0, strata=list("abcd")) == st.bootstrap_interval(
+            values, 0
+        )
+
+    @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 6, 15, 200])
+    def test_t_quantile(self, freedom: int) -> None:
+        for p in (0.95, 0.975):
+            assert t_quantile(p, freedom) == pytest.approx(stats.t.ppf(p, freedom), rel=2e-3)
+
+
+class TestWorlds:
+    def test_values_of_one_world_count_as_their_mean(self) -> None:
+        means = np.array([0.2, 0.9, 0.5, 0.7, 0.4, 0.6])
+        values = (means[:, None] + [-0.1, 0.0, 0.1, math.nan]).ravel()
+        worlds, strata = [i // 4 for i in range(24)], [i % 4 for i in range(24)]
+        ours = st.bootstrap_interval(values, 0, strata=strata, worlds=worlds)
+        alone = st.bootstrap_interval(means, 0)
+        assert (ours.mean, ours.low, ours.high) == pytest.approx(
+            (alone.mean, alone.low, alone.high)
+        )
+        assert st.non_inferiority(values, 0.05, worlds=worlds).n == 6
+
+    def test_survival(self) -> None:
+        expected = stats.binomtest(3, 4).proportion_ci(method="wilson")
+        ours = st.survival_interval([1, 1, 1, 1, 1, 0, 1, 0], worlds=list("aabbccdd"))
+        assert (ours.mean, ours.low, ours.high) == pytest.approx((0.75, *expected))
+
+
+class TestTraversalInterval:
+    def test_a_fall_not_seen_yet_lowers_the_bound(self) -> None:
+        interval = st.traversal_interval([1.0] * 16, [True] * 16, 0)
+        # Wilson's lower bound of 16 of 16 is 0.806; a fall costs half of a walk of 1.
+        expected = 1 - 0.5 * (1 - stats.binomtest(16, 16).proportion_ci(method="wilson").low)
+        assert (interval.mean, interval.low, interval.high) == pytest.approx((1, expected, 1))
+
+    def test_seen_falls_cost_what_they_cost(self) -> None:
+        traversal = [0.9] * 6 + [0.3] * 2
+        interval = st.traversal_interval(traversal, [True] * 6 + [False] * 2, 0)
+        low = stats.binomtest(6, 8).proportion_ci(method="wilson").low
+        bootstrap = st.bootstrap_interval(traversal, 0)
+        expected = min(0.75 - 0.6 * (0.75 - low), bootstrap.low)
+        assert interval.low == pytest.approx(expected)
+        assert interval.high == bootstrap.high
+
+    def test_all_fell(self) -> None:
+        values = [0.1, 0.2, 0.15, 0.05]
+        found, plain = (
+            st.traversal_interval(values, [False] * 4, 3),
+            st.bootstrap_interval(values, 3),
+        )
+        assert (found.mean, found.low) == (plain.mean, plain.low)
+        # One that stands would walk all the way, and up to wilson(0, 4).high of them may stand.
+        assert found.high == pytest.approx(0.125 + 0.875 * st.wilson(0, 4).high)
+
+
+class TestPairedTests:
+    @pytest.mark.parametrize(("lost", "won"), [(0, 0), (1, 0), (3, 9), (12, 2), (5, 5)])
+    def test_mcnemar_is_the_binomial_test(self, lost: int, won: int) -> None:
+        first = [True] * lost + [False] * won + [True] * 20 + [False] * 3
+        second = [False] * lost + [True] * won + [True] * 20 + [False] * 3
+        n = lost + won
+        expected = stats.binomtest(min(lost, won), n).pvalue if n else 1.0
+        assert st.mcnemar(first, second) == pytest.approx(expected)
+
+    def test_sign_flip_by_enumeration(self) -> None:
+        values = np.array([-0.3, -0.1, -0.2, 0.05, -0.4, -0.02])
+        signs = np.array(np.meshgrid(*[[-1, 1]] * 6)).reshape(6, -1).T
+        sums = signs @ values
+        loss, gain = st.sign_flip(values, 0, reps=40_000)
+        assert loss == pytest.approx((sums <= values.sum() + 1e-12).mean(), abs=0.004)
+        assert gain == pytest.approx((sums >= values.sum() - 1e-12).mean(), abs=0.004)
+
+    def test_sign_flip_of_nothing(self) -> None:
+        assert st.sign_flip(np.zeros(20), 0) == (1, 1)
+
+    def test_holm_by_hand(self) -> None:
+        # 0.01 * 4, 0.02 * 3, then no less than before: 0.03 * 2 = 0.06, 0.5 * 1.
+        adjusted = st.holm([0.5, 0.01, 0.03, 0.02])
+        np.testing.assert_allclose(adjusted, [0.5, 0.04, 0.06, 0.06])
+        assert st.holm([0.9, 0.8]).max() <= 1
+
+
+class TestNonInferiority:
+    def test_verdicts(self) -> None:
+        noise = np.tile([-0.05, 0.05], 32)  # standard error 0.0063
+        cases = {0.04: "superior", 0.0: "non-inferior", -0.03: "non-inferior", -0.2: "inferior"}
+        for shift, verdict in cases.items():
+            assert st.non_inferiority(noise + shift, 0.05).verdict == verdict, shift
+        assert st.non_inferiority(np.tile([-0.5, 0.5], 8), 0.05).verdict == "inconclusive"
+
+    def test_identical_episodes_pass_and_one_alone_says_nothing(self) -> None:
+        same = st.non_inferiority(np.zeros(8), 0.05)
+        assert (same.verdict, same.low, same.high) == ("non-inferior", 0, 0)
+        assert st.non_inferiority([0.0], 0.05).verdict == "inconclusive"
+
+    def test_bounds_are_the_one_sided_t_bounds(self) -> None:
+        values = np.random.default_rng(3).normal(0, 0.1, 12)
+        half = stats.t.ppf(0.95, 11) * values.std(ddof=1) / np.sqrt(12)
+        test = st.non_inferiority(values, 0.05)
+        assert values.mean() - test.low == pytest.approx(half, rel=0.15)
+        assert test.high - values.mean() == pytest.approx(half, rel=0.15)
+
+
+def walks(rng: np.random.Generator, n: int, falls: float) -> tuple[np.ndarray, np.ndarray]:
+    """Traversal and survival as they look: near 0.9 when up, anything below after a fall."""
+    stood = rng.random(n) >= falls
+    return np.where(stood, rng.beta(30, 3, n), rng.uniform(0, 0.9, n)), stood
+
+
+def expected_walk(falls: float) -> float:
+    """The mean of `walks`: of a beta distribution and of a uniform one."""
+    return (1 - falls) * 30 / 33 + falls * 0.45
+
+
+class TestCoverage:
+    """How often a 95 % interval holds the truth; simulation error 0.7 %."""
+
+    def covered(self, interval, truth: float) -> float:  # type: ignore[no-untyped-def]
+        rng = np.random.default_rng(5)
+        found = [interval(rng, i) for i in range(REPLICATIONS)]
+        return float(np.mean([i.low <= truth <= i.high for i in found]))
+
+    @pytest.mark.parametrize("n", [2, 4, 8, 16, 64])
+    def test_mean(self, n: int) -> None:
+        rate = self.covered(lambda rng, i: st.bootstrap_interval(rng.normal(size=n), i, 800), 0)
+        assert 0.93 <= rate <= 0.97
+
+    def test_stratified_mean_and_gap(self) -> None:
+        easy, hard = (0.05, 0.1, 0.15), (0.2, 0.4, 0.5)
+
+        def draw(rng: np.random.Generator, rates: tuple[float, ...]) -> np.ndarray:
+            return np.concatenate([walks(rng, 16, falls)[0] for falls in rates])
+
+        strata = [i // 16 for i in range(48)]
+        truth = {rates: np.mean([expected_walk(f) for f in rates]) for rates in (easy, hard)}
+        stratified = self.covered(
+            lambda rng, i: st.bootstrap_interval(draw(rng, hard), i, 800, strata), truth[hard]
+        )
+        assert 0.93 <= stratified <= 0.97
+        gap = self.covered(
+            lambda rng, i: st.gap_interval(
+                draw(rng, easy), draw(rng, hard), i, 800, strata, strata
+            ),
+            truth[easy] - truth[hard],
+        )
+        assert 0.93 <= gap <= 0.97
+
+    @pytest.mark.parametrize(
+        ("n", "falls"), [(16, 0.05), (16, 0.1), (64, 0.05), (64, 0.5), (12, 0.95), (64, 0.95)]
+    )
+    def test_traversal_with_rare_falls_is_never_far_below_its_word(
+        self, n: int, falls: float
+    ) -> None:
+        rate = self.covered(
+            lambda rng, i: st.traversal_interval(*walks(rng, n, falls), i, 800),
+            expected_walk(falls),
+        )
+        assert rate >= 0.915
+
+
+class TestGate:
+    """Non-inferiority with a margin of 0.05: sd over worlds cancels, 0.11 is left in pairs."""
+
+    NOISE = 0.113  # two independent policies with 0.08 each
+
+    def verdicts(self, loss: float, n: int, replications: int = 400) -> list[str]:
+        rng = np.random.default_rng(11)
+        return [
+            st.non_inferiority(rng.normal(-loss, self.NOISE, n), 0.05, seed=i).verdict
+            for i in range(replications)
+        ]
+
+    def test_false_alarms_on_equal_policies(self) -> None:
+        passed = np.isin(self.verdicts(0.0, 64), ["non-inferior", "superior"])
+        assert 1 - passed.mean() <= 0.05
+
+    def test_power_against_a_loss_of_a_tenth(self) -> None:
+        caught = np.isin(self.verdicts(0.10, 64), ["inferior", "inconclusive"])
+        assert caught.mean() >= 0.90
+
+    def test_with_falls_in_different_worlds(self) -> None:
+        """320 worlds, falls in a tenth of them: an equal policy passes, a loss of 0.1 does not."""
+        rng = np.random.default_rng(3)
+        equal, worse = [], []
+        for i in range(40):
+            before, now = walks(rng, 320, 0.1)[0], walks(rng, 320, 0.1)[0]
+            equal.append(st.non_inferiority(now - before, 0.05, seed=i).verdict)
+            lost = np.clip(now - 0.1, 0, 1) - before
+            worse.append(st.non_inferiority(lost, 0.05, seed=i).verdict)
+        assert np.isin(equal, ["non-inferior", "superior"]).mean() >= 0.9
+        assert np.isin(worse, ["inferior", "inconclusive"]).all()
+
+    def test_a_loss_of_the_margin_passes_one_time_in_twenty(self) -> None:
+        passed = np.isin(self.verdicts(0.05, 64, 800), ["non-inferior", "superior"])
+        assert 0.02 <= passed.mean() <= 0.08

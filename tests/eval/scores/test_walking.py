@@ -1,0 +1,58 @@
+"""The shipped policy on the materials it was trained on: it walks, and leaves prints."""
+
+import numpy as np
+import pytest
+
+from grek.envs.ground.materials import MATERIALS, index
+from grek.envs.ground.sinking import LENGTH, WIDTH
+from grek.envs.scenarios.scenario import Command, Scenario, Surface
+from grek.envs.tasks.walk import Walk
+from grek.eval.scores import policies
+
+TRAINED = [name for name, row in MATERIALS.items() if row.trained]
+SPEED, SECONDS = 0.3, 4.0  # [m/s], [s]
+WEIGHT = 15.4 * 9.81  # [N]
+
+
+def nominal(name: str) -> Scenario:
+    """Level ground of the usual material, straight ahead, no noise."""
+    surface = Surface((name,), (tuple(MATERIALS[name].nominal().tolist()),))
+    return Scenario(name, surface=surface, commands=(Command(0.0, (SPEED, 0.0), 0.0),))
+
+
+@pytest.fixture(scope="module")
+def walked() -> Walk:
+    """One world of each trained material, after a short walk that none may fall on."""
+    policy = policies.load("walk")
+    scenarios, ids = [nominal(name) for name in TRAINED], np.arange(len(TRAINED))
+    walk = Walk(len(ids), 1, policy.config)
+    walk.reset(ids, scenarios)
+    seeds = ids.astype(np.uint64)
+    for step in range(round(SECONDS / 0.02)):
+        outcome = walk.step(policy.act(walk.observe(), seeds, step))
+        assert not outcome.terminated.any(), np.array(TRAINED)[outcome.terminated]
+    return walk
+
+
+def test_it_walks_straight_ahead(walked):
+    """At least half of the way, starting from rest, and within 0.3 rad of ahead."""
+    x, y, _ = walked.state.position_w.T
+    assert (x > 0.5 * SPEED * SECONDS).all()
+    assert (np.abs(y) < 0.3 * x).all()
+    assert (walked.state.rotation[:, 2, 2] > 0.9).all()
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_it_leaves_prints_where_the_ground_gives(walked, name):
+    """All along the way; the usual print bore more than standing on two feet takes."""
+    world, values = TRAINED.index(name), MATERIALS[name].nominal()
+    xy, depth = walked.simulation.sinking.prints.cells(world)
+    if not MATERIALS[name].soft:
+        assert not len(xy)
+        return
+    steps = np.histogram(xy[:, 0], np.arange(-0.05, walked.state.position_w[world, 0], 0.1))[0]
+    assert (steps > 0).all()
+    z, lock = np.median(depth), values[index("lock")] * values[index("depth")]
+    pressure = values[index("bearing")] * (z / 0.01) ** values[index("exponent")]
+    pressure /= (1 - z / lock) ** 2 if lock else 1
+    assert pressure > WEIGHT / (2 * LENGTH * WIDTH)

@@ -1,1 +1,0 @@
-../../grek/benchmark.py

@@ -1,1 +1,0 @@
-../../grek/contenders.py
