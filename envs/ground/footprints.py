@@ -11,7 +11,7 @@ A pile rises again: a print that was left `age` ago is exp(-age / recovery time)
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import Array
+from grek.envs.vectors import Array
 
 CELL = 0.027  # a third of a sole's width, the distance of its elements: few gaps [m]
 SETS, WAYS = 4096, 4

@@ -6,7 +6,7 @@ Both are functions of place and seed alone: endless, the same at every visit, no
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import Array
+from grek.envs.vectors import Array
 
 _KNOTS = 1.3  # distance of the knots in grains: the correlation falls to 1/e at one grain
 _SHARE = 26 / 35  # of the variance that interpolation keeps, in each direction
