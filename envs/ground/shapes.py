@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.distributions import Distribution, Uniform
+from grek.envs.hashing import uniform
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -273,16 +274,10 @@ def _steps_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Ar
     along = x * k_x + y * k_y  # in treads
     tread = np.floor(along)
     edge = np.clip((along - tread - 1 + bevel) / bevel, 0, 1)
-    here, there = (_tread_height(tread + i, seed) * tallest for i in (0, 1))
+    here, there = (uniform(tread + i, seed) * tallest for i in (0, 1))
     rise = there - here
     grade = rise * 6 * edge * (1 - edge) / bevel
     return here + rise * edge**2 * (3 - 2 * edge), grade * k_x, grade * k_y
-
-
-def _tread_height(number: Array, seed: Array) -> Array:
-    """Height in [0, 1) of the treads with these numbers."""
-    scrambled = np.sin(number * 12.9898 + seed) * 43758.5453
-    return scrambled - np.floor(scrambled)
 
 
 SHAPES: dict[str, ShapeKind] = {}

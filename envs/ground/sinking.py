@@ -7,8 +7,8 @@ goes to the engine as a wrench on the foot. Poses must be current when that happ
 poses one step old make a foot tumble.
 
 Worlds hold their elements in rows (worlds, feet * ELEMENTS), as they are looked up and reset. The
-law works on soles in columns, (ELEMENTS, soles), where s = feet * m soles of m worlds: a quantity of
-all soles is then contiguous.
+law works on soles in columns, (ELEMENTS, soles), s = feet * m soles of m worlds: a quantity of all
+soles is then contiguous.
 """
 
 from collections.abc import Callable, Sequence
@@ -158,14 +158,16 @@ class Sinking:
             )
         old = self.print_depth(which, xy[row, element, None], slot[row, element, None])
         self._state.pressed[which, element] = old[:, 0]
-        law = self._of_soles(self._slots[worlds].transpose(1, 2, 0))[..., None, :]  # (C, slots, 1, s)
+        law = self._of_soles(self._slots[worlds].transpose(1, 2, 0))[
+            ..., None, :
+        ]  # (C, slots, 1, s)
         second = _by_sole(slot) > 0
         return Footing(
             worlds,
             frame,
             origin,
             gap.astype(np.float32),
-            np.where(second, law[:, 1], law[:, 0]) if second.any() else law[:, 0],
+            np.where(second, law[:, 1, None], law[:, 0, None]) if second.any() else law[:, 0, None],
             SoilState(*(_by_sole(v[..., worlds, :]) for v in self._state.arrays())),
             self._of_soles(self._timestep[worlds]),
         )
@@ -225,9 +227,7 @@ class Sinking:
         total, moment = force.sum(1), _cross(place, force).sum(1)  # (3, s)
         self.load[worlds] = total[2].reshape(-1, self._count)
         back = frame.swapaxes(0, 1)
-        total, moment = (
-            _turn(back, v).T.reshape(-1, self._count, 3) for v in (total, moment)
-        )
+        total, moment = (_turn(back, v).T.reshape(-1, self._count, 3) for v in (total, moment))
         self._feet.push_feet(worlds, where, total, moment)
 
     def snapshot(self) -> dict[str, Any]:

@@ -122,7 +122,9 @@ class Robot:
             ("action_scale", self.action_scale, len(self.joints)),
         ):
             if len(values) != wanted:
-                raise InputError(f"robot {self.name}: {name} has {len(values)} values, not {wanted}")
+                raise InputError(
+                    f"robot {self.name}: {name} has {len(values)} values, not {wanted}"
+                )
         if not self.feet:
             raise InputError(f"robot {self.name} has no feet")
         for name in (*self.lateral_joints, *(self.look or ())):
@@ -229,9 +231,7 @@ def _named(find: Callable, name: str, robot: Robot):  # type: ignore[type-arg, n
         raise InputError(f"robot {robot.name}: its model has no {find.__name__} {name!r}") from None
 
 
-def torque_limits(
-    model: mujoco.MjModel, velocity: Array, strength: Array
-) -> tuple[Array, Array]:
+def torque_limits(model: mujoco.MjModel, velocity: Array, strength: Array) -> tuple[Array, Array]:
     """Lowest and highest torque of the acting motors at `velocity` (n, acting) [rad/s]: [N m].
 
     A DC motor behind a voltage limit: K/R (+-V - K qd), cut at the peak torque (Grandia et al.

@@ -280,9 +280,7 @@ def parse(text: str, robot: Robot = GREK) -> Scenario:
     """The scenario of a name, full or short; raises InputError for anything else."""
     found = _NAME.fullmatch(text) if isinstance(text, str) else None
     if not found:
-        raise InputError(
-            f"scenario {text!r} is not SPACE/CONTEXT:INDEX, for example train/sand:41"
-        )
+        raise InputError(f"scenario {text!r} is not SPACE/CONTEXT:INDEX, for example train/sand:41")
     name, slug, index = found.groups()
     drawn = space(name)
     if slug is None:

@@ -63,8 +63,7 @@ class TaskBatch:
     # -- reset -----------------------------------------------------------------------------
 
     def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Start an episode of each scenario in its world; raises InputError for one that cannot be.
-        """
+        """Start an episode of each scenario in its world; raises InputError for one that cannot be."""
         ids = np.asarray(worlds, int)
         if not len(ids):
             return

@@ -90,13 +90,12 @@ def moving(command: Array) -> NDArray[np.bool_]:
 
 
 def effort(command: Array) -> Array:
-    """Step height as a share of the full one (n,) in [0, 1] under `command` (n, 3); 0 is standing.
-    """
+    """Step height as a share of the full one (n,) in [0, 1] under `command` (n, 3); 0 is standing."""
     return np.clip((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
 
 
 def lean(gyro: Array, gravity: Array) -> Array:
-    """Tilt plus TIPPING times its rate (n,) [rad], from gyro [rad/s] and gravity (n, 3), body frame.
+    """Tilt plus TIPPING times its rate (n,) [rad] from gyro [rad/s] and gravity (n, 3), base frame.
 
     The diverging part of an inverted pendulum's motion, where the capture point is (Pratt et al.
     2006).

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 

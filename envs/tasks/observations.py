@@ -1,4 +1,4 @@
-"""Observation fields of walking: what a real robot measures, what it knows, what only a critic sees.
+"""Observation fields of walking: measured, known exactly, and privileged for the critic.
 
 The policy gets no base velocity, no contacts and no terrain.
 """

@@ -55,9 +55,7 @@ def walking(robot: Robot) -> tuple[Term, ...]:
             Term(
                 "hips",
                 -0.5,
-                lambda m: square(
-                    np.take(m.state.joint_position[:, :acting] - home, lateral, 1)
-                ),
+                lambda m: square(np.take(m.state.joint_position[:, :acting] - home, lateral, 1)),
             )
         )
     if robot.foot_distance:

@@ -182,8 +182,7 @@ class Task:
         }
 
     def mirror(self, privileged: bool = False) -> tuple[NDArray[np.int64], Array] | None:
-        """Order and sign of all columns of the mirror image: x[..., order] * sign; None: no mirror.
-        """
+        """Order and sign of all columns of the mirror image: x[..., order] * sign; None: no mirror."""
         columns = [f.mirror for _, f in self.layout(privileged)]
         if self.robot.mirror is None or None in columns:
             return None
@@ -199,4 +198,3 @@ class Task:
         acting = len(self.robot.joints)
         mirror = self.robot.mirror
         return np.array(mirror.joints[:acting]), np.array(mirror.joint_sign[:acting], float)
-

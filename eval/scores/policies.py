@@ -116,9 +116,7 @@ def _from_onnx(path: Path, name: str) -> Policy:
     size, acting = task.size(), len(task.robot.joints)
     ports = [(p.name, p.shape[-1]) for p in (*session.get_inputs(), *session.get_outputs())]
     if ports != [("observation", size), ("action", acting)]:
-        raise InputError(
-            f"{path}: its ports are {ports}, not observation {size}, action {acting}"
-        )
+        raise InputError(f"{path}: its ports are {ports}, not observation {size}, action {acting}")
 
     def act(observation: NDArray[np.float32], *_: Any) -> NDArray:
         n = len(observation)

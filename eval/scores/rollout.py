@@ -140,4 +140,3 @@ def _extend(array: np.ndarray, steps: int) -> np.ndarray:
     """`array` (t, ...) with its last row repeated up to `steps` rows."""
     missing = steps - len(array)
     return np.concatenate([array, np.repeat(array[-1:], missing, 0)]) if missing else array
-
