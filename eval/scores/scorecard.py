@@ -219,7 +219,7 @@ class _Episode(msgspec.Struct):
 
 
 class _Scorecard(msgspec.Struct):
-    """What every reader of a scorecard relies on."""
+    """The part of the file that readers depend on; validated, while the content stays a dict."""
 
     schema: Annotated[int, msgspec.Meta(ge=1)]
     policy: dict[str, Any]
@@ -232,4 +232,4 @@ class _Scorecard(msgspec.Struct):
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")

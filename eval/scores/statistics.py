@@ -22,8 +22,8 @@ Statistic = Callable[[Array], Array]
 """Takes samples (..., n) and reduces the last axis."""
 
 ALPHA = 0.05  # significance level: intervals are two-sided 95 %, verdicts one-sided 95 %
-RESAMPLES = 5000  # the simulation error of a tail of 2.5 % is 0.2 %
-SMALLEST_BOOTSTRAP = 8  # values; the resamples of fewer are too few to show the tails
+RESAMPLES = 5000  # standard error of a tail probability of 2.5 %: 0.2 %
+SMALLEST_BOOTSTRAP = 8  # sample size; resamples of fewer values do not reach into the tails
 _BATCH = 32_768  # random numbers drawn at a time, to stay in the processor's cache
 
 
@@ -56,9 +56,6 @@ def worst_decile(values: Array) -> Array:
     n = values.shape[-1]
     weight = np.clip(0.1 * n - np.arange(n), 0, 1)
     return np.sort(values, -1) @ (weight / weight.sum())
-
-
-# -- samples -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -124,18 +121,16 @@ def _cluster_means(
 
 
 def _batches(total: int, width: int) -> Iterator[int]:
-    """Split `total` rows of `width` random numbers into batches of bounded size."""
+    """Split `total` rows of `width` random numbers: the number of rows of each batch."""
     size = max(_BATCH // max(width, 1), 1)
     return (min(size, total - first) for first in range(0, total, size))
-
-
-# -- intervals ---------------------------------------------------------------------------------
 
 
 def wilson(successes: float, n: int) -> Interval:
     """Score interval of a success rate (Wilson 1927); NaN for n = 0.
 
-    `successes` may be fractional, a sum of cluster means: `scipy.stats.binomtest` refuses that.
+    `successes` may be fractional, as a sum of cluster means is; `scipy.stats.binomtest` takes whole
+    numbers only.
     """
     if n == 0:
         return _UNDEFINED
@@ -251,9 +246,6 @@ def gap_interval(
     estimate = float(mean(first.values) - mean(second.values))
     dof = first.dof + second.dof if first.dof and second.dof else 0
     return expanded_percentiles(estimate, draws, first.size + second.size, dof)
-
-
-# -- paired tests ------------------------------------------------------------------------------
 
 
 def mcnemar(baseline: ArrayLike, candidate: ArrayLike) -> float:

@@ -32,6 +32,12 @@ class TestWilson:
         ours = st.wilson(k, n)
         assert (ours.mean, ours.low, ours.high) == pytest.approx((k / n, *expected), abs=1e-12)
 
+    def test_fractional_successes_solve_the_score_equation(self) -> None:
+        # The bounds p of Wilson's interval are the roots of |rate - p| = z sqrt(p (1 - p) / n).
+        ours = st.wilson(2.5, 4)
+        for p in (ours.low, ours.high):
+            assert abs(0.625 - p) == pytest.approx(1.959964 * math.sqrt(p * (1 - p) / 4), rel=1e-6)
+
     def test_exact_ends_and_nothing(self) -> None:
         assert st.wilson(0, 10).low == 0
         assert st.wilson(10, 10).high == 1
@@ -97,7 +103,7 @@ class TestBootstrap:
 
     @pytest.mark.parametrize(("size", "dof"), [(8, 7), (24, 20), (400, 399)])
     def test_expansion_of_the_tail(self, size: int, dof: int) -> None:
-        # The draws 0, 1, ..., 100,000 are their own percentiles.
+        # Equidistant draws in [0, 1]: each is its own quantile.
         ours = st.expanded_percentiles(0.0, np.arange(100_001) / 100_000, size, dof, 0.05)
         tail = stats.norm.cdf(-math.sqrt(size / dof) * stats.t.ppf(0.95, dof))
         assert (ours.low, ours.high) == pytest.approx((tail, 1 - tail), abs=1e-9)
@@ -119,6 +125,8 @@ class TestClusters:
         expected = stats.binomtest(3, 4).proportion_ci(method="wilson")
         ours = st.survival_interval([1, 1, 1, 1, 1, 0, 1, 0], clusters=list("aabbccdd"))
         assert (ours.mean, ours.low, ours.high) == pytest.approx((0.75, *expected))
+        # One world in which half of the contexts fell: 1.5 of 2 survived.
+        assert st.survival_interval([1, 1, 1, 0], clusters=list("aabb")) == st.wilson(1.5, 2)
 
 
 class TestTraversalInterval:
