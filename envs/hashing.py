@@ -23,9 +23,9 @@ _MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 def mix(x: Bits) -> Bits:
     """The finaliser of SplitMix64, on an integer below 2^64 or an array of uint64."""
-    x = (x ^ (x >> 30)) * _MIX_1 & _MASK  # type: ignore[operator, assignment]
-    x = (x ^ (x >> 27)) * _MIX_2 & _MASK  # type: ignore[operator, assignment]
-    return x ^ (x >> 31)  # type: ignore[operator, return-value]
+    x = (x ^ (x >> 30)) * _MIX_1 & _MASK  # type: ignore[assignment]
+    x = (x ^ (x >> 27)) * _MIX_2 & _MASK  # type: ignore[assignment]
+    return x ^ (x >> 31)  # type: ignore[return-value]
 
 
 def combine(*keys: int) -> int:
@@ -49,10 +49,9 @@ def unit(key: int, name: int, number: int = 0) -> float:
 
 def uniform(*keys: Any) -> Array:
     """Values in [0, 1) for integer arrays `keys`, which broadcast; 32 bits of resolution."""
-    state = np.uint64(0)
-    with np.errstate(over="ignore"):
-        for key in keys:
-            state = mix(state + np.asarray(key).astype(np.int64).astype(np.uint64) + _GOLDEN)
+    state = np.zeros((1,) * max(np.ndim(key) for key in keys), np.uint64)
+    for key in keys:
+        state = mix(state + np.asarray(key).astype(np.int64).astype(np.uint64) + np.uint64(_GOLDEN))
     return (state >> np.uint64(32)).astype(np.float64) * 2.0**-32
 
 
@@ -63,9 +62,7 @@ def normal(seeds: NDArray[np.uint64], steps: NDArray[np.uint64], channels: int) 
     moments.
     """
     lanes = np.arange(1, channels + 1, dtype=np.uint64) * np.uint64(_LANE)
-    with np.errstate(over="ignore"):
-        x = (seeds + steps * np.uint64(_GOLDEN))[:, None] * np.uint64(_MIX_2) + lanes
-        x = mix(x)  # (n, channels)
+    x = mix((seeds + steps * np.uint64(_GOLDEN))[:, None] * np.uint64(_MIX_2) + lanes)
     total = x & np.uint64(0xFFFF)
     for shift in (16, 32, 48):
         total += (x >> np.uint64(shift)) & np.uint64(0xFFFF)

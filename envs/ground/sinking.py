@@ -158,9 +158,7 @@ class Sinking:
             )
         old = self.print_depth(which, xy[row, element, None], slot[row, element, None])
         self._state.pressed[which, element] = old[:, 0]
-        law = self._of_soles(self._slots[worlds].transpose(1, 2, 0))[
-            ..., None, :
-        ]  # (C, slots, 1, s)
+        law = self._of_soles(self._slots[worlds].transpose(1, 2, 0))  # (C, slots, s)
         second = _by_sole(slot) > 0
         return Footing(
             worlds,

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -223,12 +224,12 @@ class Layout:
         )
 
 
-def _named(find: Callable, name: str, robot: Robot):  # type: ignore[type-arg, no-untyped-def]
+def _named(find: Callable[[str], Any], name: str, robot: Robot) -> Any:
     """The part `name` of a model; raises InputError if it has none."""
     try:
         return find(name)
     except KeyError:
-        raise InputError(f"robot {robot.name}: its model has no {find.__name__} {name!r}") from None
+        raise InputError(f"robot {robot.name}: its model has part {name!r}") from None
 
 
 def torque_limits(model: mujoco.MjModel, velocity: Array, strength: Array) -> tuple[Array, Array]:

@@ -32,6 +32,9 @@ class Context(NamedTuple):
         return f"{self.axis}-{self.value}" if named else self.value
 
 
+_NOMINAL = Context("material", "dry_concrete")
+
+
 @dataclass(frozen=True)
 class Body:
     """Deviations of this robot's body from the nominal one."""
@@ -127,7 +130,7 @@ class Scenario:
 
     name: str = "nominal"
     """SPACE/CONTEXT:INDEX, by which it is drawn again."""
-    context: Context = Context("material", "dry_concrete")
+    context: Context = _NOMINAL
     """The axis and the value that this scenario probes: its row in a scorecard."""
     seed: int = 0
     """Of what is drawn while it runs: sensor noise and the phase of the gait at the start."""

@@ -63,7 +63,10 @@ class TaskBatch:
     # -- reset -----------------------------------------------------------------------------
 
     def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Start an episode of each scenario in its world; raises InputError for one that cannot be."""
+        """Start an episode of each scenario in its world.
+
+        Raises InputError for a scenario that the robot or its engine cannot have.
+        """
         ids = np.asarray(worlds, int)
         if not len(ids):
             return

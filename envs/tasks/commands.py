@@ -1,5 +1,7 @@
 """Commands and pushes over time: the schedules of all worlds as arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,7 +54,7 @@ class Schedule:
 
 
 def _fill(
-    time: Array, value: Array, world: int, times: list[float], values: list[tuple[float, ...]]
+    time: Array, value: Array, world: int, times: list[float], values: Sequence[tuple[float, ...]]
 ) -> tuple[Array, Array]:
     """`time` (n, k) and `value` (n, k, c) with those of `world` replaced; k grows as need be."""
     more = max(len(times) - time.shape[1], 0)

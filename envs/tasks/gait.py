@@ -90,7 +90,7 @@ def moving(command: Array) -> NDArray[np.bool_]:
 
 
 def effort(command: Array) -> Array:
-    """Step height as a share of the full one (n,) in [0, 1] under `command` (n, 3); 0 is standing."""
+    """Step height under `command` (n, 3) over the full one (n,), in [0, 1]; 0 is standing."""
     return np.clip((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
 
 

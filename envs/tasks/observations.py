@@ -19,12 +19,13 @@ def signed(*sign: float) -> Columns:
 def joint_mirror(robot: Robot) -> Columns | None:
     """The mirror image of values of the acting joints."""
     acting, mirror = len(robot.joints), robot.mirror
-    return mirror and (mirror.joints[:acting], mirror.joint_sign[:acting])
+    return None if mirror is None else (mirror.joints[:acting], mirror.joint_sign[:acting])
 
 
 def foot_mirror(robot: Robot) -> Columns | None:
     """The mirror image of a value of each foot."""
-    return robot.mirror and (robot.mirror.feet, (1.0,) * len(robot.feet))
+    mirror = robot.mirror
+    return None if mirror is None else (mirror.feet, (1.0,) * len(robot.feet))
 
 
 def measured(robot: Robot) -> tuple[Field, ...]:

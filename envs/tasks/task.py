@@ -136,8 +136,8 @@ class Task:
         acting = len(self.robot.joints)
         if len(self.action_scale) != acting:
             raise InputError(f"action_scale has {len(self.action_scale)} values, not {acting}")
-        for values, what in ((self.fields, "fields"), (self.terms, "reward terms")):
-            names = [value.name for value in values]  # type: ignore[attr-defined]
+        fields, terms = [f.name for f in self.fields], [t.name for t in self.terms]
+        for names, what in ((fields, "fields"), (terms, "reward terms")):
             if len(set(names)) != len(names):
                 raise InputError(f"two {what} of {self.name} have one name: {', '.join(names)}")
         if self.history < 0:
@@ -182,7 +182,7 @@ class Task:
         }
 
     def mirror(self, privileged: bool = False) -> tuple[NDArray[np.int64], Array] | None:
-        """Order and sign of all columns of the mirror image: x[..., order] * sign; None: no mirror."""
+        """Order and sign of all columns: the mirror image is x[..., order] * sign; None if none."""
         columns = [f.mirror for _, f in self.layout(privileged)]
         if self.robot.mirror is None or None in columns:
             return None

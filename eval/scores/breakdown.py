@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs.ground.shapes import SHAPES, ShapeKind, sizes
 from grek.envs.scenarios.scenario import Scenario
-from grek.eval.scores.metrics import EpisodeLog, standing
+from grek.envs.tasks.metrics import EpisodeLog, standing
 from grek.eval.scores.statistics import wilson
 
 Episode = Mapping[str, Any]
@@ -25,19 +26,7 @@ PUSH_SIZES = (0.0, 0.15, 0.35, 0.5, 0.7)  # bin edges of impulse over the droid'
 DIRECTIONS = 8  # sectors of push direction, counter-clockwise; sector 0 is a push forward
 FORWARD = (-0.35, -0.2, -0.05, 0.05, 0.2, 0.4, 0.6, 0.75, 0.9)  # bin edges [m/s]
 TURN = (-0.8, -0.4, -0.1, 0.1, 0.4, 0.8)  # bin edges [rad/s]
-DIFFICULTY = {  # axis: edges of its levels, of which the first two are inside the training range
-    "slope": (0.0, 0.05, 0.10, 0.15, 0.20),
-    "waves": (0.0, 0.02, 0.04, 0.06, 0.09),
-    "roughness": (0.0, 0.004, 0.008, 0.012, 0.018),
-    "steps": (0.0, 0.0125, 0.025, 0.035, 0.05),
-}
 PASSED = 0.8  # survival at which a level counts as passed
-SHAPES = {
-    "slope": "slope",
-    "waves": "wave_height",
-    "roughness": "roughness",
-    "steps": "step_height",
-}
 KEYS = ("pushes", "stretches", "shape")
 """Keys of an episode that `details` and `shape` provide and only `bins` reads."""
 
@@ -60,8 +49,13 @@ def details(log: EpisodeLog) -> list[dict[str, Any]]:
 
 def shape(scenario: Scenario) -> dict[str, float]:
     """Size of each kind of unevenness present in `scenario`, by the name of its axis."""
-    sizes = {axis: float(getattr(scenario.shape, part)) for axis, part in SHAPES.items()}
-    return {axis: size for axis, size in sizes.items() if size > 0}
+    return sizes(scenario.shape)
+
+
+def levels(kind: ShapeKind) -> tuple[float, ...]:
+    """Edges of the levels of an axis: half and all of the training range, near, far."""
+    trained = kind.range.high
+    return 0.0, trained / 2, trained, kind.near.high, kind.far.high
 
 
 def bins(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
@@ -167,16 +161,16 @@ def _command_bins(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
 
 
 def _difficulty(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
-    levels = []
-    for axis, edges in DIFFICULTY.items():
+    found = []
+    for axis, kind in SHAPES.items():
         outcomes = [
             (e["shape"][axis], bool(e["survived"]))
             for e in episodes
             if axis in e.get("shape", ()) and _varies_only(e, axis)
         ]
-        for low, high in pairwise(edges):
+        for low, high in pairwise(levels(kind)):
             survived = [outcome for size, outcome in outcomes if low < size <= high]
             if survived:
                 level = {"axis": axis, "low": low, "high": high, "episodes": len(survived)}
-                levels.append({**level, "survival": asdict(wilson(sum(survived), len(survived)))})
-    return levels
+                found.append({**level, "survival": asdict(wilson(sum(survived), len(survived)))})
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from grek.eval.report import text as report
-from grek.eval.scores import breakdown, metrics, partial, policies, rollout, scorecard, suites
+from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
 from grek.provenance import versions
@@ -27,8 +27,9 @@ def score(
     actions, and, unless `force`, a `partial_file` of another evaluation.
     """
     chosen = suites.suite(suite)
-    scenarios = suites.scenarios(chosen, seed, episodes)
     loaded = policies.load(policy) if isinstance(policy, str) else policy
+    task = loaded.task
+    scenarios = suites.scenarios(chosen, seed, episodes, task.robot)
     about = {
         "name": chosen.name,
         "sha256": suites.digest(scenarios),
@@ -55,7 +56,8 @@ def score(
     )
     for run in runs:
         details = breakdown.details(run.log)
-        measured = scorecard.episodes_of(run.scenarios, metrics.measure(run.log), details)
+        found = {name: metric(run.log) for name, metric in task.metrics.items()}
+        measured = scorecard.episodes_of(run.scenarios, found, details)
         for episode, scenario in zip(measured, run.scenarios, strict=True):
             episode["shape"] = breakdown.shape(scenario)
             if episode["space"] == "numerics":  # the contexts of other spaces name their material

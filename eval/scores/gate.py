@@ -6,7 +6,7 @@ Suite, seed and episodes come from the stored scorecard, so that the two always 
 from dataclasses import dataclass
 
 from grek.errors import InputError
-from grek.eval.scores import compare, evaluate, suites
+from grek.eval.scores import compare, evaluate, policies, suites
 from grek.eval.scores.compare import MARGIN, Comparison
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
@@ -43,11 +43,12 @@ def gate(policy: str | Policy, baseline: Card, margin: float = MARGIN, threads: 
     name, seed, episodes = (suite.get(key) for key in ("name", "seed", "episodes"))
     if not (isinstance(seed, int) and isinstance(episodes, int)):
         raise InputError("the baseline does not say on which seed and episodes it was scored")
-    scenarios = suites.scenarios(suites.suite(str(name)), seed, episodes)
+    loaded = policies.load(policy) if isinstance(policy, str) else policy
+    scenarios = suites.scenarios(suites.suite(str(name)), seed, episodes, loaded.task.robot)
     if suites.digest(scenarios) != suite.get("sha256"):
         raise InputError(
             f"the baseline was scored in other worlds than the suite {name!r} of this version;"
             f" write it anew: grek eval POLICY --suite {name} --episodes {episodes} --seed {seed}"
         )
-    card = evaluate.score(policy, str(name), episodes, seed, threads)
+    card = evaluate.score(loaded, str(name), episodes, seed, threads)
     return Gate(card, compare.compare(baseline, card, margin))

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from grek.envs.scenarios.scenario import Context
 from grek.envs.scenarios.spaces import zone
-from grek.eval.scores.metrics import falls_per_km
+from grek.envs.tasks.metrics import falls_per_km
 from grek.eval.scores.statistics import (
     Array,
     Interval,
@@ -54,7 +55,7 @@ def row(space: str, axis: str, context: str, episodes: Sequence[Episode]) -> dic
         "space": space,
         "axis": axis,
         "context": context,
-        "zone": zone(space, axis, context),
+        "zone": zone(space, Context(axis, context)),
         "episodes": len(episodes),
         **_scores(episodes, name),
         "cost_of_transport": _weighted_mean(_column(episodes, "cost_of_transport"), distance),

@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +36,7 @@ def build(
 
     `policy` {"name", "sha256", "contract"}, `suite` {"name", "sha256", "seed", "episodes"} and
     `versions` are stored unchanged. An episode is {"scenario", "space", "contexts": {axis:
-    context}, "world"} and the metrics of `metrics.measure`; NaN becomes null. Episodes of one space
+    context}, "world"} and the metrics of the task; NaN becomes null. Episodes of one space
     with the same "world" form a cluster in the statistics. The keys that `breakdown` adds to an
     episode are stored as bins only. Raises InputError without episodes.
     """
@@ -71,7 +70,7 @@ def episodes_of(
     measured: Mapping[str, np.ndarray],
     details: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """One episode per scenario, from the results of `metrics.measure` and `breakdown.details`.
+    """One episode per scenario, from metrics (n,) by name and `breakdown.details`.
 
     Scenarios of the same world in several contexts share their `seed`.
     """
@@ -82,7 +81,7 @@ def episodes_of(
         episodes.append(
             {
                 "scenario": scenario.name,
-                "space": re.split("[/:]", scenario.name)[0],
+                "space": scenario.space,
                 "contexts": {axis: context},
                 "world": int(scenario.seed),
                 **numbers,
