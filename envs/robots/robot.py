@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
+DELAY_SAMPLES = 12  # joint targets that a motor remembers, one for each physics step
+
 
 @dataclass(frozen=True)
 class Foot:
@@ -156,11 +158,15 @@ class Robot:
 
         Visual geoms (group 2) go. So do sensors: an accelerometer asks for the forces of all
         constraints after every physics step, and what gyro and velocimeter read is in the state.
-        One robot is one island of constraints, so MuJoCo need not search for islands.
+        One robot is one island of constraints, so MuJoCo need not search for islands. Motors of
+        acting joints remember at least DELAY_SAMPLES targets, so that they can be late.
         """
         spec = self.load_spec()
         for item in (*(geom for geom in spec.geoms if geom.group == 2), *spec.sensors):
             spec.delete(item)
+        for actuator in spec.actuators:
+            if actuator.target in self.joints:
+                actuator.nsample = max(actuator.nsample, DELAY_SAMPLES)
         spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)
         return spec
 

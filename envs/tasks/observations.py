@@ -66,9 +66,10 @@ def measured(robot: Robot) -> tuple[Field, ...]:
 
 def exact(robot: Robot) -> tuple[Field, ...]:
     """Command, where to look, last action and the phase of the reference motion."""
+    look = (Field("look", 2, lambda m: m.command[:, 3:], signed(1, -1)),) if robot.look else ()
     return (
         Field("command", 3, lambda m: m.command[:, :3], signed(1, -1, -1)),
-        Field("look", 2, lambda m: m.command[:, 3:], signed(1, -1)),
+        *look,
         Field("last_action", len(robot.joints), lambda m: m.action, joint_mirror(robot)),
         Field("phase", 4, lambda m: m.reference.clock, signed(-1, -1, 1, 1)),
     )
