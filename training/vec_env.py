@@ -1,4 +1,4 @@
-"""The Stable-Baselines3 face of the walking task: observations with the critic's part appended."""
+"""Stable-Baselines3 interface of the worlds: actor and privileged observations in one vector."""
 
 from typing import Any
 
@@ -11,8 +11,11 @@ from grek.envs.robots.robot import LEGS
 from grek.envs.tasks.walk import ACTION_LIMIT, Outcome
 
 
-class WalkVecEnv(VecEnv):
-    """n droids for SB3. `outcome` holds the last step whole, with its reward terms."""
+class GrekVecEnv(VecEnv):
+    """`worlds` worlds as an SB3 `VecEnv`, simulated by `threads` threads in this process.
+
+    `outcome` is the full result of the last control step, with its reward terms.
+    """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
         self.render_mode = None
@@ -28,7 +31,7 @@ class WalkVecEnv(VecEnv):
         self._actions = np.zeros((worlds, LEGS))
 
     def reset(self) -> np.ndarray:
-        """Begin an episode in every world."""
+        """Begin an episode in every world; return observations (worlds, observation)."""
         if self._seeds[0] is not None:
             self.episodes.seed(self._seeds[0])
             self._reset_seeds()
@@ -36,11 +39,11 @@ class WalkVecEnv(VecEnv):
         return self.episodes.walk.observe(True)
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keep the actions for `step_wait`: the batch has its own threads."""
+        """Store the actions for `step_wait`, which simulates on threads of its own."""
         self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Advance all worlds by 20 ms; those that end begin anew at once."""
+        """Simulate one control step of 20 ms; a world whose episode ends begins the next one."""
         self.outcome = outcome = self.episodes.step(self._actions)
         observation = self.episodes.walk.observe(True)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -56,23 +59,23 @@ class WalkVecEnv(VecEnv):
         return observation, outcome.reward.astype(np.float32), ended, infos
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of this object, once for each of `indices`."""
+        """Return the attribute of this object, repeated for each of `indices`."""
         return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute for all worlds."""
+        """Set an attribute of this object, for all worlds."""
         setattr(self, attr_name, value)
 
     def env_method(
         self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
     ) -> list[Any]:
-        """Call a method of this object, once."""
+        """Call a method of this object once; return its result, repeated for each of `indices`."""
         result = getattr(self, method_name)(*args, **kwargs)
         return [result] * len(list(self._get_indices(indices)))
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No world is wrapped."""
+        """Return False for each of `indices`: there are no wrappers."""
         return [False] * len(list(self._get_indices(indices)))
