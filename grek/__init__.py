@@ -26,8 +26,8 @@ def register_envs() -> None:
 
     register(
         id="grek/Walk-v0",
-        entry_point="grek.envs.gym_env:WalkEnv",
-        vector_entry_point="grek.envs.gym_env:WalkVectorEnv",
+        entry_point="grek.envs.gym_env:GrekEnv",
+        vector_entry_point="grek.envs.gym_env:GrekVectorEnv",
     )
 
 

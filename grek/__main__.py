@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from grek import extensions
 from grek.errors import InputError
 
 
@@ -18,7 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     with interruptible():
         try:
-            return parse(sys.argv[1:] if arguments is None else arguments).run()
+            command = parse(sys.argv[1:] if arguments is None else arguments)
+            extensions.load()
+            return command.run()
         except KeyboardInterrupt as stop:
             echo = "\n" if sys.stderr.isatty() else ""  # the terminal has printed ^C on this line
             print(f"{echo}grek: {str(stop) or 'interrupted'}", file=sys.stderr)

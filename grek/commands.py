@@ -4,7 +4,6 @@ Heavy modules are imported in `run`, so that `grek --help` stays quick.
 """
 
 import contextlib
-import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -184,13 +183,14 @@ class Scenario:
     """Print a scenario as JSON."""
 
     name: Positional[str]
-    """Name of the scenario, SPACE:INDEX, for example train:41."""
+    """Name of the scenario, SPACE/CONTEXT:INDEX, for example train/sand:41."""
 
     def run(self) -> int:
         """Draw the scenario and print it."""
-        from grek.envs.scenarios.scenario import parse
+        from grek.envs.scenarios.scenario import to_plain
+        from grek.envs.scenarios.spaces import parse
 
-        print(json.dumps(dataclasses.asdict(parse(self.name)), indent=2))
+        print(json.dumps(to_plain(parse(self.name)), indent=2))
         return 0
 
 

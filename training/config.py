@@ -60,9 +60,11 @@ class TrainConfig:
     """Threads for simulation and updates; 0 uses all cores."""
     seed: int = 0
     """Seed of scenarios, initial weights and exploration."""
+    task: str = "grek/Walk-v0"
+    """Task to train, by name; extensions may add their own (docs/extending.md)."""
     materials: str = "all"
     """Ground to train on: "all" training materials, or names separated by commas."""
-    scenarios: int = 300_000  # scenario.TRAINING_SCENARIOS, whose module takes 0.2 s to import
+    scenarios: int = 300_000  # spaces.TRAINING_SCENARIOS, whose module takes 0.2 s to import
     """Number of different training scenarios to draw from."""
     again: float = 0.5
     """Replay probability of scenarios that ended in a fall, in [0, 1]."""

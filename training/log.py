@@ -77,7 +77,7 @@ class Log:
         append(self.run / "progress.csv", row)
         self._show(row)
         env: GrekVecEnv = model.env  # type: ignore[assignment]
-        self._report(env.episodes.walk.broken)
+        self._report(env.episodes.batch.broken)
         self.statistics.clear()
 
     def _row(self, model: PPO) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Log:
             "level": round(statistics.curriculum.level, 3),
             "episodes": statistics.episodes,
             "falls": statistics.falls,
-            "broken": len(env.episodes.walk.broken),
+            "broken": len(env.episodes.batch.broken),
         }
         logged = model.logger.name_to_value
         row |= {key: round(float(logged[f"train/{key}"]), 6) for key in _LOSSES}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grek.envs.ground.materials import material
-from grek.envs.scenarios.scenario import TRAINING_SCENARIOS
+from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
 from grek.errors import InputError
 from grek.provenance import versions
 from grek.training import checkpoint

@@ -1,5 +1,6 @@
 """Training of a policy with PPO: `train` is `grek train` as a function."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -11,10 +12,8 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.robots.robot import LEGS, MIRROR, MIRROR_SIGN
-from grek.envs.tasks import observations
-from grek.envs.tasks.observations import PRIVILEGED
-from grek.envs.tasks.walk import WalkConfig
+from grek.envs.tasks import Task
+from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.progress import bar
 from grek.provenance import versions
@@ -48,7 +47,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
         scenarios=config.scenarios,
         materials=run_directory.materials(config.materials),
         again=config.again,
-        walk=WalkConfig(history=config.history),
+        task=dataclasses.replace(task_named(config.task), history=config.history),
     )
     env = GrekVecEnv(config.worlds, threads, episodes)
     model = make_model(env, config, threads)
@@ -76,7 +75,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
             "steps": model.num_timesteps,
             "versions": versions(*run_directory.DEPENDS_ON),
         }
-        export(model.policy, contract_of(episodes.walk, **training), run / "policy.onnx")
+        export(model.policy, contract_of(env.episodes.task, **training), run / "policy.onnx")
     if interruption.requested:
         raise KeyboardInterrupt
     return run
@@ -112,7 +111,8 @@ def learn(
 
 def make_model(env: GrekVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
     """Create a PPO model with new networks for `env`; its updates run on `threads` threads."""
-    ppo, mirror = config.ppo, mirror_of(env)
+    ppo, task = config.ppo, env.episodes.task
+    mirror = mirror_of(task)
     return PPO(
         PrivilegedCriticPolicy,
         env,
@@ -131,7 +131,7 @@ def make_model(env: GrekVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
         symmetry="none" if mirror is None else ppo.symmetry,
         mirror=mirror,
         policy_kwargs={
-            "actor_size": env.episodes.walk.actor_size,
+            "actor_size": task.size(),
             "hidden": ppo.hidden,
             "log_std_init": ppo.log_std,
             "optimizer_kwargs": {"eps": 1e-5, "fused": True},
@@ -142,10 +142,9 @@ def make_model(env: GrekVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
     )
 
 
-def mirror_of(env: GrekVecEnv) -> Mirror | None:
-    """Return the left-right symmetry of the robot in `env`, None if it has none."""
-    fields = (*env.episodes.walk.actor_fields, *PRIVILEGED)
-    return Mirror(
-        observation=Reflection(*observations.mirror_map(fields)),
-        action=Reflection(MIRROR[:LEGS], MIRROR_SIGN[:LEGS]),
-    )
+def mirror_of(task: Task) -> Mirror | None:
+    """Return the left-right symmetry of `task`, None if its robot or a field has none."""
+    observation, action = task.mirror(privileged=True), task.action_mirror()
+    if observation is None or action is None:
+        return None
+    return Mirror(observation=Reflection(*observation), action=Reflection(*action))

@@ -7,8 +7,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.robots.robot import LEGS
-from grek.envs.tasks.walk import ACTION_LIMIT, Outcome
+from grek.envs.tasks import Outcome
 
 
 class GrekVecEnv(VecEnv):
@@ -20,15 +19,15 @@ class GrekVecEnv(VecEnv):
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
         self.render_mode = None
         self.episodes = Episodes(worlds, threads, config)
-        walk = self.episodes.walk
-        size = walk.actor_size + walk.privileged_size
+        task = self.episodes.task
+        limit, acting = task.action_limit, len(task.robot.joints)
         super().__init__(
             worlds,
-            spaces.Box(-np.inf, np.inf, (size,), np.float32),
-            spaces.Box(-ACTION_LIMIT, ACTION_LIMIT, (LEGS,), np.float32),
+            spaces.Box(-np.inf, np.inf, (task.size(privileged=True),), np.float32),
+            spaces.Box(-limit, limit, (acting,), np.float32),
         )
         self.outcome: Outcome | None = None
-        self._actions = np.zeros((worlds, LEGS))
+        self._actions = np.zeros((worlds, acting))
 
     def reset(self) -> np.ndarray:
         """Begin an episode in every world; return observations (worlds, observation)."""
@@ -36,7 +35,7 @@ class GrekVecEnv(VecEnv):
             self.episodes.seed(self._seeds[0])
             self._reset_seeds()
         self.episodes.start(np.arange(self.num_envs))
-        return self.episodes.walk.observe(True)
+        return self.episodes.batch.observe(True)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Store the actions for `step_wait`, which simulates on threads of its own."""
@@ -45,7 +44,7 @@ class GrekVecEnv(VecEnv):
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Simulate one control step of 20 ms; a world whose episode ends begins the next one."""
         self.outcome = outcome = self.episodes.step(self._actions)
-        observation = self.episodes.walk.observe(True)
+        observation = self.episodes.batch.observe(True)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = outcome.terminated | outcome.truncated
         if ended.any():
@@ -55,7 +54,7 @@ class GrekVecEnv(VecEnv):
                     "TimeLimit.truncated": bool(outcome.truncated[world]),
                 }
             self.episodes.restart(outcome)
-            observation = self.episodes.walk.observe(True)
+            observation = self.episodes.batch.observe(True)
         return observation, outcome.reward.astype(np.float32), ended, infos
 
     def close(self) -> None:

@@ -16,9 +16,8 @@ import numpy as np
 from mujoco.batch import Batch
 
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.gym_env import WalkEnv, WalkVectorEnv
-from grek.envs.robots import robot
-from grek.envs.robots.robot import BODY_GEOMS, HOME, SAG, SOLE_POINTS
+from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.robots import GREK, Layout
 
 WORLDS = 256
 SUBSTEPS = 4
@@ -31,9 +30,7 @@ Rate = Callable[[], float]
 
 def raw(threads: int) -> Rate:
     """Measure `Batch.step` alone, of the same robot on one plane: the upper bound of our rates."""
-    spec = robot.load_spec()
-    robot.strip_visuals(spec)
-    robot.strip_overhead(spec)
+    spec = GREK.physics_spec()
     spec.worldbody.add_geom(
         name="floor",
         type=mujoco.mjtGeom.mjGEOM_PLANE,
@@ -44,23 +41,24 @@ def raw(threads: int) -> Rate:
         friction=[0.75, 0, 0],
         solref=[0.012, 1],
     )
-    for name in (*SOLE_POINTS, *BODY_GEOMS):
+    for name in (*GREK.sole_points, *GREK.body_geoms):
         spec.geom(name).conaffinity = 1
     model = spec.compile()
     batch = Batch(model, WORLDS, threads, True)
     batch.reset()
     qpos, qvel, ctrl = batch.bind("qpos"), batch.bind("qvel"), batch.bind("ctrl")
-    parts = robot.Layout.of(model)
+    layout = Layout.of(model, GREK)
     rng = np.random.default_rng(0)
+    held = np.array(GREK.home) + np.array(GREK.sag)
     start = np.tile(model.qpos0, (WORLDS, 1))
-    start[:, parts.qpos] = HOME
-    start[:, 2] = robot.STAND_HEIGHT + 0.001
+    start[:, layout.qpos] = GREK.home
+    start[:, 2] = GREK.stand_height + 0.001
 
     def run(steps: int = 50) -> float:
         qpos[:], qvel[:] = start, 0
         began = time.perf_counter()
         for _ in range(steps):
-            ctrl[:] = HOME + SAG + rng.normal(0, 0.02, ctrl.shape)
+            ctrl[:] = held + rng.normal(0, 0.02, ctrl.shape)
             batch.step(nstep=SUBSTEPS, stage=_STAGE)
         return steps * WORLDS / (time.perf_counter() - began)
 
@@ -70,7 +68,7 @@ def raw(threads: int) -> Rate:
 def vector_env(threads: int, materials: tuple[str, ...] | None, worlds: int = WORLDS) -> Rate:
     """Measure our VectorEnv under small random actions, as for `raw`."""
     config = EpisodeConfig(materials=materials)
-    envs = WalkVectorEnv(worlds, threads=threads, config=config)
+    envs = GrekVectorEnv(worlds, threads=threads, config=config)
 
     def run(steps: int = 50) -> float:
         envs.reset(seed=0)
@@ -80,7 +78,7 @@ def vector_env(threads: int, materials: tuple[str, ...] | None, worlds: int = WO
 
 
 def single_env() -> Rate:
-    """Measure a single `WalkEnv`."""
+    """Measure a single `GrekEnv`."""
     env = _dry_env()
 
     def run(steps: int = 300) -> float:
@@ -96,7 +94,7 @@ def single_env() -> Rate:
 
 
 def peer(kind: Callable[..., Any], threads: int) -> Rate:
-    """Measure a vector environment `kind` of Gymnasium or SB3 made of `WalkEnv`.
+    """Measure a vector environment `kind` of Gymnasium or SB3 made of `GrekEnv`.
 
     The first call tries 1, 4 and 16 environments per thread; later calls use the fastest.
     """
@@ -118,8 +116,8 @@ def peer(kind: Callable[..., Any], threads: int) -> Rate:
     return run
 
 
-def _dry_env() -> WalkEnv:
-    return WalkEnv(config=EpisodeConfig(materials=("dry_concrete",)))
+def _dry_env() -> GrekEnv:
+    return GrekEnv(config=EpisodeConfig(materials=("dry_concrete",)))
 
 
 def training(threads: int, steps: int = 65_536) -> float:
@@ -215,11 +213,11 @@ def memory_per_world(worlds: int = 1024) -> float:
     """Measure the growth of resident memory per additional world on sand [MiB]."""
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from grek.envs.gym_env import WalkVectorEnv\n"
+        "from grek.envs.gym_env import GrekVectorEnv\n"
         "from grek.envs.episodes import EpisodeConfig\n"
-        "envs = WalkVectorEnv(int(sys.argv[1]), config=EpisodeConfig(materials=('sand',)))\n"
+        "envs = GrekVectorEnv(int(sys.argv[1]), config=EpisodeConfig(materials=('sand',)))\n"
         "envs.reset(seed=0)\n"
-        "for _ in range(3): envs.step(np.zeros((envs.num_envs, 10), np.float32))\n"
+        "for _ in range(3): envs.step(np.zeros(envs.action_space.shape, np.float32))\n"
         # Not getrusage, whose peak a child inherits from its parent.
         "status = Path('/proc/self/status').read_text()\n"
         "print(next(w.split()[1] for w in status.splitlines() if w.startswith('VmRSS')))"
@@ -260,4 +258,4 @@ _RNG = np.random.default_rng(1)
 
 def random_actions(worlds: int) -> np.ndarray:
     """Draw small random actions (worlds, joints), about 0.02 rad at every joint."""
-    return _RNG.normal(0, 0.08, (worlds, robot.LEGS)).astype(np.float32)
+    return _RNG.normal(0, 0.08, (worlds, len(GREK.joints))).astype(np.float32)

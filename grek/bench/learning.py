@@ -5,6 +5,7 @@ training, so that it takes no training time. The score is the mean traversal ove
 training space on dry concrete, with all shapes and disturbances, that training never draws.
 """
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def measure(
 
 def _run(seed: int, minutes: float, threads: int) -> dict[str, Any]:
     from grek.envs.contract import contract_of
-    from grek.envs.tasks.walk import WalkConfig
+    from grek.envs.tasks import walking
     from grek.training.config import TrainConfig
     from grek.training.export import export
     from grek.training.ppo import PPO
@@ -69,7 +70,7 @@ def _run(seed: int, minutes: float, threads: int) -> dict[str, Any]:
             threads=threads,
             materials=",".join(GROUND),
         )
-        contract = contract_of(WalkConfig(history=config.history))
+        contract = contract_of(walking(history=config.history))
         began: float | None = None
 
         def keep(model: PPO) -> None:
@@ -113,13 +114,19 @@ def _median(values: list[float | None]) -> float | None:
 
 
 def _traversal(policy: Path, threads: int) -> float:
-    from grek.envs.scenarios.scenario import TRAINING_SCENARIOS, ScenarioSpace
-    from grek.eval.scores import metrics, policies
+    from grek.envs.scenarios.spaces import FIRST_EVALUATED, space
+    from grek.envs.tasks import metrics
+    from grek.eval.scores import policies
     from grek.eval.scores.rollout import rollouts
 
-    space = ScenarioSpace("train")
-    scenarios = [space.draw(TRAINING_SCENARIOS + i, GROUND) for i in range(SCENARIOS)]
-    runs = rollouts(policies.load(str(policy)), scenarios, threads)
+    train = space("train")
+    drawn = (
+        train.draw(train.context(name), FIRST_EVALUATED + i)
+        for i in itertools.count()
+        for name in GROUND
+    )
+    pure = (scenario for scenario in drawn if set(scenario.surface.materials) <= set(GROUND))
+    runs = rollouts(policies.load(str(policy)), list(itertools.islice(pure, SCENARIOS)), threads)
     return round(float(np.mean([metrics.traversal(run.log) for run in runs])), 4)
 
 
