@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from grek.__main__ import main
 from grek.envs.contract import contract_of
-from grek.envs.tasks.walk import WalkConfig
+from grek.envs.tasks import walking
 from grek.eval.scores import partial
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,7 +108,7 @@ def test_help_of_a_command_shows_flags_and_defaults(command, capsys):
 
 def test_scenario_prints_json(capsys):
     assert main(["scenario", "heldout:3"]) == 0
-    assert json.loads(capsys.readouterr().out)["name"] == "heldout:3"
+    assert json.loads(capsys.readouterr().out)["name"] == "heldout/grass:0"  # in full
 
 
 def test_materials_prints_units_and_sources(capsys):
@@ -166,7 +166,7 @@ def test_policies_that_are_none(capsys, tmp_path):
     junk = tmp_path / "junk.onnx"
     junk.write_bytes(b"not a network")
     assert "not a readable ONNX file" in refused(capsys, "eval", junk)
-    good = actor(tmp_path / "good.onnx", contract_of(WalkConfig()))
+    good = actor(tmp_path / "good.onnx", contract_of(walking()))
     cut = tmp_path / "cut.onnx"
     cut.write_bytes(good.read_bytes()[:500])
     assert "cut.onnx" in refused(capsys, "eval", cut)
@@ -185,13 +185,13 @@ def test_policies_that_are_none(capsys, tmp_path):
     ],
 )
 def test_policies_with_another_contract(entry, value, capsys, tmp_path):
-    contract = {**contract_of(WalkConfig()), entry: value}
+    contract = {**contract_of(walking()), entry: value}
     said = refused(capsys, "eval", actor(tmp_path / "other.onnx", contract))
     assert entry in said or "contract" in said
 
 
 def test_policies_with_other_ports(capsys, tmp_path):
-    wide = actor(tmp_path / "wide.onnx", contract_of(WalkConfig()), inputs=46)
+    wide = actor(tmp_path / "wide.onnx", contract_of(walking()), inputs=46)
     assert "ports" in refused(capsys, "eval", wide)
 
 

@@ -57,7 +57,7 @@ def test_with_a_mirror_the_normaliser_is_that_of_samples_and_images():
 
 def test_the_mirror_of_the_task_is_its_own_inverse():
     env = GrekVecEnv(2, 1, EpisodeConfig())
-    mirror = training.mirror_of(env)
+    mirror = training.mirror_of(env.episodes.task)
     assert mirror is not None
     for reflection, space in (
         (mirror.observation, env.observation_space),

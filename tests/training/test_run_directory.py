@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from grek.envs.scenarios.scenario import TRAINING_SCENARIOS
+from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
 from grek.errors import InputError
 from grek.training import run_directory
 from grek.training.config import PPOConfig, TrainConfig

@@ -11,8 +11,7 @@ import torch
 
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.tasks.observations import actor_fields, size
-from grek.envs.tasks.walk import WalkConfig
+from grek.envs.tasks import walking
 from grek.errors import InputError
 from grek.eval.scores import policies
 from grek.training import checkpoint
@@ -25,7 +24,7 @@ from grek.training.vec_env import GrekVecEnv
 
 from .runs import PER_UPDATE, SMALL, config, weights
 
-WIDE = size(actor_fields(WalkConfig().history))  # columns of an observation
+WIDE = walking().size()  # columns of an observation
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
@@ -69,7 +68,7 @@ def test_exported_policy_equals_the_trained_one(tmp_path):
     model.policy.set_training_mode(False)
     policy = policies.load(str(run))
     rng = np.random.default_rng(0)
-    observation = rng.normal(0, 3, (200, env.episodes.walk.actor_size)).astype(np.float32)
+    observation = rng.normal(0, 3, (200, env.episodes.task.size())).astype(np.float32)
     padded = np.zeros((200, *env.observation_space.shape), np.float32)
     padded[:, : observation.shape[1]] = observation
     expected, _ = model.predict(padded, deterministic=True)
@@ -84,7 +83,7 @@ def test_policies_of_plain_sb3_are_exported(activation, tmp_path):
     model = stable_baselines3.PPO("MlpPolicy", env, policy_kwargs=networks, seed=1)
     with torch.no_grad():
         model.policy.action_net.weight *= 300  # new policies do next to nothing
-    export(model.policy, contract_of(WalkConfig()), tmp_path / "mine.onnx")
+    export(model.policy, contract_of(walking()), tmp_path / "mine.onnx")
     policy = policies.load(str(tmp_path / "mine.onnx"))
     observation = np.random.default_rng(0).normal(0, 3, (50, WIDE)).astype(np.float32)
     expected, _ = model.predict(observation, deterministic=True)
@@ -96,10 +95,10 @@ def test_policies_that_cannot_be_exported_are_refused(tmp_path):
     networks, env = {"activation_fn": torch.nn.SELU}, gymnasium.make("grek/Walk-v0")
     model = stable_baselines3.PPO("MlpPolicy", env, policy_kwargs=networks)
     with pytest.raises(InputError, match="SELU; supported layers: Linear, ELU, ReLU, Tanh"):
-        export(model.policy, contract_of(WalkConfig()), tmp_path / "mine.onnx")
+        export(model.policy, contract_of(walking()), tmp_path / "mine.onnx")
     other = stable_baselines3.SAC("MlpPolicy", env, buffer_size=10)
     with pytest.raises(InputError, match="SACPolicy is no ActorCriticPolicy"):
-        export(other.policy, contract_of(WalkConfig()), tmp_path / "mine.onnx")
+        export(other.policy, contract_of(walking()), tmp_path / "mine.onnx")
     assert not list(tmp_path.iterdir())
 
 

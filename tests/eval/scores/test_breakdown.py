@@ -1,17 +1,16 @@
 """Pushes, stretches of a command and difficulty: counted by hand on logs small enough to see."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
-from grek.envs.ground.shapes import Shape
+from grek.envs.ground.shapes import part
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.scenarios.spaces import SPACES
 from grek.eval.scores import breakdown
 
-from .test_metrics import make
+from ...envs.tasks.test_metrics import make
 
 DT = 0.02
 
@@ -108,16 +107,26 @@ def test_the_hardest_level_is_the_last_before_one_that_is_not_passed():
     assert breakdown.hardest(levels[2:]) is None
 
 
-def test_levels_begin_and_end_where_the_spaces_do():
-    for axis, part in breakdown.SHAPES.items():
-        ranges = (
-            SPACES["train"],
-            *(SPACES["heldout"].at(axis, zone) for zone in ("near", "far")),
-        )
-        largest = tuple(space.shape[part].high for space in ranges)  # type: ignore[union-attr]
-        assert breakdown.DIFFICULTY[axis][2:] == largest
+@pytest.mark.parametrize("axis", breakdown.SHAPES)
+def test_levels_are_the_ranges_that_the_spaces_draw(axis):
+    edges = breakdown.levels(breakdown.SHAPES[axis])
+
+    def drawn(space: str, slug: str, count: int) -> list[float]:
+        chosen = SPACES[space]
+        worlds = (chosen.draw(chosen.context(slug), i) for i in range(count))
+        found = [breakdown.shape(world).get(axis) for world in worlds]
+        return [size for size in found if size is not None]
+
+    trained = drawn("train", "sand", 400)
+    assert edges[1] < max(trained) <= edges[2] and min(trained) < edges[1]
+    for zone, low, high in (("near", *edges[2:4]), ("far", *edges[3:5])):
+        sizes = drawn("heldout", f"{axis}-{zone}", 50)
+        assert len(sizes) == 50
+        assert low <= min(sizes) < low + 0.2 * (high - low)
+        assert high - 0.2 * (high - low) < max(sizes) <= high
 
 
 def test_only_the_unevenness_that_a_world_has():
-    scenario = dataclasses.replace(Scenario(), shape=Shape(slope=0.05))
+    level = part("waves", height=0.0, length=1.0, heading=0.0, phase=0.0)
+    scenario = Scenario(shape=(part("slope", rise=0.05, heading=0.0), level))
     assert breakdown.shape(scenario) == {"slope": 0.05}

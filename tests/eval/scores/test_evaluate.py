@@ -3,20 +3,23 @@
 import numpy as np
 import pytest
 
-from grek.envs.scenarios.scenario import TRAINING_SCENARIOS, ScenarioSpace
-from grek.envs.tasks.observations import actor_fields, size
-from grek.envs.tasks.walk import WalkConfig
+from grek.envs.scenarios.spaces import SPACES, TRAINING_SCENARIOS
+from grek.envs.tasks import metrics, walking
 from grek.errors import InputError
-from grek.eval.scores import evaluate, metrics, policies, rollout, scorecard, suites
+from grek.eval.scores import evaluate, policies, rollout, scorecard, suites
 from grek.eval.scores.suites import SUITES
+
+
+def measure(log: metrics.EpisodeLog) -> dict[str, np.ndarray]:
+    return {name: metric(log) for name, metric in metrics.WALKING.items()}
 
 
 def test_suites_never_meet_training():
     for suite in SUITES.values():
         for seed in (0, 3):
             for scenario in suites.scenarios(suite, seed, episodes=2):
-                space, _, index = scenario.name.partition(":")
-                assert int(index) >= TRAINING_SCENARIOS, space
+                # Training draws the short numbers below TRAINING_SCENARIOS, over all contexts.
+                assert int(scenario.name.partition(":")[2]) >= TRAINING_SCENARIOS, scenario.name
 
 
 def test_suites_are_fixed_balanced_and_apart():
@@ -24,7 +27,7 @@ def test_suites_are_fixed_balanced_and_apart():
     assert drawn == suites.scenarios(SUITES["quick"], episodes=3)
     count: dict[tuple[str, ...], int] = {}
     for scenario in drawn:
-        key = (scenario.name.partition(":")[0], *scenario.context)
+        key = (scenario.space, *scenario.context)
         count[key] = count.get(key, 0) + 1
     assert set(count.values()) == {3}
     assert {key[0] for key in count} == {"train", "heldout", "numerics"}
@@ -34,7 +37,7 @@ def test_suites_are_fixed_balanced_and_apart():
 
 
 def test_every_material_has_a_row():
-    contexts = {c for name in ("train", "heldout") for c in ScenarioSpace(name).contexts}
+    contexts = {c for name in ("train", "heldout") for c in SPACES[name].contexts}
     from grek.envs.ground.materials import MATERIALS
 
     assert {value for axis, value in contexts if axis == "material"} == set(MATERIALS)
@@ -44,7 +47,7 @@ def test_standing_is_not_walking():
     policy = policies.load("zero")
     worlds = [s.eased(0.0) for s in suites.scenarios(SUITES["train"], episodes=2)]
     (run,) = rollout.rollouts(policy, worlds)
-    measured = metrics.measure(run.log)
+    measured = measure(run.log)
     assert measured["survived"].mean() > 0.5
     told = np.abs(run.log.command).sum((0, 2)) > 0
     assert measured["traversal"][told].mean() <= 0.05
@@ -57,7 +60,7 @@ def test_scores_do_not_depend_on_the_batch():
     for at_once, threads in ((4, 1), (64, 2)):
         found = []
         for run in rollout.rollouts(policy, worlds, threads, at_once, steps=100):
-            found += scorecard.episodes_of(run.scenarios, metrics.measure(run.log))
+            found += scorecard.episodes_of(run.scenarios, measure(run.log))
         # A batch of one sums in another order: the last bit may differ, no digit of a scorecard.
         tables.append(scorecard.build({}, {}, {}, found))
     assert tables[0] == tables[1]
@@ -88,8 +91,8 @@ def test_any_function_can_be_scored():
 
     card = evaluate.score(policies.from_function("mine", act), "train", episodes=1)
     assert card["policy"]["name"] == "mine"
-    assert len(card["episodes"]) == len(ScenarioSpace("train").contexts)
-    assert seen[0][1] == size(actor_fields(WalkConfig().history))
+    assert len(card["episodes"]) == len(SPACES["train"].contexts)
+    assert seen[0][1] == walking().size()
 
 
 @pytest.mark.parametrize(

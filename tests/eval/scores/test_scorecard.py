@@ -125,13 +125,15 @@ class TestContent:
 
     def test_episodes_of_scenarios(self) -> None:
         scenarios = [
-            SimpleNamespace(name="heldout:3", context=("material", "ice"), seed=5),
+            SimpleNamespace(
+                name="heldout/ice:3", space="heldout", context=("material", "ice"), seed=5
+            ),
             SimpleNamespace(name="train/sand:9", context=("material", "sand"), seed=6),
         ]
         measured = {"survived": np.array([1.0, 0.0]), "traversal": np.array([0.5, np.nan])}
         first, second = scorecard.episodes_of(scenarios, measured)
         assert first == {
-            "scenario": "heldout:3",
+            "scenario": "heldout/ice:3",
             "space": "heldout",
             "contexts": {"material": "ice"},
             "world": 5,

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from grek.envs.ground.materials import MATERIALS, index
-from grek.envs.ground.sinking import LENGTH, WIDTH
-from grek.envs.scenarios.scenario import Command, Scenario, Surface
-from grek.envs.tasks.walk import Walk
+from grek.envs.ground.surface import Surface
+from grek.envs.robots import GREK
+from grek.envs.scenarios.scenario import Command, Scenario
+from grek.envs.tasks import TaskBatch
 from grek.eval.scores import policies
 
 TRAINED = [name for name, row in MATERIALS.items() if row.trained]
 SPEED, SECONDS = 0.3, 4.0  # [m/s], [s]
 WEIGHT = 15.4 * 9.81  # [N]
+LENGTH, WIDTH = GREK.feet[0].sole_size  # [m]
 
 
 def nominal(name: str) -> Scenario:
@@ -21,11 +23,11 @@ def nominal(name: str) -> Scenario:
 
 
 @pytest.fixture(scope="module")
-def walked() -> Walk:
+def walked() -> TaskBatch:
     """One world of each trained material, after a short walk that none may fall on."""
     policy = policies.load("walk")
     scenarios, ids = [nominal(name) for name in TRAINED], np.arange(len(TRAINED))
-    walk = Walk(len(ids), 1, policy.config)
+    walk = TaskBatch(policy.task, len(ids))
     walk.reset(ids, scenarios)
     seeds = ids.astype(np.uint64)
     for step in range(round(SECONDS / 0.02)):
