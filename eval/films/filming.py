@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from grek.envs.ground import materials
 from grek.envs.ground.shapes import Shape
+from grek.envs.robots import robot
 from grek.envs.robots.robot import Array
 from grek.envs.scenarios.scenario import EPISODE, Command, Scenario, Surface, parse
 from grek.envs.simulation.simulation import CONTROL_STEP
@@ -98,7 +99,8 @@ def film(
     seeds = np.array([scenario.seed], np.uint64)
     every = round(1 / (fps * CONTROL_STEP))
     steps, fell_at = round(seconds / CONTROL_STEP), None
-    with Film(out, Ground(walk), fps, size) as picture:
+    ground = Ground(walk)
+    with Film(out, ground, robot.load_spec(), "torso", fps, size) as picture:
         for step in range(steps):
             if step % every == 0:
                 picture.add(walk.simulation.qpos[0], caption(walk, scenario, step))
