@@ -1,8 +1,8 @@
-"""Painters of the ground's textures and of the sky, made from noise, and the script that bakes them.
+"""Painters of the ground's textures and of the sky, and the script that bakes them.
 
-A painter returns the colour (N, N, 3) and the gloss (N, N) in [0, 1], the share of light that the
-surface mirrors, of a square that continues into itself. Small relief is painted as light and shade
-for a sun in the direction SUN, so stones, ripples and joints look solid without geometry.
+A painter makes of noise the colour (N, N, 3) and the gloss (N, N) in [0, 1], the share of light
+that the surface mirrors, of a square that continues into itself. Small relief is painted as light
+and shade for a sun in the direction SUN, so stones, ripples and joints look solid without geometry.
 
     python -m grek.assets.textures.paint
 """
@@ -38,7 +38,7 @@ def paint(name: str) -> NDArray[np.uint8]:
     painter, rgb = PAINTED[name]
     colour, gloss = painter(np.random.default_rng(7), f32(rgb))
     opacity = 1 - np.broadcast_to(f32(gloss), (N, N))
-    return np.uint8(np.clip(np.dstack([colour, opacity]), 0, 1) * 255 + 0.5)
+    return (np.clip(np.dstack([colour, opacity]), 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 # -- tools -----------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ def paint_sky() -> NDArray[np.uint8]:
     image = np.concatenate(
         [_towards(f32(f) + u[..., None] * r + v[..., None] * np.array(t)) for f, r, t in _FACES]
     )
-    return np.uint8(np.clip(image, 0, 1) * 255)
+    return (np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def _towards(direction: NDArray) -> Image:

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 
+import imageio_ffmpeg
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +25,9 @@ def check_rendering() -> None:
             f" (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {_one_line(error)})"
         ) from error
     try:
-        importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
-    except Exception as error:
-        raise InputError(
-            f"films need ffmpeg: install imageio[ffmpeg] ({_one_line(error)})"
-        ) from error
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise InputError(f"films need ffmpeg: {_one_line(error)}") from error
 
 
 class Canvas:

@@ -26,20 +26,13 @@ FADE = 0.35  # width of the rim in which copies shrink to nothing [m]
 class Kind:
     """A template and the variation of its copies."""
 
-    template: Array
-    """Corners of its triangles (3 t, 3); unit size, standing on z = 0."""
-    across: int
-    """Copies along a side of the patch."""
-    size: tuple[float, float]
-    """Of a copy [m]."""
-    thickness: float
-    """Height at which a shadow lies on the copies [m]."""
-    flat: float
-    """Height left of a copy that was stepped on [-]."""
-    palette: NDArray[np.float32]
-    """Colours at foot and tip (2, SHADES, 3)."""
-    upright: bool = False
-    """Lit like level ground, as thin things are."""
+    template: Array  # corners of its triangles (3 t, 3); unit size, standing on z = 0
+    across: int  # copies along a side of the patch
+    size: tuple[float, float]  # of a copy, lowest and highest [m]
+    thickness: float  # height at which a shadow lies on the copies [m]
+    flat: float  # share of its height left to a copy that was stepped on [-]
+    palette: NDArray[np.float32]  # colours at foot and tip (2, SHADES, 3)
+    upright: bool = False  # lit like level ground, as thin things are
 
 
 class Cover:
@@ -68,7 +61,7 @@ class Cover:
                 vertices=np.tile(kind.template, (copies, 1)),
                 faces=np.arange(copies * corners).reshape(-1, 3),
                 uv=np.column_stack([tint, 0.25 + 0.5 * np.clip(tall, 0, 1)]),
-                image=np.uint8(np.clip(kind.palette, 0, 1) * 255),
+                image=(np.clip(kind.palette, 0, 1) * 255).astype(np.uint8),
             )
 
     @property
@@ -135,12 +128,10 @@ def _stones(rng: np.random.Generator, rgb: NDArray[np.float32]) -> Kind:
     """Angular stones, half in the ground."""
     grey = rgb * f32(rng.normal(1.05, 0.2, (SHADES, 1)) + rng.normal(0, 0.05, (SHADES, 3)))
     turn = np.arange(5) * 2 * np.pi / 5
+    rings = [radius * rng.uniform(0.8, 1.2, 5) for radius in (1.0, 0.85)]
     low, high = (
         np.column_stack([r * np.cos(turn), 0.8 * r * np.sin(turn), np.full(5, height)])
-        for r, height in (
-            (radius * rng.uniform(0.8, 1.2, 5), height)
-            for radius, height in ((1.0, -0.3), (0.85, 0.45))
-        )
+        for r, height in zip(rings, (-0.3, 0.45), strict=True)
     )
     top = np.array([0.1, 0.0, 0.75])
     triangles = []
@@ -187,4 +178,4 @@ def _uniform(*keys: NDArray[np.int64]) -> Array:
             x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             x = x ^ (x >> np.uint64(31))
-    return (x >> np.uint64(11)) * 2.0**-53
+    return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -6,12 +6,11 @@ this smooths edges for less than multisampling costs.
 """
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import imageio
 import mujoco
 import numpy as np
+from imageio_ffmpeg import write_frames
 from PIL import Image, ImageDraw, ImageFont
 
 from grek.assets.textures import SUN
@@ -24,22 +23,16 @@ from grek.eval.films.shadow import Shadow, reflect
 from grek.eval.films.stage import VISIBLE, Array, Stage
 
 FPS = (25, 50)  # whole numbers of control steps: film time is simulated time
-FORMATS: dict[str, dict[str, Any]] = {  # encoder, pixel format and settings of ffmpeg by suffix
-    ".mp4": {
-        "codec": "libx264",
-        "pixelformat": "yuv420p",
-        "output_params": ["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"],
-    },
-    ".webp": {
-        "codec": "libwebp_anim",
-        "pixelformat": "yuv420p",
-        "output_params": ["-quality", "55", "-compression_level", "5", "-loop", "0"],
-    },
-    ".gif": {"codec": "gif", "pixelformat": "rgb8", "output_params": ["-loop", "0"]},
+FORMATS = {  # encoder, pixel format and settings of ffmpeg by suffix
+    ".mp4": ("libx264", "yuv420p", "-crf 18 -preset veryfast -movflags +faststart"),
+    ".webp": ("libwebp_anim", "yuv420p", "-quality 55 -compression_level 5 -loop 0"),
+    ".gif": ("gif", "rgb8", "-loop 0"),
 }
 SCALE = 1.5  # of the drawing over the film
 EXTENT = 0.85  # of a robot at scale 1, as MuJoCo measures it [m]
-VIEW = 150.0  # azimuth of the camera behind the robot's heading: three-quarters from the front [deg]
+VIEW = (
+    150.0  # azimuth of the camera behind the robot's heading: three-quarters from the front [deg]
+)
 ELEVATION = -12.0  # [deg]
 DISTANCE = 1.95  # of the camera at scale 1 [m]
 LOOK_AT = 0.33  # height over the ground at scale 1 [m]
@@ -53,7 +46,7 @@ class Film:
 
     It shows the robot of `spec`, which it changes, from a camera that follows the body `base`.
     Drawn are the geoms in group 2, or all of them where that group is empty. The file is written
-    beside `path` and renamed when it is complete; an exception leaves nothing.
+    beside `path` and renamed when it is complete; an exception, or no frame, leaves nothing.
 
     Raises InputError for a suffix other than FORMATS, a rate other than FPS, an odd size, a look
     that cannot be drawn, or where `check_rendering` does.
@@ -101,24 +94,23 @@ class Film:
         self._camera = mujoco.MjvCamera()
         self._camera.distance, self._camera.elevation = DISTANCE * self._scale, ELEVATION
         self._font = ImageFont.load_default(0.026 * self._size[1])
-        self._canvas: Canvas | None = Canvas(stage, self._size)
+        self._canvas = Canvas(stage, self._size)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
-        encoding = FORMATS[self.path.suffix]
-        scaling = ["-vf", f"scale={size[0]}:{size[1]}:flags=area"]
-        self._writer = imageio.get_writer(
-            self._part,
-            format="FFMPEG",
-            mode="I",
+        codec, pixels, settings = FORMATS[self.path.suffix]
+        self._writer = write_frames(
+            str(self._part),
+            self._size,
             fps=fps,
+            codec=codec,
+            pix_fmt_out=pixels,
             macro_block_size=1,
-            ffmpeg_log_level="error",
-            **encoding | {"output_params": scaling + encoding["output_params"]},
+            output_params=["-vf", f"scale={size[0]}:{size[1]}:flags=area", *settings.split()],
         )
+        self._writer.send(None)  # starts ffmpeg
 
     def add(self, qpos: Array, caption: str) -> None:
         """Add a frame: the robot at `qpos` (nq,), in the order of its model."""
-        assert self._canvas is not None, "the film is closed"
         data, scenery = self._data, self._scenery
         data.qpos[:] = qpos
         mujoco.mj_kinematics(self._model, data)
@@ -134,36 +126,19 @@ class Film:
             reflect(scene, set(self._shadow.parts.tolist()), np.array([*base, ground]), normal)
         frame = Image.fromarray(self._canvas.draw())
         self._write(frame, caption)
-        self._writer.append_data(np.asarray(frame))
+        self._writer.send(frame.tobytes())
         self._frames += 1
-
-    def close(self) -> None:
-        """Finish the file and put it at `path`; a film without frames leaves no file."""
-        if self._release() and self._frames:
-            self._part.replace(self.path)
 
     def __enter__(self) -> "Film":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        elif self._release():
-            self._part.unlink(missing_ok=True)
-
-    def _release(self) -> bool:
-        """Stop drawing and encoding; False if that was done before."""
-        if self._canvas is None:
-            return False
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._canvas.close()
-        self._canvas = None
         self._writer.close()
-        return True
+        if kind is None and self._frames:
+            self._part.replace(self.path)
+        else:
+            self._part.unlink(missing_ok=True)
 
     def _aim(self, data: mujoco.MjData, ground: float) -> None:
         """Let the camera follow the robot smoothly."""
@@ -195,23 +170,15 @@ def _light(spec: mujoco.MjSpec, size: tuple[int, int]) -> None:
     visual = spec.visual
     visual.global_.offwidth, visual.global_.offheight = size
     visual.global_.fovy = 36
-    visual.quality.offsamples = 0
-    visual.quality.shadowsize = 0
+    visual.quality.offsamples = visual.quality.shadowsize = 0
     visual.quality.numslices, visual.quality.numstacks = 30, 20
     visual.map.znear, visual.map.zfar = 0.05, 150
-    visual.headlight.ambient = [0.42, 0.44, 0.48]
-    visual.headlight.diffuse = [0.20, 0.20, 0.20]
-    visual.headlight.specular = [0, 0, 0]
-    for direction, diffuse, specular in (
-        (-SUN, [0.62, 0.59, 0.53], [0.5, 0.5, 0.5]),
-        (np.array([-0.6, -0.5, -0.3]), [0.06, 0.07, 0.09], [0.1, 0.1, 0.1]),
+    head = visual.headlight
+    head.ambient, head.diffuse, head.specular = [0.42, 0.44, 0.48], [0.2] * 3, [0] * 3
+    for towards, diffuse, specular in (
+        (SUN, [0.62, 0.59, 0.53], 0.5),
+        (np.array([0.6, 0.5, 0.3]), [0.06, 0.07, 0.09], 0.1),
     ):
-        spec.worldbody.add_light(
-            dir=direction,
-            pos=-4 * direction,
-            type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-            castshadow=False,
-            diffuse=diffuse,
-            specular=specular,
-            ambient=[0, 0, 0],
-        )
+        light = spec.worldbody.add_light(dir=-towards, pos=4 * towards, castshadow=False)
+        light.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+        light.diffuse, light.specular, light.ambient = diffuse, [specular] * 3, [0, 0, 0]

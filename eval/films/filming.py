@@ -1,4 +1,4 @@
-"""Film a policy in a world: rollout, ground as the simulation has it, caption."""
+"""Film a policy in a world: the rollout, the simulation's ground and robot as films read them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,13 +20,15 @@ from grek.eval.scores import policies
 from grek.eval.scores.rollout import check_action
 
 DEFAULT = "train:300000"
+BASE = "torso"  # the body that the camera follows
 SIZE = (1280, 720)
 SMALL = (640, 360)  # of the films beside a report
-AFTER_FALL = 1.0  # a film goes on for a moment after the fall [s]
+TINY = (480, 270)  # of animated pictures
+AFTER_FALL = 1.0  # continuation of a film after a fall [s]
 
 
 class Ground:
-    """The ground of world 0 of `walk`, as films ask for it."""
+    """The ground of world 0 of `walk` as a `GroundView`."""
 
     def __init__(self, walk: Walk) -> None:
         self._ground, self._sinking = walk.simulation.ground, walk.simulation.sinking
@@ -48,7 +50,7 @@ class Ground:
         return self._ground.wetness(xy[None], slot, self._world)[0]
 
     def footprint(self, xy: Array) -> Array:
-        """How deep the surface is pressed (k,) [m]."""
+        """Depth of prints (k,) [m]."""
         if not self._sinking.soft[0]:
             return np.zeros(len(xy))
         slot = self._ground.slot(xy[None], self._world)
@@ -56,7 +58,7 @@ class Ground:
 
 
 def world(scenario: str | None, material: str | None) -> Scenario:
-    """The world to film: a scenario by name, or a level one of `material`, walked about in.
+    """A scenario by name, or a level world of nominal `material` with commands for a tour.
 
     Raises InputError for an unknown name.
     """
@@ -87,9 +89,11 @@ def film(
     fps: int,
     out: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    size: tuple[int, int] = SIZE,
+    size: tuple[int, int] | None = None,
 ) -> str:
-    """Write a film of `policy` in `scenario` to `out`; returns a line that says what it shows.
+    """Write a film of `policy` in `scenario` to `out`; returns a line of what it shows.
+
+    `size` is SIZE by default, TINY of animated pictures.
 
     Raises InputError for a policy that cannot be used or a machine that cannot render.
     """
@@ -99,8 +103,8 @@ def film(
     seeds = np.array([scenario.seed], np.uint64)
     every = round(1 / (fps * CONTROL_STEP))
     steps, fell_at = round(seconds / CONTROL_STEP), None
-    ground = Ground(walk)
-    with Film(out, ground, robot.load_spec(), "torso", fps, size) as picture:
+    size = size or (SIZE if out.suffix == ".mp4" else TINY)
+    with Film(out, Ground(walk), robot.load_spec(), BASE, fps, size) as picture:
         for step in range(steps):
             if step % every == 0:
                 picture.add(walk.simulation.qpos[0], caption(walk, scenario, step))

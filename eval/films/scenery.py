@@ -39,55 +39,33 @@ class GroundView(Protocol):
 
     def height(self, xy: Array) -> Array:
         """Surface before anything stepped on it (k,) [m]."""
-        ...
 
     def material(self, xy: Array) -> NDArray[np.int64]:
         """Index into `names` (k,)."""
-        ...
 
     def wetness(self, xy: Array) -> Array:
         """Share of a full film of water (k,) in [0, 1]."""
-        ...
 
     def footprint(self, xy: Array) -> Array:
         """Depth of prints (k,) [m]."""
-        ...
 
 
 @dataclass
 class Patch:
-    """One square of ground; `origin` is the corner of its mesh with the lowest x and y [m]."""
+    """One square of ground."""
 
     name: str
-    width: float
-    """Of the mesh [m]."""
-    cells: int
-    """Of the mesh, along a side."""
-    texels: int
-    """Of the texture, along a side."""
-    origin: Array
-    glossy: bool = False
-    """Mirrors something."""
+    width: float  # of the mesh [m]
+    cells: int  # of the mesh, along a side
+    texels: int  # of the texture, along a side
+    origin: Array  # corner of the mesh with the lowest x and y [m]
+    glossy: bool = False  # mirrors something
 
-    @property
-    def cell(self) -> float:
-        """Width of a cell [m]."""
-        return self.width / self.cells
-
-    @property
-    def texel(self) -> float:
-        """Width of a texel [m]."""
-        return self.width * (1 + 2 * RIM) / self.texels
-
-    @property
-    def margin(self) -> int:
-        """Cells by which the texture is wider on each side."""
-        return round(RIM * self.cells)
-
-    @property
-    def side(self) -> int:
-        """Samples of the ground for the texture, along a side: two per cell."""
-        return 2 * (self.cells + 2 * self.margin) + 1
+    def __post_init__(self) -> None:
+        self.cell = self.width / self.cells  # [m]
+        self.texel = self.width * (1 + 2 * RIM) / self.texels  # [m]
+        self.margin = round(RIM * self.cells)  # cells by which the texture is wider, on each side
+        self.side = 2 * (self.cells + 2 * self.margin) + 1  # samples: two per cell of the texture
 
     def vertices(self) -> Array:
         """Vertices of the mesh ((cells + 1)**2, 2) [m]."""
@@ -116,7 +94,6 @@ class Scenery:
         tiles = [textures.load(row.look) for row in rows]
         self._tiles = [[_shrink(tile, patch) for patch in self.patches] for tile in tiles]
         self._film_gloss = np.array([row.look.film_gloss for row in rows])
-        self._enlarge = {p.texels: _enlargement(p.texels, p.side) for p in self.patches}
         self._reach = REACH * scale
         self.heights = np.zeros((cells + 1, cells + 1))  # of the innermost patch [m]
         self._level = np.zeros_like(self.heights)  # the same without prints [m]
@@ -197,28 +174,29 @@ class Scenery:
         patch, xy = self.patches[i], self.patches[i].samples()
         first = np.round((patch.origin - RIM * patch.width) / patch.texel).astype(int)
         slot = self.ground.material(xy)
-        image = np.zeros((patch.texels, patch.texels, 4), np.float32)
+        image = np.zeros((4, patch.texels, patch.texels), np.float32)  # channels first: it is quick
         for k in np.unique(slot):
             tile = self._tiles[k][i]
-            columns, rows = ((f + np.arange(patch.texels)) % len(tile) for f in first)
-            share = f32(1) if (slot == k).all() else self._up(patch, slot == k)[..., None]
-            image += tile[rows][:, columns] * (share / f32(255))
-        gloss = 1 - image[..., 3]
-        gain = self._up(patch, 1 + 0.05 * _drift(xy))
+            columns, rows = ((f + np.arange(patch.texels)) % tile.shape[1] for f in first)
+            share = f32(1) if (slot == k).all() else _up(patch, slot == k)
+            image += tile[:, rows][:, :, columns] * (share / f32(255))
+        gloss = 1 - image[3]
+        gain = _up(patch, 1 + 0.05 * _drift(xy))
         if (wetness := self.ground.wetness(xy)).any():
-            film = ramp(self._up(patch, wetness), 0.25, 0.75)
+            film = ramp(_up(patch, wetness), 0.25, 0.75)
             gain *= 1 - film * np.clip(0.55 - 1.2 * gloss, 0.12, 1)
-            gloss = np.maximum(gloss, film * self._up(patch, self._film_gloss[slot]))
+            gloss = np.maximum(gloss, film * _up(patch, self._film_gloss[slot]))
         patch.glossy = bool(gloss.max() > 0.01)
-        image[..., :3] *= gain[..., None]
+        image[:3] *= gain
         if i > 0:
             distance = np.linalg.norm(xy - patch.origin - patch.width / 2, axis=1)
-            clear = self._up(patch, np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2)))
+            clear = _up(patch, np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2)))
             gloss *= clear
-            image[..., :3] *= clear[..., None]
-            image[..., :3] += (1 - clear)[..., None] * f32(HAZE) / f32(LIT)
-        image[..., 3] = 1 - gloss
-        return (np.minimum(image, 1) * 255).astype(np.uint8)
+            image[:3] *= clear
+            image[:3] += (1 - clear) * f32(HAZE)[:, None, None] / f32(LIT)
+        image[3] = 1 - gloss
+        np.minimum(image, 1, out=image)
+        return np.moveaxis((image * 255).astype(np.uint8), 0, -1).copy()
 
     def _press(self, xy: Array) -> bool:
         """Read new prints near `xy`; whether there are any."""
@@ -243,15 +221,10 @@ class Scenery:
             light = 1 - (gx * SUN[0] + gy * SUN[1]) / SUN[2]
             tone = np.clip(0.7 + 0.3 * light, 0.6, 1.12) * (1 - 0.3 * ramp(depth, 0.0005, 0.012))
             image = image.copy()
-            image[..., :3] = np.minimum(image[..., :3] * self._up(patch, tone)[..., None], 255)
+            image[..., :3] = np.minimum(image[..., :3] * _up(patch, tone)[..., None], 255)
         self.heights = self._level - self.prints
         self.stage.write_sheet(patch.name, self.heights, patch.cell, patch.origin)
         self.stage.write_texture(patch.name, image)
-
-    def _up(self, patch: Patch, field: Array) -> NDArray[np.float32]:
-        """`field` (side**2,) at the texels of `patch`, linearly between."""
-        u = self._enlarge[patch.texels]
-        return u @ f32(field.reshape(patch.side, -1)) @ u.T
 
 
 def _stitch(height: Array) -> None:
@@ -262,16 +235,17 @@ def _stitch(height: Array) -> None:
 
 
 def _shrink(tile: NDArray[np.uint8], patch: Patch) -> NDArray[np.uint8]:
-    """`tile` (n, n, 4) at the texel size of `patch`."""
+    """`tile` (n, n, 4) at the texel size of `patch`, channels first (4, m, m)."""
     k = round(patch.texel / TEXEL)
     n = len(tile) // k
-    return tile.reshape(n, k, n, k, 4).mean((1, 3), np.float32).astype(np.uint8)
+    return np.moveaxis(tile, -1, 0).reshape(4, n, k, n, k).mean((2, 4)).astype(np.uint8)
 
 
-def _enlargement(texels: int, side: int) -> NDArray[np.float32]:
-    """Matrix (texels, side) that interpolates between samples."""
-    at = (np.arange(texels) + 0.5) / texels * (side - 1)
-    return f32(np.maximum(1 - np.abs(at[:, None] - np.arange(side)), 0))
+def _up(patch: Patch, field: Array) -> NDArray[np.float32]:
+    """`field` (side**2,) at the texels of `patch` (texels, texels), linearly between."""
+    at = (np.arange(patch.texels) + 0.5) / patch.texels * (patch.side - 1)
+    share = f32(np.maximum(1 - np.abs(at[:, None] - np.arange(patch.side)), 0))
+    return share @ f32(field.reshape(patch.side, -1)) @ share.T
 
 
 def _drift(xy: Array) -> Array:

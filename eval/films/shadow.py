@@ -25,9 +25,6 @@ BLUR = 0.10  # width of the penumbra over the height of the part [-]
 SMALLEST = 0.012  # thinner parts neither reflect nor cast a shadow, at scale 1 [m]
 LIFT = 0.002  # of the sheet above the ground [m]
 
-_GEOM = mujoco.mjtGeom
-_FULLER = {int(_GEOM.mjGEOM_BOX): 1.2, int(_GEOM.mjGEOM_CYLINDER): 1.12}  # than an ellipsoid
-
 
 class Shadow:
     """A sheet that follows the robot and darkens the ground under it, `thickness` [m] above it."""
@@ -44,7 +41,7 @@ class Shadow:
     def parts(self) -> NDArray[np.int64]:
         """The robot's visible geoms that are large enough to matter."""
         model = self.stage.model
-        big = _semi_axes(model, np.arange(model.ngeom)).min(1) > SMALLEST * self._scale
+        big = _semi_axes(model).min(1) > SMALLEST * self._scale
         return np.flatnonzero(big & (model.geom_group == VISIBLE) & (model.geom_bodyid > 0))
 
     def cast(self, data: mujoco.MjData, base: Array, ground: float) -> None:
@@ -67,7 +64,7 @@ class Shadow:
     def _share(self, data: mujoco.MjData, x: Array, y: Array, ground: float) -> NDArray[np.float32]:
         """Share of the sun (len(y), len(x)) that the robot takes away at height `ground` [m]."""
         position, rotation = data.geom_xpos[self.parts], data.geom_xmat[self.parts]
-        size = _semi_axes(self.stage.model, self.parts)
+        size = _semi_axes(self.stage.model)[self.parts]
         ray = np.array([[1, 0, -SUN[0] / SUN[2]], [0, 1, -SUN[1] / SUN[2]]])
         height = np.maximum(position[:, 2] - ground, 0.0)
         centre = position[:, :2] + height[:, None] * ray[:, 2]
@@ -109,18 +106,8 @@ def reflect(scene: mujoco.MjvScene, parts: set[int], point: Array, normal: Array
         scene.ngeom += 1
 
 
-def _semi_axes(model: mujoco.MjModel, geoms: NDArray[np.int64]) -> Array:
-    """Semi-axes (len(geoms), 3) [m] of ellipsoids that look like `geoms`."""
-    axes = np.empty((len(geoms), 3))
-    for row, geom in zip(axes, geoms, strict=True):
-        kind, size = model.geom_type[geom], model.geom_size[geom]
-        if kind == _GEOM.mjGEOM_SPHERE:
-            row[:] = size[0]
-        elif kind == _GEOM.mjGEOM_CAPSULE:
-            row[:] = size[0], size[0], size[1] + size[0]
-        elif kind == _GEOM.mjGEOM_CYLINDER:
-            row[:] = size[0], size[0], size[1]
-        else:
-            row[:] = size
-        row *= _FULLER.get(int(kind), 1.0)
-    return axes
+def _semi_axes(model: mujoco.MjModel) -> Array:
+    """Semi-axes (ngeom, 3) [m] of ellipsoids that look like the geoms."""
+    fuller = np.ones(len(mujoco.mjtGeom.__members__))
+    fuller[mujoco.mjtGeom.mjGEOM_BOX], fuller[mujoco.mjtGeom.mjGEOM_CYLINDER] = 1.2, 1.12
+    return model.geom_aabb[:, 3:] * fuller[model.geom_type, None]

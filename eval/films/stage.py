@@ -14,7 +14,7 @@ VISIBLE = 2  # the group of geoms that is drawn
 
 
 class Stage:
-    """A model under construction until `compile`, then `model` and the uploads it is waiting for."""
+    """A spec until `compile`, then `model` and the names of what has to be uploaded."""
 
     model: mujoco.MjModel
 
@@ -26,7 +26,7 @@ class Stage:
     def compile(self) -> None:
         """Make `model`; nothing can be added afterwards."""
         self.model = model = self.spec.compile()
-        # Undo the compiler's move of meshes to their centres of mass: ours are in world coordinates.
+        # Undo the compiler's move of meshes to their centres of mass: vertices are of the world.
         ours = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & (model.geom_bodyid == 0)
         model.geom_pos[ours] = 0
         model.geom_quat[ours] = 1, 0, 0, 0
@@ -107,12 +107,8 @@ class Stage:
 
     def write_faces(self, name: str, faces: NDArray[np.int32]) -> None:
         """Replace the triangles (m, 3) of the mesh `name`."""
-        first = self.model.mesh(name).faceadr[0]
-        for array in (
-            self.model.mesh_face,
-            self.model.mesh_facenormal,
-            self.model.mesh_facetexcoord,
-        ):
+        model, first = self.model, self.model.mesh(name).faceadr[0]
+        for array in (model.mesh_face, model.mesh_facenormal, model.mesh_facetexcoord):
             array[first : first + len(faces)] = faces
         self._changed_meshes.add(name)
 

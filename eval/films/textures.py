@@ -1,4 +1,4 @@
-"""Textures of materials and of the sky, read from files; `grek.assets.textures.paint` makes them."""
+"""Textures of materials and of the sky, read from the files of `grek.assets.textures`."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
