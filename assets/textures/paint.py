@@ -21,15 +21,15 @@ Image = NDArray[np.floating]
 Painter = Callable[[np.random.Generator, Image], tuple[Image, Image | float]]
 
 QUALITY = 80  # of the WebP files, 0 to 100
+SMOOTH = {"ice", "mud", "snow", "tile", "wood"}  # stored finer, lest the seams show
 SKY = 256  # texels along a side of the sky's cube
 
 
 def bake(folder: Path) -> None:
     """Write all textures and the sky into `folder` as WebP files."""
     for name in PAINTED:
-        Picture.fromarray(paint(name)).save(
-            folder / f"{name}.webp", quality=QUALITY, method=6, alpha_quality=QUALITY
-        )
+        quality = 95 if name in SMOOTH else QUALITY
+        Picture.fromarray(paint(name)).save(folder / f"{name}.webp", quality=quality, method=6)
     Picture.fromarray(paint_sky()).save(folder / "sky.webp", quality=95, method=6)
 
 

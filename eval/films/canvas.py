@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-import imageio_ffmpeg
+import imageio_ffmpeg  # type: ignore[import-untyped]
 import mujoco
 import numpy as np
 from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from imageio_ffmpeg import write_frames
+from imageio_ffmpeg import write_frames  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw, ImageFont
 
 from grek.assets.textures import SUN
@@ -122,7 +122,7 @@ class Film:
         self._shadow.cast(data, base, ground)
         self._aim(data, ground)
         scene = self._canvas.scene(data, self._camera)
-        if scenery.mirrors():
+        if scenery.patches[0].glossy:
             reflect(scene, set(self._shadow.parts.tolist()), np.array([*base, ground]), normal)
         frame = Image.fromarray(self._canvas.draw())
         self._write(frame, caption)

@@ -126,10 +126,6 @@ class Scenery:
         normal = np.array([(height[2] - height[1]) / 0.4, (height[4] - height[3]) / 0.4, 1])
         return float(height.mean()), normal / np.linalg.norm(normal)
 
-    def mirrors(self) -> bool:
-        """Whether the ground near the robot reflects it."""
-        return self.patches[0].glossy
-
     @property
     def prints(self) -> Array:
         """Depth pressed at the vertices of the innermost patch [m]."""
@@ -245,7 +241,7 @@ def _up(patch: Patch, field: Array) -> NDArray[np.float32]:
     """`field` (side**2,) at the texels of `patch` (texels, texels), linearly between."""
     at = (np.arange(patch.texels) + 0.5) / patch.texels * (patch.side - 1)
     share = f32(np.maximum(1 - np.abs(at[:, None] - np.arange(patch.side)), 0))
-    return share @ f32(field.reshape(patch.side, -1)) @ share.T
+    return f32(share @ f32(field.reshape(patch.side, -1)) @ share.T)
 
 
 def _drift(xy: Array) -> Array:

@@ -4,7 +4,7 @@ MuJoCo's own shadows cost more than all the rest of a frame on a software render
 on glossy ground. Here each part of the robot is an ellipsoid; along the sun's rays its shadow on
 the ground plane is an ellipse, softer the higher the part is. The reflection is the robot once
 more, mirrored below the ground: ellipsoids, capsules, cylinders and boxes are their own mirror
-images, so each needs only a new pose; of a mesh this holds if its left is like its right.
+images, so each needs only a new pose. For a mesh both are approximations.
 """
 
 from functools import cached_property
@@ -108,6 +108,6 @@ def reflect(scene: mujoco.MjvScene, parts: set[int], point: Array, normal: Array
 
 def _semi_axes(model: mujoco.MjModel) -> Array:
     """Semi-axes (ngeom, 3) [m] of ellipsoids that look like the geoms."""
-    fuller = np.ones(len(mujoco.mjtGeom.__members__))
+    fuller = np.ones(int(mujoco.mjtGeom.mjNGEOMTYPES))
     fuller[mujoco.mjtGeom.mjGEOM_BOX], fuller[mujoco.mjtGeom.mjGEOM_CYLINDER] = 1.2, 1.12
     return model.geom_aabb[:, 3:] * fuller[model.geom_type, None]
