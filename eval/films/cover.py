@@ -95,9 +95,8 @@ class Cover:
         cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
         x, y, z = kind.template.T
         crushed = np.where(pressed > 0.001, kind.flat, 1.0)
-        shape = np.stack(
-            [cos * x - sin * y, sin * x + cos * y, crushed[:, None] * z + 0 * cos], 2
-        )  # (copies, corners, 3)
+        turned = [cos * x - sin * y, sin * x + cos * y, crushed[:, None] * z]
+        shape = np.stack(turned, 2)  # (copies, corners, 3)
         vertices = shape * size[:, None, None] + np.column_stack([xy, level])[:, None]
         if kind.upright:
             normals = np.broadcast_to((0.0, 0.0, 1.0), shape.shape)

@@ -1,5 +1,6 @@
 """Film a policy in a world: the rollout, the simulation's ground and robot as films read them."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,7 @@ def film(
 ) -> str:
     """Write a film of `policy` in `scenario` to `out`; returns a line of what it shows.
 
-    `size` is SIZE by default, TINY of animated pictures.
-
+    `size` is SIZE by default, TINY for animated pictures (.webp, .gif).
     Raises InputError for a policy that cannot be used or a machine that cannot render.
     """
     acting = policies.load(policy)
@@ -132,7 +132,7 @@ def picked(
     names = dict.fromkeys(
         str(episode["scenario"]) for chosen in wording.picks(card).values() for _, episode in chosen
     )
-    films = {name: f"films/{name.replace(':', '-')}.mp4" for name in names}
+    films = {name: f"films/{re.sub('[:/]', '-', name)}.mp4" for name in names}
     for done, (name, path) in enumerate(films.items()):
         progress(done, len(films))
         film(policy, parse(name), EPISODE, FPS[0], directory / path, size=SMALL)
@@ -141,7 +141,7 @@ def picked(
 
 
 def caption(walk: Walk, scenario: Scenario, step: int) -> str:
-    """Time, material under the droid, command, name of the world."""
+    """Time, material under the robot, name of the world, command."""
     ground = Ground(walk)
     name = ground.names[ground.material(walk.simulation.qpos[:1, :2])[0]]
     forward, left, turn = walk.command[0, :3] + 0.0
