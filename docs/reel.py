@@ -32,7 +32,7 @@ def tile(name: str, directory: Path, frames: int) -> list[Image.Image]:
     """Film `name` and return `frames` labelled, cropped pictures; exits if the droid fell."""
     path = directory / f"{name}.mp4"
     seconds = START + (frames + 1) * STRIDE / FPS
-    print(filming.film("walk", filming.world(None, name), seconds, FPS, path, size=FILM))
+    print(filming.film(policies.load("walk"), filming.world(None, name), seconds, FPS, path, size=FILM))
     first = round(START * FPS)
     shown = iio.imread(path)[first : first + frames * STRIDE : STRIDE]
     if len(shown) < frames:

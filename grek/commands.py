@@ -89,7 +89,7 @@ class Eval:
                     from grek.eval.films import filming
 
                     with counter("films") as show:
-                        films = filming.picked(self.policy, card, self.out, show)
+                        films = filming.picked(policies.load(self.policy), card, self.out, show)
                     written = evaluate.write(card, self.out, self.policy, films)
                 print(*written, sep="\n")
         return 0
@@ -171,9 +171,10 @@ class Render:
         if self.scenario is not None and self.material is not None:
             raise InputError("give --scenario or --material, not both")
         check_output(self.out, self.force)
-        scenario = filming.world(self.scenario, self.material)
+        policy = policies.load(self.policy)
+        scenario = filming.world(self.scenario, self.material, policy.task.robot)
         with counter("control steps") as show:
-            said = filming.film(self.policy, scenario, self.seconds, self.fps, self.out, show)
+            said = filming.film(policy, scenario, self.seconds, self.fps, self.out, show)
         print(said)
         return 0
 

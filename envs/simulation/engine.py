@@ -24,6 +24,8 @@ class Engine(Protocol):
     """The compiled `mujoco.MjModel` that joints and motors are described by."""
     timestep: float
     """Of a physics step, where a scenario does not say otherwise [s]."""
+    qpos: Array
+    """Generalised positions in the order of the robot's own MJCF (n, nq)."""
     targets: Array
     """Joint targets (n, J) [rad]; write them."""
     push_w: Array

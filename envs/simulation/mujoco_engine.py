@@ -40,7 +40,7 @@ class MujocoEngine:
         batch.reset(stage=_NOTHING)
         bind, expand = batch.bind, batch.expand
         self._acting = len(robot.joints)
-        self._qpos, self._qvel, self.targets = bind("qpos"), bind("qvel"), bind("ctrl")
+        self.qpos, self._qvel, self.targets = bind("qpos"), bind("qvel"), bind("ctrl")
         self._history, self._force = bind("history"), bind("xfrc_applied")
         self.torque, self.time = bind("actuator_force"), bind("time")
         self._xpos, self._xmat, self._geoms = bind("xpos"), bind("xmat"), bind("geom_xpos")
@@ -152,11 +152,11 @@ class MujocoEngine:
 
     def place(self, worlds: NDArray, position_w: Array, rotation: Array, joints: Array) -> None:
         """Put bodies at rest."""
-        self._qpos[worlds] = self.model.qpos0
-        self._qpos[np.ix_(worlds, self.layout.qpos)] = joints
+        self.qpos[worlds] = self.model.qpos0
+        self.qpos[np.ix_(worlds, self.layout.qpos)] = joints
         self._qvel[worlds] = 0
-        self._qpos[worlds, :3] = position_w
-        self._qpos[worlds, 3:7] = rotation
+        self.qpos[worlds, :3] = position_w
+        self.qpos[worlds, 3:7] = rotation
 
     def hold(self, worlds: NDArray, targets: Array) -> None:
         """Let motors have been at `targets` (m, J) [rad]."""
@@ -178,7 +178,7 @@ class MujocoEngine:
 
     def broken(self) -> NDArray[np.bool_]:
         """Worlds that warned or are not finite (n,)."""
-        finite = np.isfinite(self._qpos).all(1) & np.isfinite(self._qvel).all(1)
+        finite = np.isfinite(self.qpos).all(1) & np.isfinite(self._qvel).all(1)
         return (self._warning_count() > self._warnings) | ~finite
 
     def snapshot(self) -> Array:
@@ -200,7 +200,7 @@ class MujocoEngine:
     def pose(self, worlds: NDArray | slice) -> tuple[Array, Array]:
         """Base position (m, 3) and rotation (m, 3, 3)."""
         rotation = self._xmat[worlds, self.layout.base].reshape(-1, 3, 3).copy()
-        return self._qpos[worlds, :3].copy(), rotation
+        return self.qpos[worlds, :3].copy(), rotation
 
     def twist(self, worlds: NDArray | slice) -> tuple[Array, Array]:
         """Base velocity: a free joint moves in the world and turns in the body."""
@@ -209,7 +209,7 @@ class MujocoEngine:
     def joints(self, worlds: NDArray | slice) -> tuple[Array, Array]:
         """Position and velocity (m, J)."""
         return (
-            np.take(self._qpos[worlds], self.layout.qpos, 1),
+            np.take(self.qpos[worlds], self.layout.qpos, 1),
             np.take(self._qvel[worlds], self.layout.dof, 1),
         )
 

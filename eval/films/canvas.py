@@ -1,68 +1,65 @@
-"""MuJoCo's renderer off screen, with its uploads, and whether this machine can draw at all."""
+"""MuJoCo's renderer off screen, and whether this machine can draw at all."""
 
 import importlib
 import os
 import sys
 
+import imageio_ffmpeg  # type: ignore[import-untyped]
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.errors import InputError
+from grek.eval.films.stage import VISIBLE, Stage
 
 
 def check_rendering() -> None:
     """Raise InputError with one line if films cannot be made here."""
     try:
-        Canvas(mujoco.MjSpec().compile(), (16, 16)).close()
+        stage = Stage(mujoco.MjSpec())
+        stage.compile()
+        Canvas(stage, (16, 16)).close()
     except Exception as error:  # whatever a missing or broken GL library raises
         raise InputError(
             "films need OpenGL without a display: install the Debian package libegl1"
             f" (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {_one_line(error)})"
         ) from error
     try:
-        importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
-    except Exception as error:
-        raise InputError(
-            f"films need ffmpeg: install imageio[ffmpeg] ({_one_line(error)})"
-        ) from error
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise InputError(f"films need ffmpeg: {_one_line(error)}") from error
 
 
 class Canvas:
-    """MuJoCo's renderer with access to its uploads."""
+    """Pictures of a compiled stage, of `size` (width, height)."""
 
-    def __init__(self, model: mujoco.MjModel, size: tuple[int, int]) -> None:
-        self._model = model
+    def __init__(self, stage: Stage, size: tuple[int, int]) -> None:
+        self._stage = stage
         self._rect = mujoco.MjrRect(0, 0, *size)
         self._gl = _gl_context()(*size)
         self._gl.make_current()
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        self._context = mujoco.MjrContext(stage.model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._scene = mujoco.MjvScene(model, maxgeom=2000)
+        self._scene = mujoco.MjvScene(stage.model, maxgeom=2000)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
         self._option = mujoco.MjvOption()
-        self._option.geomgroup[:] = [0, 0, 1, 0, 0, 0]
+        self._option.geomgroup[:] = np.arange(len(self._option.geomgroup)) == VISIBLE
         self._option.sitegroup[:] = 0
         self._pixels = np.empty((size[1], size[0], 3), np.uint8)
 
-    def upload(self, meshes: list[int], textures: list[int]) -> None:
-        """Send what has been rewritten in the model."""
-        for mesh in meshes:
-            mujoco.mjr_uploadMesh(self._model, self._context, mesh)
-        for texture in textures:
-            mujoco.mjr_uploadTexture(self._model, self._context, texture)
-
-    def update(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> mujoco.MjvScene:
-        """The scene as `camera` sees it."""
+    def scene(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> mujoco.MjvScene:
+        """The scene that `draw` draws, as `camera` sees it."""
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(
-            self._model, data, self._option, None, camera, everything, self._scene
+            self._stage.model, data, self._option, None, camera, everything, self._scene
         )
         return self._scene
 
     def draw(self) -> NDArray[np.uint8]:
         """The picture of the scene (height, width, 3)."""
+        self._gl.make_current()
+        self._stage.upload(self._context)
         mujoco.mjr_render(self._rect, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, None, self._rect, self._context)
         return self._pixels[::-1]

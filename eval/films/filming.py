@@ -1,5 +1,6 @@
-"""Film a policy in a world: rollout, ground as the simulation has it, caption."""
+"""Film a policy in a world: the rollout, the simulation's ground and robot as films read them."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,28 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.ground import materials
-from grek.envs.ground.shapes import Shape
-from grek.envs.robots.robot import Array
-from grek.envs.scenarios.scenario import EPISODE, Command, Scenario, Surface, parse
-from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks.walk import Walk
+from grek.envs.ground.surface import Surface
+from grek.envs.robots import GREK, Robot
+from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario
+from grek.envs.scenarios.spaces import parse
+from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
+from grek.envs.tasks import TaskBatch
+from grek.envs.vectors import Array
 from grek.eval.films.film import FPS, Film
 from grek.eval.report import wording
-from grek.eval.scores import policies
+from grek.eval.scores.policies import Policy
 from grek.eval.scores.rollout import check_action
 
-DEFAULT = "train:300000"
+DEFAULT = "train/dry_concrete:300000"
 SIZE = (1280, 720)
 SMALL = (640, 360)  # of the films beside a report
-AFTER_FALL = 1.0  # a film goes on for a moment after the fall [s]
+TINY = (480, 270)  # of animated pictures
+AFTER_FALL = 1.0  # continuation of a film after a fall [s]
 
 
 class Ground:
-    """The ground of world 0 of `walk`, as films ask for it."""
+    """The ground of world 0 of `simulation` as a `GroundView`."""
 
-    def __init__(self, walk: Walk) -> None:
-        self._ground, self._sinking = walk.simulation.ground, walk.simulation.sinking
-        self.names = walk.simulation.scenarios[0].surface.materials
+    def __init__(self, simulation: Simulation) -> None:
+        self._ground, self._sinking = simulation.ground, simulation.sinking
+        self.names = simulation.scenarios[0].surface.materials
         self._world = np.array([0])
 
     def height(self, xy: Array) -> Array:
@@ -47,27 +51,25 @@ class Ground:
         return self._ground.wetness(xy[None], slot, self._world)[0]
 
     def footprint(self, xy: Array) -> Array:
-        """How deep the surface is pressed (k,) [m]."""
+        """Depth of prints (k,) [m]."""
         if not self._sinking.soft[0]:
             return np.zeros(len(xy))
         slot = self._ground.slot(xy[None], self._world)
         return np.asarray(self._sinking.print_depth(self._world, xy[None], slot)[0], float)
 
 
-def world(scenario: str | None, material: str | None) -> Scenario:
-    """The world to film: a scenario by name, or a level one of `material`, walked about in.
+def world(scenario: str | None, material: str | None, robot: Robot = GREK) -> Scenario:
+    """A scenario by name, or a level world of nominal `material` with commands for a tour.
 
     Raises InputError for an unknown name.
     """
     if material is None:
-        return parse(scenario or DEFAULT)
+        return parse(scenario or DEFAULT, robot)
     row = materials.material(material)
     parameters = (tuple(row.nominal().tolist()),)
     return Scenario(
         name=material,
-        context=("material", material),
-        heading=0.0,
-        shape=Shape(),
+        context=Context("material", material),
         surface=Surface((material,), parameters),
         commands=(
             Command(0.0, (0.4, 0.0), 0.0),
@@ -80,41 +82,43 @@ def world(scenario: str | None, material: str | None) -> Scenario:
 
 
 def film(
-    policy: str,
+    policy: Policy,
     scenario: Scenario,
     seconds: float,
     fps: int,
     out: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    size: tuple[int, int] = SIZE,
+    size: tuple[int, int] | None = None,
 ) -> str:
-    """Write a film of `policy` in `scenario` to `out`; returns a line that says what it shows.
+    """Write a film of `policy` in `scenario` to `out`; returns a line of what it shows.
 
+    `size` is SIZE by default, TINY for animated pictures (.webp, .gif).
     Raises InputError for a policy that cannot be used or a machine that cannot render.
     """
-    acting = policies.load(policy)
-    walk = Walk(1, 1, acting.config)
-    walk.reset([0], [scenario])
+    batch = TaskBatch(policy.task, 1)
+    batch.reset([0], [scenario])
     seeds = np.array([scenario.seed], np.uint64)
     every = round(1 / (fps * CONTROL_STEP))
     steps, fell_at = round(seconds / CONTROL_STEP), None
-    with Film(out, Ground(walk), fps, size) as picture:
+    size = size or (SIZE if out.suffix == ".mp4" else TINY)
+    simulation, robot = batch.simulation, policy.task.robot
+    with Film(out, Ground(simulation), robot.load_spec(), robot.base, fps, size) as picture:
         for step in range(steps):
             if step % every == 0:
-                picture.add(walk.simulation.qpos[0], caption(walk, scenario, step))
+                picture.add(simulation.engine.qpos[0], caption(batch, step))
                 progress(step, steps)
-            action = check_action(acting, acting.act(walk.observe(), seeds, step), 1)
-            if walk.step(action).terminated[0] and fell_at is None:
+            action = check_action(policy, policy.act(batch.observe(), seeds, step), 1)
+            if batch.step(action).terminated[0] and fell_at is None:
                 fell_at = step
             if fell_at is not None and (step - fell_at) * CONTROL_STEP >= AFTER_FALL:
                 break
     progress(steps, steps)
     ending = "" if fell_at is None else f", fell after {fell_at * CONTROL_STEP:.1f} s"
-    return f"{out}: {acting.name} in {scenario.name}{ending}"
+    return f"{out}: {policy.name} in {scenario.name}{ending}"
 
 
 def picked(
-    policy: str,
+    policy: Policy,
     card: Mapping[str, Any],
     directory: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -126,19 +130,19 @@ def picked(
     names = dict.fromkeys(
         str(episode["scenario"]) for chosen in wording.picks(card).values() for _, episode in chosen
     )
-    films = {name: f"films/{name.replace(':', '-')}.mp4" for name in names}
+    films = {name: f"films/{re.sub('[:/]', '-', name)}.mp4" for name in names}
     for done, (name, path) in enumerate(films.items()):
         progress(done, len(films))
-        film(policy, parse(name), EPISODE, FPS[0], directory / path, size=SMALL)
+        film(policy, parse(name, policy.task.robot), EPISODE, FPS[0], directory / path, size=SMALL)
     progress(len(films), len(films))
     return films
 
 
-def caption(walk: Walk, scenario: Scenario, step: int) -> str:
-    """Time, material under the droid, command, name of the world."""
-    ground = Ground(walk)
-    name = ground.names[ground.material(walk.simulation.qpos[:1, :2])[0]]
-    forward, left, turn = walk.command[0, :3] + 0.0
+def caption(batch: TaskBatch, step: int) -> str:
+    """Time, material under the robot, name of the world, command."""
+    ground, scenario = Ground(batch.simulation), batch.simulation.scenarios[0]
+    name = ground.names[ground.material(batch.state.position_w[:1, :2])[0]]
+    forward, left, turn = batch.command[0, :3] + 0.0
     return (
         f"{step * CONTROL_STEP:5.1f} s   {materials.material(name).title}   {scenario.name}\n"
         f"forward {forward:+.2f} m/s   left {left:+.2f} m/s   turn {turn:+.2f} rad/s"

@@ -1,24 +1,23 @@
-"""The ground of a film: nested patches around the droid, in the shape and look of its material.
+"""The ground of a film: nested patches around the robot, in the shape and look of its material.
 
 Four square patches, each four times as wide and as coarse as the one inside it, reach from the feet
-to the horizon (Losasso and Hoppe 2004, Geometry clipmaps). A patch is a mesh with a texture; both
-are laid anew when the droid has walked on, and rewritten where it leaves prints. The texture's
-alpha is what a surface does not mirror: glossy patches let the reflected droid and sky through.
+to the horizon (Losasso and Hoppe 2004, Geometry clipmaps). A patch is a sheet with a texture; both
+are laid anew when the robot has walked on, and rewritten where it leaves prints. The texture's
+alpha is what a surface does not mirror: glossy patches let the reflected robot and sky through.
 Arrays over a patch have y along rows and x along columns.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.ground.materials import MATERIALS
+from grek.assets.textures import HAZE, SUN, TEXEL
+from grek.envs.ground.materials import material
 from grek.eval.films import textures
-from grek.eval.films.sheets import Array, add_sheet, grid_faces, points, write_faces, write_sheet
-from grek.eval.films.sky import HAZE
-from grek.eval.films.textures import Image, f32, ramp
+from grek.eval.films.stage import Array, Stage, grid_faces, points
+from grek.eval.films.textures import f32, ramp
 
 WIDTHS = 2.4, 9.6, 38.4, 153.6  # of the patches [m]
 TEXELS = 1024, 2048, 1024, 512  # of their textures, along a side
@@ -28,110 +27,83 @@ STEP = 2 / 15  # of its width by which a patch moves: whole cells of the next co
 OPAQUE = 0.9985  # alpha from which on MuJoCo takes a geom for opaque, roughly
 HAZE_LENGTH = 17.0  # at which most of the ground has faded into the horizon [m]
 LIT = 0.968  # brightness of level ground under the film's lights over that of its texture
-_HAZE = f32(HAZE) / f32(LIT)
-REACH = 0.45  # where the droid may press new prints [m]
-VISIBLE = 5e-4  # depth of a print that is worth drawing [m]
+REACH = 0.45  # where a robot at scale 1 may press new prints [m]
+SHALLOW = 5e-4  # depth of a print that is not worth drawing [m]
 
 
 class GroundView(Protocol):
-    """What a film asks of the ground, at points (k, 2) [m] of the world."""
+    """The ground of one world as films read it, at points (k, 2) [m]."""
 
     names: tuple[str, ...]
     """Materials that `material` counts."""
 
     def height(self, xy: Array) -> Array:
         """Surface before anything stepped on it (k,) [m]."""
-        ...
 
     def material(self, xy: Array) -> NDArray[np.int64]:
         """Index into `names` (k,)."""
-        ...
 
     def wetness(self, xy: Array) -> Array:
         """Share of a full film of water (k,) in [0, 1]."""
-        ...
 
     def footprint(self, xy: Array) -> Array:
-        """How deep the surface is pressed (k,) [m]."""
-        ...
+        """Depth of prints (k,) [m]."""
 
 
 @dataclass
 class Patch:
-    """One square of ground; `origin` is the corner of its mesh with the lowest x and y [m]."""
+    """One square of ground."""
 
     name: str
-    width: float
-    """Of the mesh [m]."""
-    cells: int
-    """Of the mesh, along a side."""
-    texels: int
-    """Of the texture, along a side."""
-    origin: Array
-    wet: bool = False
-    """Mirrors something."""
+    width: float  # of the mesh [m]
+    cells: int  # of the mesh, along a side
+    texels: int  # of the texture, along a side
+    origin: Array  # corner of the mesh with the lowest x and y [m]
+    glossy: bool = False  # mirrors something
 
-    @property
-    def cell(self) -> float:
-        """Width of a cell [m]."""
-        return self.width / self.cells
-
-    @property
-    def texel(self) -> float:
-        """Width of a texel [m]."""
-        return self.width * (1 + 2 * RIM) / self.texels
-
-    @property
-    def margin(self) -> int:
-        """Cells by which the texture is wider on each side."""
-        return round(RIM * self.cells)
-
-    @property
-    def side(self) -> int:
-        """Points at which the texture asks the ground, along a side: two per cell."""
-        return 2 * (self.cells + 2 * self.margin) + 1
+    def __post_init__(self) -> None:
+        self.cell = self.width / self.cells  # [m]
+        self.texel = self.width * (1 + 2 * RIM) / self.texels  # [m]
+        self.margin = round(RIM * self.cells)  # cells by which the texture is wider, on each side
+        self.side = 2 * (self.cells + 2 * self.margin) + 1  # samples: two per cell of the texture
 
     def vertices(self) -> Array:
-        """Where the vertices are ((cells + 1)**2, 2) [m]."""
+        """Vertices of the mesh ((cells + 1)**2, 2) [m]."""
         along = np.arange(self.cells + 1) * self.cell
         return points(self.origin[0] + along, self.origin[1] + along)
 
-    def queries(self) -> Array:
-        """Where the texture asks the ground (side**2, 2) [m]."""
+    def samples(self) -> Array:
+        """Points at which the texture samples the ground (side**2, 2) [m]."""
         along = (np.arange(self.side) / 2 - self.margin) * self.cell
         return points(self.origin[0] + along, self.origin[1] + along)
 
 
 class Scenery:
-    """Patches of `ground` in a model; `follow` moves them and says what to upload."""
+    """Patches of `ground` on a stage; `follow` moves them with a robot of size `scale`."""
 
-    def __init__(self, spec: mujoco.MjSpec, ground: GroundView) -> None:
-        self.ground = ground
-        self.soft = any(MATERIALS[name].soft for name in ground.names)
+    def __init__(self, stage: Stage, ground: GroundView, scale: float = 1.0) -> None:
+        self.stage, self.ground = stage, ground
+        rows = [material(name) for name in ground.names]
+        self.soft = any(row.soft for row in rows)
         cells = 2 * CELLS if self.soft else CELLS
         self.patches = [
             Patch(f"ground_{i}", width, cells, texels, np.full(2, np.inf))
             for i, (width, texels) in enumerate(zip(WIDTHS, TEXELS, strict=True))
         ]
         inner = self.patches[0]
-        self._tiles = [
-            [_shrink(tile, p) for p in self.patches] for tile in map(_tile, ground.names)
-        ]
-        self._mirror = np.array([textures.film_gloss(name) for name in ground.names])
-        self._enlarge = {p.texels: _enlargement(p.texels, p.side) for p in self.patches}
+        tiles = [textures.load(row.look) for row in rows]
+        self._tiles = [[_shrink(tile, patch) for patch in self.patches] for tile in tiles]
+        self._film_gloss = np.array([row.look.film_gloss for row in rows])
+        self._reach = REACH * scale
         self.heights = np.zeros((cells + 1, cells + 1))  # of the innermost patch [m]
         self._level = np.zeros_like(self.heights)  # the same without prints [m]
         self._prints = np.zeros((inner.side, inner.side))  # depth in the innermost patch [m]
         self._unpressed = np.zeros((0, 0, 4), np.uint8)  # texture of the same without prints
         for patch in self.patches:
-            add_sheet(spec, patch.name, cells, patch.texels, patch.margin)
+            stage.add_sheet(patch.name, cells, patch.texels, patch.margin)
 
-    def bind(self, model: mujoco.MjModel) -> None:
-        """Use the compiled `model`."""
-        self.model = model
-
-    def follow(self, xy: Array, look_for_prints: bool) -> tuple[list[int], list[int]]:
-        """Lay the ground around the droid at `xy` [m]; ids of meshes and textures it changed."""
+    def follow(self, xy: Array, look_for_prints: bool) -> bool:
+        """Lay the ground around the robot at `xy` [m]; whether anything changed."""
         moved = []
         for i, patch in enumerate(self.patches):
             step = STEP * patch.width
@@ -140,14 +112,12 @@ class Scenery:
                 patch.origin = np.round(aim / step) * step
                 self._lay(i)
                 moved.append(i)
-        # A patch has its hole where the finer one is now, so either one's move cuts it anew.
-        cut = [i for i in range(1, len(self.patches)) if {i - 1, i} & set(moved)]
-        for i in cut:
-            self._cut(i)
-        if look_for_prints and self.soft and 0 not in moved and self._press(xy):
-            moved.append(0)
-        meshes = [self.model.mesh(self.patches[i].name).id for i in sorted({*moved, *cut})]
-        return meshes, [self.model.texture(self.patches[i].name).id for i in moved]
+        for i in range(1, len(self.patches)):
+            # A patch has its hole where the finer one is now, so either one's move cuts it anew.
+            if {i - 1, i} & set(moved):
+                self._cut(i)
+        pressed = look_for_prints and self.soft and 0 not in moved and self._press(xy)
+        return bool(moved) or pressed
 
     def tangent(self, xy: Array) -> tuple[float, Array]:
         """Height [m] and unit normal (3,) of the plane that lies best on the ground at `xy`."""
@@ -155,10 +125,6 @@ class Scenery:
         height = self.ground.height(xy + offset)
         normal = np.array([(height[2] - height[1]) / 0.4, (height[4] - height[3]) / 0.4, 1])
         return float(height.mean()), normal / np.linalg.norm(normal)
-
-    def mirrors(self) -> bool:
-        """Whether the ground near the droid reflects it."""
-        return self.patches[0].wet
 
     @property
     def prints(self) -> Array:
@@ -168,7 +134,7 @@ class Scenery:
         depth[[0, -1]] = depth[:, [0, -1]] = 0  # the rim meets the next patch, without a gap
         return depth
 
-    # -- inside -----------------------------------------------------------------------------
+    # -- inside -------------------------------------------------------------------------------
 
     def _lay(self, i: int) -> None:
         """Write shape and texture of patch `i` at its origin."""
@@ -177,14 +143,17 @@ class Scenery:
         if i + 1 < len(self.patches):
             _stitch(height)
         texture = self._texture(i)
+        # Translucent geoms show what is behind them; they cost more, so only where there is gloss.
+        alpha = OPAQUE - 0.01 if patch.glossy else 1.0
+        self.stage.model.material(patch.name).rgba[3] = alpha
         if i == 0:
             self._level, self._unpressed = height, texture
             if self.soft:
-                self._prints = self.ground.footprint(patch.queries()).reshape(patch.side, -1)
-                texture, height = self._pressed(), height - self.prints
-            self.heights = height
-        write_sheet(self.model, patch.name, height, patch.cell, patch.origin)
-        self._write_texture(patch, texture)
+                self._prints = self.ground.footprint(patch.samples()).reshape(patch.side, -1)
+            self._write_pressed()
+        else:
+            self.stage.write_sheet(patch.name, height, patch.cell, patch.origin)
+            self.stage.write_texture(patch.name, texture)
 
     def _cut(self, i: int) -> None:
         """Leave the faces of patch `i` out where the next finer patch lies."""
@@ -194,88 +163,64 @@ class Scenery:
         x, y = ((cell >= f) & (cell < f + outer.cells // 4) for f in first)
         faces = grid_faces(outer.cells)
         faces[np.repeat((y[:, None] & x).ravel(), 2)] = 0
-        write_faces(self.model, outer.name, faces)
+        self.stage.write_faces(outer.name, faces)
 
     def _texture(self, i: int) -> NDArray[np.uint8]:
         """Colour and alpha (texels, texels, 4) of patch `i`, without prints."""
-        patch, xy = self.patches[i], self.patches[i].queries()
+        patch, xy = self.patches[i], self.patches[i].samples()
         first = np.round((patch.origin - RIM * patch.width) / patch.texel).astype(int)
         slot = self.ground.material(xy)
-        parts: list[tuple[NDArray[np.uint8], Image]] = []
+        image = np.zeros((4, patch.texels, patch.texels), np.float32)  # channels first: it is quick
         for k in np.unique(slot):
             tile = self._tiles[k][i]
-            columns, rows = ((f + np.arange(patch.texels)) % len(tile) for f in first)
-            whole = (slot == k).all()
-            share = f32(1) if whole else self._up(patch, slot == k)
-            parts.append((tile[rows][:, columns], share / f32(255)))
-
-        def channel(c: int) -> Image:
-            image = parts[0][0][..., c] * parts[0][1]
-            for part, share in parts[1:]:
-                image += part[..., c] * share
-            return image
-
-        gloss = channel(3)
-        gain = self._up(patch, 1 + 0.05 * _drift(xy))
+            columns, rows = ((f + np.arange(patch.texels)) % tile.shape[1] for f in first)
+            share = f32(1) if (slot == k).all() else _up(patch, slot == k)
+            image += tile[:, rows][:, :, columns] * (share / f32(255))
+        gloss = 1 - image[3]
+        gain = _up(patch, 1 + 0.05 * _drift(xy))
         if (wetness := self.ground.wetness(xy)).any():
-            film = ramp(self._up(patch, wetness), 0.25, 0.75)
+            film = ramp(_up(patch, wetness), 0.25, 0.75)
             gain *= 1 - film * np.clip(0.55 - 1.2 * gloss, 0.12, 1)
-            gloss = np.maximum(gloss, film * self._up(patch, self._mirror[slot]))
-        patch.wet = bool(gloss.max() > 0.01)
-        haze = f32(0)
+            gloss = np.maximum(gloss, film * _up(patch, self._film_gloss[slot]))
+        patch.glossy = bool(gloss.max() > 0.01)
+        image[:3] *= gain
         if i > 0:
             distance = np.linalg.norm(xy - patch.origin - patch.width / 2, axis=1)
-            clear = self._up(patch, np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2)))
-            gloss, gain, haze = gloss * clear, gain * clear, 1 - clear
-        image = np.empty((patch.texels, patch.texels, 4), np.uint8)
-        for c in range(3):
-            image[..., c] = np.minimum(channel(c) * gain + _HAZE[c] * haze, 1) * 255
-        image[..., 3] = 255 * (1 - gloss)
-        return image
+            clear = _up(patch, np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2)))
+            gloss *= clear
+            image[:3] *= clear
+            image[:3] += (1 - clear) * f32(HAZE)[:, None, None] / f32(LIT)
+        image[3] = 1 - gloss
+        np.minimum(image, 1, out=image)
+        return np.moveaxis((image * 255).astype(np.uint8), 0, -1).copy()
 
     def _press(self, xy: Array) -> bool:
-        """Ask for new prints near `xy`; whether there are any."""
+        """Read new prints near `xy`; whether there are any."""
         patch = self.patches[0]
         step = patch.cell / 2
         centre = np.round((xy - patch.origin) / step).astype(int) + 2 * patch.margin
-        reach = round(REACH / step)
+        reach = round(self._reach / step)
         columns, rows = (slice(max(c - reach, 0), c + reach) for c in centre)
-        near = patch.queries().reshape(patch.side, patch.side, 2)[rows, columns]
+        near = patch.samples().reshape(patch.side, patch.side, 2)[rows, columns]
         depth = self.ground.footprint(near.reshape(-1, 2)).reshape(near.shape[:2])
-        if np.abs(depth - self._prints[rows, columns]).max() < VISIBLE:
+        if np.abs(depth - self._prints[rows, columns]).max() < SHALLOW:
             return False
         self._prints[rows, columns] = depth
-        self.heights = self._level - self.prints
-        write_sheet(self.model, patch.name, self.heights, patch.cell, patch.origin)
-        self._write_texture(patch, self._pressed())
+        self._write_pressed()
         return True
 
-    def _pressed(self) -> NDArray[np.uint8]:
-        """The innermost texture with its prints: lit as relief, darker where packed."""
-        patch, depth = self.patches[0], self._prints
-        if not depth.any():
-            return self._unpressed
-        gy, gx = np.gradient(-depth, patch.cell / 2)
-        light = 1 - (gx * textures.SUN[0] + gy * textures.SUN[1]) / textures.SUN[2]
-        tone = np.clip(0.7 + 0.3 * light, 0.6, 1.12) * (1 - 0.3 * ramp(depth, 0.0005, 0.012))
-        image = self._unpressed.copy()
-        image[..., :3] = np.minimum(image[..., :3] * self._up(patch, tone)[..., None], 255)
-        return image
-
-    def _up(self, patch: Patch, field: Array) -> Image:
-        """`field` (side**2,) at the texels of `patch`, linearly between."""
-        u = self._enlarge[patch.texels]
-        return u @ field.reshape(patch.side, -1).astype(np.float32) @ u.T
-
-    def _write_texture(self, patch: Patch, image: NDArray[np.uint8]) -> None:
-        texture = self.model.texture(patch.name).id
-        first = self.model.tex_adr[texture]
-        self.model.tex_data[first : first + image.size] = image.ravel()
-        opacity = OPAQUE - 0.01 if patch.wet else 1.0
-        self.model.mat_rgba[self.model.material(patch.name).id, 3] = opacity
-
-
-# -- helpers ---------------------------------------------------------------------------------
+    def _write_pressed(self) -> None:
+        """Write the innermost patch with its prints: lit as relief, darker where packed."""
+        patch, depth, image = self.patches[0], self._prints, self._unpressed
+        if depth.any():
+            gy, gx = np.gradient(-depth, patch.cell / 2)
+            light = 1 - (gx * SUN[0] + gy * SUN[1]) / SUN[2]
+            tone = np.clip(0.7 + 0.3 * light, 0.6, 1.12) * (1 - 0.3 * ramp(depth, 0.0005, 0.012))
+            image = image.copy()
+            image[..., :3] = np.minimum(image[..., :3] * _up(patch, tone)[..., None], 255)
+        self.heights = self._level - self.prints
+        self.stage.write_sheet(patch.name, self.heights, patch.cell, patch.origin)
+        self.stage.write_texture(patch.name, image)
 
 
 def _stitch(height: Array) -> None:
@@ -285,26 +230,18 @@ def _stitch(height: Array) -> None:
         border[:] = np.interp(at, at[::4], border[::4])
 
 
-def _tile(name: str) -> Image:
-    """Colour and gloss (N, N, 4) of the material `name`."""
-    return np.dstack(textures.paint(name))
+def _shrink(tile: NDArray[np.uint8], patch: Patch) -> NDArray[np.uint8]:
+    """`tile` (n, n, 4) at the texel size of `patch`, channels first (4, m, m)."""
+    k = round(patch.texel / TEXEL)
+    n = len(tile) // k
+    return np.moveaxis(tile, -1, 0).reshape(4, n, k, n, k).mean((2, 4)).astype(np.uint8)
 
 
-def _shrink(tile: Image, patch: Patch) -> NDArray[np.uint8]:
-    """`tile` (N, N, 4) at the texel size of `patch`."""
-    k = round(patch.texel / textures.TEXEL)
-    n = textures.N // k
-    return (tile.reshape(n, k, n, k, 4).mean((1, 3)) * 255).astype(np.uint8)
-
-
-def _enlargement(texels: int, side: int) -> Image:
-    """Matrix (texels, side) that interpolates between queries."""
-    at = (np.arange(texels) + 0.5) / texels * (side - 1)
-    below = np.minimum(at.astype(int), side - 2)
-    matrix = np.zeros((texels, side), np.float32)
-    matrix[np.arange(texels), below] = below + 1 - at
-    matrix[np.arange(texels), below + 1] = at - below
-    return matrix
+def _up(patch: Patch, field: Array) -> NDArray[np.float32]:
+    """`field` (side**2,) at the texels of `patch` (texels, texels), linearly between."""
+    at = (np.arange(patch.texels) + 0.5) / patch.texels * (patch.side - 1)
+    share = f32(np.maximum(1 - np.abs(at[:, None] - np.arange(patch.side)), 0))
+    return f32(share @ f32(field.reshape(patch.side, -1)) @ share.T)
 
 
 def _drift(xy: Array) -> Array:

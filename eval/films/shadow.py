@@ -1,89 +1,89 @@
-"""Shadow and reflection of the droid on the ground of a film.
+"""Shadow and reflection of the robot on the ground of a film.
 
 MuJoCo's own shadows cost more than all the rest of a frame on a software renderer and do not fall
-on glossy ground. Here each part of the droid is an ellipsoid; along the sun's rays its shadow on
-the ground plane is an ellipse, softer the higher the part is. The reflection is the droid once
+on glossy ground. Here each part of the robot is an ellipsoid; along the sun's rays its shadow on
+the ground plane is an ellipse, softer the higher the part is. The reflection is the robot once
 more, mirrored below the ground: ellipsoids, capsules, cylinders and boxes are their own mirror
-images, so each needs only a new pose.
+images, so each needs only a new pose. For a mesh both are approximations.
 """
+
+from functools import cached_property
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.assets.textures import SUN
 from grek.eval.films.scenery import Scenery
-from grek.eval.films.sheets import Array, add_sheet, write_sheet
-from grek.eval.films.textures import SUN
+from grek.eval.films.stage import VISIBLE, Array, Stage
 
-WIDTH = 1.28  # of the sheet, about [m]; its cells are those of the innermost patch
+WIDTH = 1.28  # of the sheet for a robot at scale 1 [m]; its cells are those of the innermost patch
 TEXELS = 112  # of the sheet's texture, along a side
-DARKNESS = 0.55  # of a full shadow
+RAISED = 0.25  # height whose shadow falls on the middle of the sheet, at scale 1 [m]
+COLOUR = 0.03, 0.05, 0.10, 0.55  # of a full shadow
 BLUR = 0.10  # width of the penumbra over the height of the part [-]
-SMALLEST = 0.012  # parts thinner than this neither reflect nor cast a shadow [m]
+SMALLEST = 0.012  # thinner parts neither reflect nor cast a shadow, at scale 1 [m]
 LIFT = 0.002  # of the sheet above the ground [m]
-
-_GEOM = mujoco.mjtGeom
-_FULLER = {int(_GEOM.mjGEOM_BOX): 1.2, int(_GEOM.mjGEOM_CYLINDER): 1.12}  # than an ellipsoid
 
 
 class Shadow:
-    """A sheet that follows the droid and darkens the ground under it."""
+    """A sheet that follows the robot and darkens the ground under it, `thickness` [m] above it."""
 
-    def __init__(self, spec: mujoco.MjSpec, scenery: Scenery, lift: float) -> None:
-        self.scenery, self._lift = scenery, LIFT + lift
-        self._cells = round(WIDTH / scenery.patches[0].cell)
-        add_sheet(spec, "shadow", self._cells, TEXELS)
+    def __init__(self, stage: Stage, scenery: Scenery, thickness: float, scale: float) -> None:
+        self.stage, self.scenery, self._scale = stage, scenery, scale
+        self._lift = LIFT + thickness
+        patch = scenery.patches[0]
+        self._cells = min(round(WIDTH * scale / patch.cell), patch.cells)
+        stage.add_sheet("shadow", self._cells, TEXELS)
+        stage.spec.material("shadow").rgba = COLOUR
 
-    def bind(self, model: mujoco.MjModel) -> None:
-        """Use the compiled `model`."""
-        self.model = model
-        self.parts = _parts(model)
-        self.axes = _semi_axes(model, self.parts)  # (parts, 3) [m]
-        model.mat_rgba[model.material("shadow").id] = 0.03, 0.05, 0.10, DARKNESS
-        self.uploads = [model.mesh("shadow").id], [model.texture("shadow").id]
+    @cached_property
+    def parts(self) -> NDArray[np.int64]:
+        """The robot's visible geoms that are large enough to matter."""
+        model = self.stage.model
+        big = _semi_axes(model).min(1) > SMALLEST * self._scale
+        return np.flatnonzero(big & (model.geom_group == VISIBLE) & (model.geom_bodyid > 0))
 
-    def cast(self, data: mujoco.MjData, ground: float) -> None:
-        """Write the sheet for the droid's pose in `data`, at height `ground` [m]."""
+    def cast(self, data: mujoco.MjData, base: Array, ground: float) -> None:
+        """Write the sheet for the pose in `data`, around `base` (2,), at height `ground` [m]."""
         patch, cells = self.scenery.patches[0], self._cells
-        base = data.qpos[:2]
-        centre = base - SUN[:2] / SUN[2] * 0.25
+        centre = base - SUN[:2] / SUN[2] * RAISED * self._scale
         first = np.round((centre - patch.origin) / patch.cell).astype(int) - cells // 2
         first = x, y = np.clip(first, 0, patch.cells - cells)
         height = self.scenery.heights[y : y + cells + 1, x : x + cells + 1] + self._lift
         origin = patch.origin + np.array(first) * patch.cell
-        write_sheet(self.model, "shadow", height, patch.cell, origin)
+        self.stage.write_sheet("shadow", height, patch.cell, origin)
         along = (np.arange(TEXELS) + 0.5) / TEXELS * cells * patch.cell
         share = self._share(data, origin[0] + along, origin[1] + along, ground)
         # Fade out at the rim, should the shadow be longer than the sheet.
         rim = np.minimum(1, np.minimum(along, along[::-1]) / 0.05)
         texture = np.full((TEXELS, TEXELS, 4), 255, np.uint8)
         texture[..., 3] = 255 * share * rim * rim[:, None]
-        at = self.model.tex_adr[self.model.texture("shadow").id]
-        self.model.tex_data[at : at + texture.size] = texture.ravel()
+        self.stage.write_texture("shadow", texture)
 
     def _share(self, data: mujoco.MjData, x: Array, y: Array, ground: float) -> NDArray[np.float32]:
-        """Share of the sun (len(y), len(x)) that the droid takes away at height `ground` [m]."""
+        """Share of the sun (len(y), len(x)) that the robot takes away at height `ground` [m]."""
         position, rotation = data.geom_xpos[self.parts], data.geom_xmat[self.parts]
+        size = _semi_axes(self.stage.model)[self.parts]
         ray = np.array([[1, 0, -SUN[0] / SUN[2]], [0, 1, -SUN[1] / SUN[2]]])
         height = np.maximum(position[:, 2] - ground, 0.0)
         centre = position[:, :2] + height[:, None] * ray[:, 2]
-        axes = ray @ (rotation.reshape(-1, 3, 3) * self.axes[:, None])  # (parts, 2, 3)
-        form = np.linalg.inv(axes @ axes.swapaxes(1, 2)).astype(np.float32)
-        size = np.sqrt(np.linalg.norm(axes, axis=(1, 2)) * self.axes.min(1)).astype(np.float32)
-        blur = (0.006 + BLUR * height).astype(np.float32)
+        axes = ray @ (rotation.reshape(-1, 3, 3) * size[:, None])  # (parts, 2, 3)
+        form = np.linalg.inv(axes @ axes.swapaxes(1, 2))  # of the ellipses: v' form v = 1
+        extent = np.sqrt(np.linalg.norm(axes, axis=(1, 2)) * size.min(1))
+        blur = 0.006 + BLUR * height
         light = np.ones((len(y), len(x)), np.float32)
         for k in range(len(self.parts)):
             # Only the texels near the part.
             reach = np.sqrt((axes[k] ** 2).sum(1)) + blur[k]
-            i, j = (
+            j, i = (
                 slice(*np.searchsorted(along, (c - r, c + r)))
-                for along, c, r in zip((y, x), centre[k, ::-1], reach[::-1], strict=True)
+                for along, c, r in zip((x, y), centre[k], reach, strict=True)
             )
-            dx = (x[j] - centre[k, 0]).astype(np.float32)
-            dy = (y[i] - centre[k, 1]).astype(np.float32)[:, None]
-            a, b, c = form[k, 0, 0], form[k, 0, 1], form[k, 1, 1]
+            dx, dy = x[j] - centre[k, 0], (y[i] - centre[k, 1])[:, None]
+            (a, b), (_, c) = form[k]
             radius = np.sqrt(np.maximum(a * dx**2 + 2 * b * dx * dy + c * dy**2, 0))
-            light[i, j] *= 1 - np.clip(0.5 + (1 - radius) * size[k] / blur[k], 0, 1)
+            light[i, j] *= 1 - np.clip(0.5 + (1 - radius) * extent[k] / blur[k], 0, 1)
         return 1 - light
 
 
@@ -97,37 +97,17 @@ def reflect(scene: mujoco.MjvScene, parts: set[int], point: Array, normal: Array
         if scene.ngeom == scene.maxgeom:
             break
         image = scene.geoms[scene.ngeom]
-        rotation = flip @ part.mat @ np.diag([1.0, 1.0, -1.0])
+        rotation = flip @ part.mat @ np.diag([1.0, -1.0, 1.0])
         position = point + flip @ (part.pos - point)
         mujoco.mjv_initGeom(image, part.type, part.size, position, rotation.ravel(), part.rgba)
         image.size[:] = part.size  # initGeom takes sizes as a model has them, not a scene
-        image.emission, image.specular, image.shininess = (
-            part.emission,
-            part.specular,
-            part.shininess,
-        )
+        for name in ("dataid", "emission", "specular", "shininess"):
+            setattr(image, name, getattr(part, name))
         scene.ngeom += 1
 
 
-def _parts(model: mujoco.MjModel) -> NDArray[np.int64]:
-    """The droid's visible geoms that are large enough to matter."""
-    big = _semi_axes(model, np.arange(model.ngeom)).min(1) > SMALLEST
-    visible = (model.geom_group == 2) & (model.geom_bodyid > 0)
-    return np.flatnonzero(big & visible)
-
-
-def _semi_axes(model: mujoco.MjModel, geoms: NDArray[np.int64]) -> Array:
-    """Semi-axes (len(geoms), 3) [m] of ellipsoids that look like `geoms`."""
-    axes = np.empty((len(geoms), 3))
-    for row, geom in zip(axes, geoms, strict=True):
-        kind, size = model.geom_type[geom], model.geom_size[geom]
-        if kind == _GEOM.mjGEOM_SPHERE:
-            row[:] = size[0]
-        elif kind == _GEOM.mjGEOM_CAPSULE:
-            row[:] = size[0], size[0], size[1] + size[0]
-        elif kind == _GEOM.mjGEOM_CYLINDER:
-            row[:] = size[0], size[0], size[1]
-        else:
-            row[:] = size
-        row *= _FULLER.get(int(kind), 1.0)
-    return axes
+def _semi_axes(model: mujoco.MjModel) -> Array:
+    """Semi-axes (ngeom, 3) [m] of ellipsoids that look like the geoms."""
+    fuller = np.ones(int(mujoco.mjtGeom.mjNGEOMTYPES))
+    fuller[mujoco.mjtGeom.mjGEOM_BOX], fuller[mujoco.mjtGeom.mjGEOM_CYLINDER] = 1.2, 1.12
+    return model.geom_aabb[:, 3:] * fuller[model.geom_type, None]

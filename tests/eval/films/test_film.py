@@ -4,22 +4,27 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import mujoco
 import numpy as np
 import pytest
+from PIL import Image
 
-from grek.envs.ground.materials import MATERIALS
+from grek.assets import asset_path
+from grek.assets.textures import SUN, TEXELS
+from grek.envs.ground import materials
+from grek.envs.ground.materials import MATERIALS, Look, Material
 from grek.envs.robots import robot
-from grek.envs.robots.robot import Array
 from grek.errors import InputError
 from grek.eval.films import textures
-from grek.eval.films.cover import Cover
-from grek.eval.films.film import Film, check_rendering
+from grek.eval.films.canvas import check_rendering
+from grek.eval.films.cover import KINDS, Cover
+from grek.eval.films.film import Film
 from grek.eval.films.scenery import Scenery
 from grek.eval.films.shadow import Shadow, reflect
-from grek.eval.films.sheets import place_meshes
+from grek.eval.films.stage import Array, Stage
 
 
 def _can_draw() -> bool:
@@ -58,13 +63,15 @@ class Floor:
 
 
 def _laid(floor: Floor, xy: tuple[float, float] = (0.0, 0.0)) -> tuple[Scenery, mujoco.MjModel]:
-    spec = robot.load_spec()
-    scenery = Scenery(spec, floor)
-    model = spec.compile()
-    place_meshes(model)
-    scenery.bind(model)
+    stage = Stage(mujoco.MjSpec())
+    scenery = Scenery(stage, floor)
+    stage.compile()
     scenery.follow(np.array(xy), True)
-    return scenery, model
+    return scenery, stage.model
+
+
+def _film(path: Path, floor: Floor, **settings: Any) -> Film:
+    return Film(path, floor, robot.load_spec(), "torso", **{"size": SMALL} | settings)
 
 
 def _vertices(model: mujoco.MjModel, name: str) -> Array:
@@ -76,25 +83,52 @@ def _vertices(model: mujoco.MjModel, name: str) -> Array:
 # -- textures ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MATERIALS)
-def test_paint_continues_into_itself(name: str) -> None:
-    rgb, gloss = textures.paint(name)
-    assert rgb.shape == (textures.N, textures.N, 3)
-    for image in (rgb, gloss):
-        assert image.min() >= 0 and image.max() <= 1
-    inside = np.abs(np.diff(rgb, axis=1)).mean((0, 2))
-    seam = np.abs(rgb[:, 0] - rgb[:, -1]).mean()
-    assert seam <= inside.max() * 1.05  # no worse than the sharpest column inside
+@pytest.mark.parametrize("row", MATERIALS.values(), ids=MATERIALS)
+def test_every_material_has_a_texture_in_its_colour(row: Material) -> None:
+    assert row.look.texture is not None
+    assert asset_path(f"textures/{row.look.texture}").is_file()
+    image = textures.load(row.look)
+    assert image.shape == (TEXELS, TEXELS, 4)
+    assert image[..., 3].min() > 255 * 0.5  # none mirrors more than half of the light
+    # Joints and shade darken some, and carpet, tiles and leaves have colours beside their own.
+    assert image[..., :3].mean((0, 1)) / 255 == pytest.approx(row.look.rgb, abs=0.25)
 
 
-def test_light_on_a_relief() -> None:
-    assert textures.sunlit(np.zeros((textures.N, textures.N))) == pytest.approx(1.0)
-    # A plane z = a x seen from (-a, 0, 1) / sqrt(1 + a^2): cosine law against level ground.
-    a, (sx, _, sz) = 0.5, textures.SUN
-    x = np.arange(textures.N) * textures.TEXEL
-    lit = textures.sunlit(np.tile(a * x, (textures.N, 1)))[5, 5]
-    expected = (sz - a * sx) / np.sqrt(1 + a * a) / sz
-    assert lit == pytest.approx(0.45 + 0.55 * expected, rel=1e-3)
+@pytest.mark.parametrize("pattern", textures.PATTERNS)
+def test_a_pattern_takes_the_colour_of_the_look(pattern: str) -> None:
+    image = textures.load(Look((0.30, 0.20, 0.25), pattern))
+    # Highlights are cut at white, and values are whole.
+    assert image[..., :3].mean((0, 1)) == pytest.approx([76.5, 51.0, 63.75], abs=1.5)
+    assert image[..., :3].std() > 2
+
+
+def test_a_picture_from_outside_is_a_texture(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), (200, 100, 50)).save(tmp_path / "lava.png")
+    image = textures.load(Look((0, 0, 0), texture=tmp_path / "lava.png"))
+    assert image.shape == (TEXELS, TEXELS, 4)
+    assert (image == (200, 100, 50, 255)).all()
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (Look((0, 0, 0), "stripes"), "unknown pattern 'stripes'; there are: plain, speckle"),
+        (Look((0, 0, 0), texture="lava.webp"), "lava.webp cannot be read"),
+        (Look((0, 0, 0), texture="paint.py"), "paint.py cannot be read"),
+    ],
+)
+def test_a_look_that_cannot_be_drawn_is_refused(look: Look, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        textures.load(look)
+
+
+def test_an_unknown_cover_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    moss = Material("moss", "moss", False, Look((0.3, 0.4, 0.2), cover="moss"), {})
+    monkeypatch.setitem(materials.MATERIALS, "moss", moss)
+    stage = Stage(mujoco.MjSpec())
+    scenery = Scenery(stage, Floor("moss"))
+    with pytest.raises(InputError, match="unknown cover 'moss'; there are: grass, stones, leaves"):
+        Cover(stage, scenery)
 
 
 # -- ground ------------------------------------------------------------------------------
@@ -136,51 +170,70 @@ def test_prints_are_drawn_when_they_come() -> None:
     floor.footprint = lambda xy: np.zeros(len(xy))  # type: ignore[method-assign]
     scenery, model = _laid(floor)
     before = _vertices(model, "ground_0").copy()
+    assert not scenery.follow(np.zeros(2), True)
     floor.footprint = pressed  # type: ignore[method-assign]
-    meshes, _ = scenery.follow(np.zeros(2), True)
+    assert not scenery.follow(np.zeros(2), False)
+    assert scenery.follow(np.zeros(2), True)
     after = _vertices(model, "ground_0")
-    assert meshes == [model.mesh("ground_0").id]
     np.testing.assert_allclose(before[:, 2] - after[:, 2], pressed(after[:, :2]), atol=1e-6)
     assert (before[:, 2] - after[:, 2]).max() == pytest.approx(0.02, abs=1e-6)
 
 
 def test_only_a_film_of_water_or_a_polish_mirrors() -> None:
-    assert not _laid(Floor("dry_concrete"))[0].mirrors()
-    assert _laid(Floor("wet_concrete", wet=1.0))[0].mirrors()
-    assert _laid(Floor("ice"))[0].mirrors()
+    assert not _laid(Floor("dry_concrete"))[0].patches[0].glossy
+    assert _laid(Floor("wet_concrete", wet=1.0))[0].patches[0].glossy
+    assert _laid(Floor("ice"))[0].patches[0].glossy
 
 
 def test_grass_grows_on_grass_alone() -> None:
-    spec = robot.load_spec()
-    scenery = Scenery(spec, Floor("dry_concrete", "grass"))
-    cover = Cover(spec, scenery)
-    model = spec.compile()
-    scenery.bind(model)
+    stage = Stage(mujoco.MjSpec())
+    scenery = Scenery(stage, Floor("dry_concrete", "grass"))
+    cover = Cover(stage, scenery)
+    stage.compile()
     scenery.follow(np.zeros(2), True)
-    cover.lay(model)
-    tufts = _vertices(model, "cover_grass").reshape(-1, 36, 3)
+    cover.lay()
+    tufts = _vertices(stage.model, "cover_grass").reshape(-1, 36, 3)
     tall = np.ptp(tufts[..., 2], axis=1) > 0.01
     assert tall.sum() > 500
     assert tufts[tall, :, 1].mean(1).min() > -0.05
     assert tufts[~tall, :, 1].mean(1).min() < -1.0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_lies_stays_where_it_is_when_the_patch_moves(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    row = Material("covered", "covered", False, Look((0.5, 0.5, 0.5), cover=kind), {})
+    monkeypatch.setitem(materials.MATERIALS, "covered", row)
+    stage = Stage(mujoco.MjSpec())
+    scenery = Scenery(stage, Floor("covered", slope=0.0))
+    cover = Cover(stage, scenery)
+    stage.compile()
+    seen = []
+    for x in (0.0, 0.5):
+        assert scenery.follow(np.array([x, 0.0]), False)
+        cover.lay()
+        first = _vertices(stage.model, "cover_covered")
+        near = np.linalg.norm(first[:, :2] - [0.25, 0.0], axis=1) < 0.5
+        seen.append(set(map(tuple, np.round(first[near], 4).tolist())))
+    assert len(seen[0]) > 500
+    assert len(seen[0] & seen[1]) > 0.99 * len(seen[0])  # but for rounding at the fourth digit
+
+
 # -- shadow and reflection ---------------------------------------------------------------
 
 
 def test_the_shadow_lies_away_from_the_sun() -> None:
-    spec = robot.load_spec()
-    scenery = Scenery(spec, Floor("wood", slope=0.0))
-    shadow = Shadow(spec, scenery, 0.0)
-    model = spec.compile()
-    place_meshes(model)
-    scenery.bind(model)
-    shadow.bind(model)
+    stage = Stage(robot.load_spec())
+    scenery = Scenery(stage, Floor("wood", slope=0.0))
+    shadow = Shadow(stage, scenery, 0.0, 1.0)
+    stage.compile()
+    model = stage.model
     scenery.follow(np.zeros(2), True)
     data = mujoco.MjData(model)
     mujoco.mj_resetDataKeyframe(model, data, model.key("stand").id)
     mujoco.mj_kinematics(model, data)
-    shadow.cast(data, 0.0)
+    shadow.cast(data, np.zeros(2), 0.0)
     texture = model.texture("shadow").id
     first, side = model.tex_adr[texture], model.tex_width[texture]
     dark = model.tex_data[first : first + 4 * side * side].reshape(side, side, 4)[..., 3] / 255.0
@@ -189,7 +242,7 @@ def test_the_shadow_lies_away_from_the_sun() -> None:
     at = [low[i] + (np.arange(side) + 0.5) / side * (high[i] - low[i]) for i in (0, 1)]
     centre = np.array([(dark.sum(0) * at[0]).sum(), (dark.sum(1) * at[1]).sum()]) / dark.sum()
     # The mean height of what casts it, about 0.3 m, shifts it against the sun.
-    shift = -textures.SUN[:2] / textures.SUN[2] * 0.3
+    shift = -SUN[:2] / SUN[2] * 0.3
     np.testing.assert_allclose(centre, shift, atol=0.07)
     # Under a foot there is next to no light.
     foot = data.site("left_sole").xpos
@@ -231,7 +284,7 @@ def test_the_reflection_mirrors_every_part() -> None:
 @render
 def test_a_film_has_its_frames_at_true_speed(tmp_path: Path) -> None:
     path = tmp_path / "new" / "walk.mp4"
-    with Film(path, Floor("grass", "gravel"), fps=25, size=SMALL) as film:
+    with _film(path, Floor("grass", "gravel")) as film:
         for k in range(5):
             qpos = STAND.copy()
             qpos[0] = 0.4 * k
@@ -253,7 +306,7 @@ def test_water_darkens_concrete_and_snow_is_white(tmp_path: Path) -> None:
         "wet": Floor("wet_concrete", wet=1.0, slope=0.0),
         "snow": Floor("snow", slope=0.0),
     }.items():
-        with Film(tmp_path / f"{name}.mp4", floor, size=SMALL) as film:
+        with _film(tmp_path / f"{name}.mp4", floor) as film:
             film.add(STAND, "")
         frame = iio.imread(tmp_path / f"{name}.mp4")[0]
         near[name] = frame[100:140, 250:310].mean()  # to the right of the droid
@@ -265,11 +318,76 @@ def test_water_darkens_concrete_and_snow_is_white(tmp_path: Path) -> None:
 def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
     with (
         pytest.raises(RuntimeError, match="fell"),
-        Film(tmp_path / "walk.mp4", Floor("tile"), size=SMALL) as film,
+        _film(tmp_path / "walk.mp4", Floor("tile")) as film,
     ):
         film.add(STAND, "")
         raise RuntimeError("fell")
     assert list(tmp_path.iterdir()) == []
+
+
+@render
+@pytest.mark.parametrize("suffix", ["webp", "gif"])
+def test_a_film_is_an_animated_picture(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"walk.{suffix}"
+    with _film(path, Floor("wood", slope=0.0)) as film:
+        for k in range(4):
+            film.add(STAND + np.eye(21)[0] * 0.1 * k, f"frame {k}")
+    with Image.open(path) as picture:
+        assert picture.size == SMALL
+        assert picture.n_frames == 4  # type: ignore[attr-defined]
+        assert picture.info["loop"] == 0  # for ever
+        times = []
+        for k in range(4):
+            picture.seek(k)
+            picture.load()
+            times.append(picture.info["duration"])
+    assert times == [40] * 4
+
+
+QUADRUPED = """<mujoco><worldbody><body name="trunk" pos="0 0 0.2"><freejoint/>
+<geom type="capsule" size="0.05" fromto="-0.1 0 0 0.1 0 0" rgba="1 0 0 1"/>
+<body pos="0.1 0.05 0"><joint axis="0 1 0"/><geom size="0.02" fromto="0 0 0 0 0 -0.18"/></body>
+<body pos="0.1 -0.05 0"><joint axis="0 1 0"/><geom size="0.02" fromto="0 0 0 0 0 -0.18"/></body>
+<body pos="-0.1 0.05 0"><joint axis="0 1 0"/><geom size="0.02" fromto="0 0 0 0 0 -0.18"/></body>
+<body pos="-0.1 -0.05 0"><joint axis="0 1 0"/><geom size="0.02" fromto="0 0 0 0 0 -0.18"/></body>
+</body></worldbody></mujoco>""".replace("<geom size", '<geom type="capsule" size')
+
+
+@render
+def test_a_robot_without_looks_is_seen_with_its_shadow(tmp_path: Path) -> None:
+    path = tmp_path / "walk.mp4"
+    spec = mujoco.MjSpec.from_string(QUADRUPED)
+    with Film(path, Floor("dry_concrete", slope=0.0), spec, "trunk", size=SMALL) as film:
+        for height in (0.2, 50.0):  # the second is above the picture
+            qpos = np.zeros(11)
+            qpos[2], qpos[3] = height, 1.0
+            film.add(qpos, "")
+    seen, empty = iio.imread(path).astype(float)
+    red = (seen[..., 0] - seen[..., 1] > 80).mean()  # the trunk
+    assert 0.005 < red < 0.2
+    brightness = seen.mean(2) / empty.mean(2)
+    left = brightness[90:170, 40:150]  # where the shadow falls
+    assert (left < 0.7).sum() > 100
+
+
+@render
+def test_a_robot_of_any_size_fills_the_same_share_of_the_picture(tmp_path: Path) -> None:
+    red = []
+    for scale in (1.0, 2.0):
+        spec = mujoco.MjSpec.from_string(QUADRUPED)
+        for body in spec.bodies:
+            body.pos = scale * body.pos
+        for geom in spec.geoms:
+            geom.size, geom.fromto = scale * geom.size, scale * geom.fromto
+        qpos = np.zeros(11)
+        qpos[2], qpos[3] = 0.2 * scale, 1.0
+        path = tmp_path / f"{scale}.mp4"
+        with Film(path, Floor("wood", slope=0.0), spec, "trunk", size=SMALL) as film:
+            film.add(qpos, "")
+        frame = iio.imread(path)[0].astype(float)
+        red.append((frame[..., 0] - frame[..., 1] > 120).mean())
+    assert red[0] > 0.005
+    assert red[1] == pytest.approx(red[0], rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -277,13 +395,13 @@ def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
     [
         ({"fps": 30}, "fps 30 is not one of 25, 50"),
         ({"size": (321, 180)}, "321x180 is not even"),
-        ({"path": "walk.gif"}, "'walk.gif' does not end in .mp4"),
+        ({"path": "walk.avi"}, r"'walk.avi' does not end in .mp4, .webp, .gif"),
     ],
 )
 def test_bad_settings_are_named(tmp_path: Path, settings: dict, message: str) -> None:
     path = tmp_path / settings.pop("path", "walk.mp4")
     with pytest.raises(InputError, match=message):
-        Film(path, Floor("wood"), **settings)
+        _film(path, Floor("wood"), **settings)
 
 
 def _python(code: str, **environment: str) -> subprocess.CompletedProcess:
@@ -301,7 +419,7 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess:
 @pytest.mark.skipif(sys.platform != "linux", reason="EGL is how Linux draws without a display")
 def test_without_egl_one_line_names_the_package() -> None:
     code = (
-        "from grek.errors import InputError\nfrom grek.eval.films.film import check_rendering\n"
+        "from grek.errors import InputError\nfrom grek.eval.films.canvas import check_rendering\n"
         "try:\n    check_rendering()\nexcept InputError as error:\n    print(error)"
     )
     done = _python(code, __EGL_VENDOR_LIBRARY_DIRS="/nowhere")
@@ -312,6 +430,6 @@ def test_without_egl_one_line_names_the_package() -> None:
 @render
 def test_drawing_works_if_mujoco_was_imported_before() -> None:
     done = _python(
-        "import mujoco\nfrom grek.eval.films.film import check_rendering\ncheck_rendering()"
+        "import mujoco\nfrom grek.eval.films.canvas import check_rendering\ncheck_rendering()"
     )
     assert done.returncode == 0, done.stderr
