@@ -1,0 +1,56 @@
+"""Tables for the terminal: fitted to its width, and plain whole lines where output is piped.
+
+Cells and lines are literal text: rich markup is not interpreted, control characters become blanks.
+"""
+
+import io
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+UNLIMITED = 1_000_000  # columns: rich folds and cuts at the width of its console
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str) -> Table:
+    """A table with column titles `head`; `align` has "<" or ">" per column, repeating its last.
+
+    Raises ValueError unless every row has as many cells as `head`.
+    """
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for title, side in zip(head, align.ljust(len(head), align[-1]), strict=True):
+        made.add_column(_text(title), justify="right" if side == ">" else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(_text(cell) for cell, _ in zip(row, head, strict=True)))
+    return made
+
+
+def text(*parts: Table | str) -> str:
+    """Tables and single lines as plain text, one below the other: nothing cut, folded or padded."""
+    file = io.StringIO()
+    _print(Console(file=file, width=UNLIMITED, color_system=None), parts)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def show(*parts: Table | str) -> None:
+    """Print tables and single lines, fitted to the terminal if stdout is one, else as `text`."""
+    if sys.stdout.isatty():
+        _print(Console(), parts)
+    else:
+        print(text(*parts))
+
+
+def printable(value: object) -> str:
+    """`value` in one line, a blank for each control character."""
+    return "".join(c if c.isprintable() else " " for c in str(value))
+
+
+def _print(console: Console, parts: Iterable[Table | str]) -> None:
+    for part in parts:
+        console.print(_text(part) if isinstance(part, str) else part)
+
+
+def _text(value: object) -> Text:
+    return Text(printable(value))
