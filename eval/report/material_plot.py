@@ -67,8 +67,8 @@ def _sinkage(axes: Axes) -> None:
         end = min(reached[0, -1], 43)
         above = np.interp(end, reached[0], levels) + 0.3
         axes.text(end, above, row.title, color=colour, rotation=35, fontsize=8.5)
-    sand = _colour(MATERIALS["sand"])
-    axes.scatter(*np.transpose(PLATES), s=22, c="white", edgecolors=[sand], zorder=5)
+    sand, (depth, load) = _colour(MATERIALS["sand"]), np.transpose(PLATES)
+    axes.scatter(depth, load, s=22, c="white", edgecolors=[sand], zorder=5)
     axes.set(title="Sinking: first loading and release", xlim=(0, 50), ylim=(0, 27))
     axes.set(xlabel="sinkage [mm]", ylabel="pressure [kPa]")
 
@@ -110,7 +110,7 @@ def _friction(axes: Axes) -> None:
         for published in FRICTION.get(row.name, ()):
             axes.scatter(published, y - 0.3, s=22, c="white", edgecolors=[colour], zorder=5)
     note = "arrow: on the film,\nfrom rest to fast slip"
-    axes.annotate(note, (0.99, 0.99), xycoords="axes fraction", color="0.5", ha="right", va="top")
+    axes.annotate(note, (0.02, 0.02), xycoords="axes fraction", color="0.5", fontsize=7.5)
     axes.set_yticks(range(len(rigid)), [row.title for row in rigid])
     for tick, row in zip(axes.get_yticklabels(), rigid, strict=True):
         tick.set_color(_colour(row))

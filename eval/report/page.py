@@ -91,12 +91,10 @@ def _difficulty(card: Card) -> dict[str, tuple[list[Row], float]]:
     """Levels of each axis, and the size up to which all are passed or NaN."""
     axes: dict[str, list[Row]] = {}
     for level in _entries(card, "difficulty"):
-        known = {
-            "high": number(level.get("high")),
-            "survival": asdict(interval(level.get("survival"))),
-        }
-        if not math.isnan(known["high"]):
-            axes.setdefault(str(level.get("axis")), []).append({**level, **known})
+        high, survival = number(level.get("high")), asdict(interval(level.get("survival")))
+        if not math.isnan(high):
+            known = {**level, "high": high, "survival": survival}
+            axes.setdefault(str(level.get("axis")), []).append(known)
     passed = {axis: breakdown.hardest(levels) or {} for axis, levels in axes.items()}
     return {axis: (levels, number(passed[axis].get("high"))) for axis, levels in axes.items()}
 
@@ -117,13 +115,9 @@ def _tracking(points: Sequence[tuple[float, ...]]) -> dict[str, Any]:
     values = np.array([*points, (0.0, 0.0)])
     high = float(abs(values).max()) or 1.0
     low = -high if values.min() < 0 else 0.0
-    *places, zero = np.round(100 * (values - low) / (high - low), 1).tolist()
-    return {
-        "low": low,
-        "high": high,
-        "zero": zero[0],
-        "points": list(zip(places, points, strict=True)),
-    }
+    *places, (zero, _) = np.round(100 * (values - low) / (high - low), 1).tolist()
+    marks = list(zip(places, points, strict=True))
+    return {"low": low, "high": high, "zero": zero, "points": marks}
 
 
 def _histogram(card: Card, space: str) -> tuple[int, Any]:

@@ -27,11 +27,7 @@ POLICIES = {  # column: part of the summary and its score
     "numerics: traversal": ("numerics", "traversal"),
     "gap": ("gap", None),
 }
-INTERVALS = {  # key of a row: column
-    "survival": "survival",
-    "traversal": "traversal",
-    "velocity_error": "velocity error [m/s]",
-}
+INTERVALS = ("survival", "traversal", "velocity_error")
 
 
 def scores(card: Card) -> tuple[Table | str, ...]:
@@ -106,7 +102,7 @@ def rows(card: Card) -> str:
         [*(row[key] for key in keys), *(_estimate(row[key]) for key in INTERVALS)]
         for row in card["rows"]
     ]
-    return _table([*keys, *INTERVALS.values()], lines)
+    return _table([*keys, "survival", "traversal", "velocity error [m/s]"], lines)
 
 
 def _row(row: Row) -> tuple[str, ...]:

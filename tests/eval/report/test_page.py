@@ -16,6 +16,7 @@ from .. import cards
 from .hostile import EVIL, evil, whole
 
 VOID = {"meta", "br", "link", "img"}
+PARTS = (EVIL, [EVIL], {EVIL: EVIL}, None, 10**400, -1.5, True)
 
 
 class Tags(HTMLParser):
@@ -115,11 +116,7 @@ class TestPage:
 
 
 class TestCardsOfOthers:
-    @pytest.mark.parametrize(
-        "part",
-        [EVIL, [EVIL], {EVIL: EVIL}, None, 10**400, -1, True],
-        ids=lambda part: type(part).__name__,
-    )
+    @pytest.mark.parametrize("part", PARTS, ids=[type(part).__name__ for part in PARTS])
     def test_what_a_file_says_stays_text(self, part: object) -> None:
         card = evil(part)
         card["digest"] = scorecard.digest(card)
