@@ -23,9 +23,6 @@ from grek.eval.scores import breakdown
 ZONES = {"inside": "inside", **wording.BEYOND}
 BINS = 20  # of the histograms over traversal
 
-Zones = dict[str, list[tuple[int, Row]]]
-"""Rows with their number in the scorecard, by zone."""
-
 
 def html(
     card: Card, policy: str | None = None, films: Mapping[str, str] = MappingProxyType({})
@@ -77,14 +74,13 @@ def span(score: Any, most: float = 1.0) -> tuple[float, float, float]:
     return low, mean, high
 
 
-def _matrix(card: Card) -> tuple[dict[str, Zones], dict[str, Zones]]:
-    """Axes with a row inside the ranges of training, and the rest; rows without zone are out."""
-    axes: dict[str, Zones] = {}
+def _matrix(card: Card) -> dict[str, dict[str, list[tuple[int, Row]]]]:
+    """Numbered rows by axis and zone, axes with rows inside the ranges of training first."""
+    axes: dict[str, dict[str, list[tuple[int, Row]]]] = {}
     for i, row in enumerate(card["rows"]):
         if str(row.get("zone")) in ZONES:
             axes.setdefault(row["axis"], {}).setdefault(row["zone"], []).append((i, row))
-    own = {axis: zones for axis, zones in axes.items() if "inside" in zones}
-    return own, {axis: zones for axis, zones in axes.items() if axis not in own}
+    return dict(sorted(axes.items(), key=lambda item: "inside" not in item[1]))
 
 
 def _difficulty(card: Card) -> dict[str, tuple[list[Row], float]]:

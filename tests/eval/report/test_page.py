@@ -89,6 +89,16 @@ class TestPage:
         cell = re.search(r'href="#row-2"(.*?)</a>', made, re.S)
         assert cell and "<span>ice</span>" in cell[1]
 
+    def test_an_axis_without_a_row_inside_stands_beside_all_of_training(self) -> None:
+        card = whole()
+        card["summary"]["train"]["traversal"]["mean"] = 0.123
+        pale = re.findall(r'<div class="cells pale">(.*?)</div>', report.html(card), re.S)
+        assert len(pale) == 2  # of slope and numerics; materials have rows inside
+        assert "<b>12%</b>" in pale[0] and 'href="#top"' in pale[0]
+        del card["summary"]["train"]
+        pale = re.findall(r'<div class="cells pale">(.*?)</div>', report.html(card), re.S)
+        assert len(pale) == 2 and "<a" not in "".join(pale)
+
     def test_headline_numbers(self) -> None:
         card = whole()
         summary = card["summary"]
