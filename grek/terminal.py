@@ -28,7 +28,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str) -> 
 
 
 def text(*parts: Table | str) -> str:
-    """Tables and single lines as plain text, one below the other: nothing cut, folded or padded."""
+    """Tables and single lines, one below another, as plain text: nothing cut, folded or padded."""
     file = io.StringIO()
     _print(Console(file=file, width=UNLIMITED, color_system=None), parts)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

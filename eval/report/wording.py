@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from grek.eval.scores.resampling import Interval
+from grek.eval.scores.statistics import Interval
 
 Card = Mapping[str, Any]
 Row = Mapping[str, Any]
