@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train test readme clean
+.PHONY: train test readme docs gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -23,8 +23,13 @@ test: .venv/tested
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
 
-readme: .venv/tested
-	$(BIN)/python tests/test_readme.py
+# Write the generated tables of README.md and docs/*.md anew.
+readme docs: .venv/tested
+	$(BIN)/python tests/test_docs.py
+
+# Film the shipped policy on six materials and write docs/walk.webp: two minutes.
+gif: .venv/installed
+	$(BIN)/python docs/reel.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

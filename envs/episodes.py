@@ -2,55 +2,72 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs import tasks
 from grek.envs.ground.materials import material
-from grek.envs.scenarios.scenario import TRAINING_SCENARIOS, Scenario, ScenarioSpace, parse
-from grek.envs.tasks.walk import STEPS, Outcome, Walk, WalkConfig
+from grek.envs.scenarios.scenario import Context, Scenario
+from grek.envs.scenarios.spaces import TRAINING_SCENARIOS, parse, space
+from grek.envs.tasks import Outcome, Task, TaskBatch
 from grek.errors import InputError
+
+_ATTEMPTS = 1000  # draws until one is made of the wanted materials only
 
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """Where the scenarios of the episodes come from."""
+    """What the episodes are about and where their scenarios come from."""
 
     space: str = "train"
     """Space the scenarios are drawn from."""
     scenarios: int = TRAINING_SCENARIOS
-    """Only indices below this are drawn."""
+    """Number of different scenarios, over all contexts."""
     materials: tuple[str, ...] | None = None
-    """Only these materials; the space's own by default."""
+    """Only worlds made of these materials; by default all of the space's contexts."""
     again: float = 0.0
-    """Chance that a world in which the droid fell comes again: hard ones are met more often."""
-    walk: WalkConfig = field(default_factory=WalkConfig)
+    """Replay probability of scenarios that ended in a fall."""
+    task: str | Task = tasks.NAME
+    """The task, or its name."""
 
     def __post_init__(self) -> None:
         if self.scenarios < 1:
             raise InputError(f"scenarios must be at least 1, got {self.scenarios}")
         if not 0 <= self.again <= 1:
-            raise InputError(f"again is a chance between 0 and 1, got {self.again}")
+            raise InputError(f"again is a probability in [0, 1], got {self.again}")
         for name in self.materials or ():
             material(name)
 
 
 class Episodes:
-    """`worlds` walking tasks that begin again by themselves; world i draws from seed + i."""
+    """A task in `worlds` that begins again by itself; world i draws scenarios from seed + i."""
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
         self.config = config or EpisodeConfig()
-        self.space = ScenarioSpace(self.config.space)
-        self.walk = Walk(worlds, threads, self.config.walk)
+        self.space = space(self.config.space)
+        named = self.config.task
+        self.task = named if isinstance(named, Task) else tasks.task(named)
+        self.batch = TaskBatch(self.task, worlds, threads)
         self.level = 1.0  # difficulty in [0, 1], set by a curriculum
         self._levels = np.ones(worlds)  # at which each world's scenario was drawn
+        self._contexts = self._chosen_contexts()
         self.seed(None)
+
+    def _chosen_contexts(self) -> tuple[Context, ...]:
+        """Contexts to draw from; materials are contexts where the space has rows of them."""
+        contexts, materials = self.space.contexts, self.config.materials
+        if materials is None:
+            return contexts
+        if any(context.axis == "material" for context in contexts):
+            return tuple(self.space.context(name) for name in materials)
+        return contexts
 
     def seed(self, seed: int | None) -> None:
         """Let world i draw its scenarios from seed + i, or from fresh entropy."""
-        n = self.walk.worlds
+        n = self.batch.worlds
         seeds = [None] * n if seed is None else [seed + i for i in range(n)]
         self.generators = [np.random.default_rng(s) for s in seeds]
 
@@ -61,15 +78,15 @@ class Episodes:
         else:
             if isinstance(names, str) or len(names) != len(worlds):
                 raise InputError(f"{len(worlds)} worlds need as many scenario names, got {names!r}")
-            self._begin(worlds, [parse(name, self.config.materials) for name in names], 1.0)
+            self._begin(worlds, [parse(name, self.task.robot) for name in names], 1.0)
 
     def stagger(self) -> None:
         """Let the worlds be anywhere in their episodes, so that they do not all end at once."""
-        self.walk.age[:] = [rng.integers(STEPS) for rng in self.generators]
+        self.batch.age[:] = [rng.integers(self.task.steps) for rng in self.generators]
 
     def step(self, action: NDArray) -> Outcome:
         """Advance all worlds; those that end are left ended, see `restart`."""
-        return self.walk.step(action)
+        return self.batch.step(action)
 
     def restart(self, outcome: Outcome) -> NDArray[np.int64]:
         """Begin anew where `outcome` ended an episode; returns those worlds (k,)."""
@@ -78,11 +95,16 @@ class Episodes:
         self._begin(ended, scenarios, self.level)
         return ended
 
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """The present scenario of each world."""
+        return self.batch.simulation.scenarios
+
     def snapshot(self) -> dict[str, Any]:
         """What `restore` needs to go on from here: plain values and arrays."""
         return {
-            "walk": self.walk.snapshot(),
-            "scenarios": [s.name for s in self.walk.simulation.scenarios],
+            "batch": self.batch.snapshot(),
+            "scenarios": [scenario.name for scenario in self.scenarios],
             "levels": self._levels.copy(),
             "level": self.level,
             "generators": [json.dumps(g.bit_generator.state) for g in self.generators],
@@ -91,11 +113,11 @@ class Episodes:
     def restore(self, saved: dict[str, Any]) -> None:
         """Go on from a snapshot of as many worlds, in the same configuration."""
         scenarios = [
-            parse(name, self.config.materials).eased(level)
+            parse(name, self.task.robot).eased(level)
             for name, level in zip(saved["scenarios"], saved["levels"], strict=True)
         ]
-        self.walk.reset(np.arange(self.walk.worlds), scenarios)
-        self.walk.restore(saved["walk"])
+        self.batch.reset(np.arange(self.batch.worlds), scenarios)
+        self.batch.restore(saved["batch"])
         self._levels[:] = saved["levels"]
         self.level = saved["level"]
         for generator, state in zip(self.generators, saved["generators"], strict=True):
@@ -104,14 +126,27 @@ class Episodes:
     def _begin(
         self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario], level: float
     ) -> None:
+        self.batch.reset(worlds, scenarios)
         self._levels[worlds] = level
-        self.walk.reset(worlds, scenarios)
 
     def _draw(self, world: int | np.int64, fell: bool = False) -> Scenario:
-        """What comes next in `world`."""
+        """The next scenario of `world`."""
         rng, config = self.generators[world], self.config
         if fell and config.again and rng.random() < config.again:
-            scenario = parse(self.walk.simulation.scenarios[world].name, config.materials)
+            scenario = parse(self.scenarios[world].name, self.task.robot)
         else:
-            scenario = self.space.draw(int(rng.integers(config.scenarios)), config.materials)
+            scenario = self._new(rng)
         return scenario.eased(self.level)
+
+    def _new(self, rng: np.random.Generator) -> Scenario:
+        """A scenario of the wanted materials; raises InputError where there hardly is one."""
+        wanted = self.config.materials
+        for _ in range(_ATTEMPTS):
+            index, context = divmod(int(rng.integers(self.config.scenarios)), len(self._contexts))
+            scenario = self.space.draw(self._contexts[context], index, self.task.robot)
+            if wanted is None or set(scenario.surface.materials) <= set(wanted):
+                return scenario
+        raise InputError(
+            f"no scenario of {', '.join(wanted or ())} among {self.config.scenarios} of the space"
+            f" {self.space.name}"
+        )

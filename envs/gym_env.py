@@ -1,4 +1,4 @@
-"""The Gymnasium faces of the walking task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
+"""The Gymnasium faces of a task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
 
 import dataclasses
 from typing import Any
@@ -10,19 +10,17 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.robots.robot import LEGS
 from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks.walk import ACTION_LIMIT
+from grek.envs.tasks import Task
 
 _FPS = round(1 / CONTROL_STEP)
 
 
-def _spaces(episodes: Episodes, privileged: bool) -> tuple[spaces.Box, spaces.Box]:
-    walk = episodes.walk
-    size = walk.actor_size + privileged * walk.privileged_size
+def _spaces(task: Task, privileged: bool) -> tuple[spaces.Box, spaces.Box]:
+    limit, acting = task.action_limit, len(task.robot.joints)
     return (
-        spaces.Box(-np.inf, np.inf, (size,), np.float32),
-        spaces.Box(-ACTION_LIMIT, ACTION_LIMIT, (LEGS,), np.float32),
+        spaces.Box(-np.inf, np.inf, (task.size(privileged),), np.float32),
+        spaces.Box(-limit, limit, (acting,), np.float32),
     )
 
 
@@ -31,10 +29,10 @@ def _config(config: EpisodeConfig | None, space: str | None) -> EpisodeConfig:
     return config if space is None else dataclasses.replace(config, space=space)
 
 
-class WalkEnv(gymnasium.Env[Any, Any]):
-    """One droid. `options={"scenario": "train:41"}` in reset picks the world by name.
+class GrekEnv(gymnasium.Env[Any, Any]):
+    """One robot. `options={"scenario": "train/sand:41"}` in reset picks the world by name.
 
-    `privileged` appends to the observation what only a critic may see. `info` of a step holds the
+    `privileged` appends the fields for a critic to the observation. `info` of a step holds the
     reward terms by name; `info` of a reset names the scenario.
     """
 
@@ -50,7 +48,7 @@ class WalkEnv(gymnasium.Env[Any, Any]):
         self.render_mode = render_mode
         self.privileged = privileged
         self.episodes = Episodes(1, 1, _config(config, space))
-        self.observation_space, self.action_space = _spaces(self.episodes, privileged)
+        self.observation_space, self.action_space = _spaces(self.episodes.task, privileged)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -61,7 +59,7 @@ class WalkEnv(gymnasium.Env[Any, Any]):
             self.episodes.seed(seed)
         name = (options or {}).get("scenario")
         self.episodes.start([0], None if name is None else [name])
-        return self._observation(), {"scenario": self.episodes.walk.simulation.scenarios[0].name}
+        return self._observation(), {"scenario": self.episodes.scenarios[0].name}
 
     def step(
         self, action: NDArray[np.float32]
@@ -73,11 +71,11 @@ class WalkEnv(gymnasium.Env[Any, Any]):
         return self._observation(), float(outcome.reward[0]), *ended, info
 
     def _observation(self) -> NDArray[np.float32]:
-        return self.episodes.walk.observe(self.privileged)[0]
+        return self.episodes.batch.observe(self.privileged)[0]
 
 
-class WalkVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
-    """`num_envs` droids in one batch on `threads` threads; autoreset SAME_STEP."""
+class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """`num_envs` robots in one batch on `threads` threads; autoreset SAME_STEP."""
 
     metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": [],
@@ -98,7 +96,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         self.privileged = privileged
         self.episodes = Episodes(num_envs, threads, _config(config, space))
-        single = _spaces(self.episodes, privileged)
+        single = _spaces(self.episodes.task, privileged)
         self.single_observation_space, self.single_action_space = single
         self.observation_space, self.action_space = (
             gymnasium.vector.utils.batch_space(s, num_envs) for s in single
@@ -111,7 +109,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if seed is not None:
             self.episodes.seed(seed)
         self.episodes.start(np.arange(self.num_envs), (options or {}).get("scenario"))
-        return self.episodes.walk.observe(self.privileged), {}
+        return self.episodes.batch.observe(self.privileged), {}
 
     def step(
         self, actions: NDArray[np.float32]
@@ -121,11 +119,11 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         Their last observation is in `infos["final_obs"]`, rows marked by `infos["_final_obs"]`.
         """
         outcome = self.episodes.step(actions)
-        observation = self.episodes.walk.observe(self.privileged)
+        observation = self.episodes.batch.observe(self.privileged)
         infos: dict[str, Any] = {}
         ended = outcome.terminated | outcome.truncated
         if ended.any():
             infos = {"final_obs": observation, "_final_obs": ended}
             self.episodes.restart(outcome)
-            observation = self.episodes.walk.observe(self.privileged)
+            observation = self.episodes.batch.observe(self.privileged)
         return observation, outcome.reward, outcome.terminated, outcome.truncated, infos

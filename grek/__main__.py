@@ -1,4 +1,4 @@
-"""The `grek` command. Each subcommand is a dataclass; its work is imported when it runs."""
+"""Command line of Grek: `grek`, or `python -m grek`."""
 
 import contextlib
 import io
@@ -8,27 +8,33 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from grek import extensions
 from grek.errors import InputError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0, 1 (a regression), 2 (bad input), 130."""
-    with stoppable():
+    """Run a command; return its exit code.
+
+    0: done, 1: `compare` found a regression, 2: bad usage or input, 130: interrupted.
+    """
+    with interruptible():
         try:
-            return parse(sys.argv[1:] if arguments is None else arguments).run()
+            command = parse(sys.argv[1:] if arguments is None else arguments)
+            extensions.load()
+            return command.run()
         except KeyboardInterrupt as stop:
-            bar = "\n" if sys.stderr.isatty() else ""  # which may stand half drawn on this line
-            print(f"{bar}grek: {str(stop) or 'interrupted'}", file=sys.stderr)
+            echo = "\n" if sys.stderr.isatty() else ""  # the terminal has printed ^C on this line
+            print(f"{echo}grek: {str(stop) or 'interrupted'}", file=sys.stderr)
             return 130
-        except BrokenPipeError:  # the reader of a pipe has seen enough
+        except BrokenPipeError:  # the reader of a pipe has closed it
             return 0
         except (InputError, OSError) as error:
             return fail(str(error))
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """SIGTERM interrupts like Ctrl-C."""
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM, like SIGINT, raise KeyboardInterrupt."""
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
@@ -39,30 +45,30 @@ def stoppable() -> Iterator[None]:
 
 
 def parse(arguments: list[str]) -> Any:
-    """The subcommand that `arguments` ask for; leaves by SystemExit after help or bad usage."""
-    import tyro  # here, so that Ctrl-C is heard already
+    """Return the subcommand named by `arguments`; raise SystemExit after help or bad usage."""
+    import tyro  # not before signals are handled
 
     from grek.commands import COMMANDS
 
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(printed):
             return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="grek", args=arguments)
-    except SystemExit as leaving:
-        if leaving.code:
-            sys.exit(fail(one_line(said.getvalue())))
+    except SystemExit as exit:
+        if exit.code:
+            sys.exit(fail(one_line(printed.getvalue())))
         raise
 
 
 def one_line(boxed: str) -> str:
-    """What a boxed, wrapped error of tyro says, as one line."""
+    """Return the text of an error message that tyro wraps and frames, as one line."""
     text = boxed.split("─ Argument helptext")[0].split("For full helptext")[0]
     lines = [re.sub(r"[╭╮╰╯│─]+", " ", line).strip() for line in text.splitlines()]
     return " ".join(line for line in lines if line) or "bad usage; see grek --help"
 
 
 def fail(message: str) -> int:
-    """Say in one line on stderr what was wrong."""
+    """Print `message` as one line on stderr; return exit code 2."""
     print(f"grek: {' '.join(message.split())}", file=sys.stderr)
     return 2
 

@@ -1,5 +1,8 @@
-"""The error a person sees for bad input: one line that names the value and the valid ones."""
+"""The error for bad input."""
 
 
 class InputError(ValueError):
-    """Bad input from a person or a file; the command prints it as one line and exits with 2."""
+    """Invalid value from the command line or a file: names the value and the valid ones.
+
+    The command prints it as one line and exits with code 2.
+    """

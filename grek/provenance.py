@@ -1,4 +1,4 @@
-"""Where a result comes from: versions of what it depends on, and the commit of a checkout."""
+"""Provenance of results: versions of packages and the commit of the checkout."""
 
 import platform
 import subprocess
@@ -9,7 +9,7 @@ from grek import __version__
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of grek, Python and `packages`, and the checked-out commit."""
+    """Return the versions of grek, Python and `packages`, and the commit of grek."""
     found = {"grek": __version__, "python": platform.python_version(), "commit": commit()}
     for name in packages:
         try:
@@ -20,9 +20,9 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The checked-out commit of grek, or "unknown" where it is installed without its checkout."""
+    """Return the checked-out commit of grek, "unknown" if it is not run from a checkout."""
     root = Path(__file__).resolve().parent.parent
-    if not (root / "pyproject.toml").is_file():  # the commit would be that of the user's project
+    if not (root / "pyproject.toml").is_file():  # a commit found here would be of another project
         return "unknown"
     command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
     try:

@@ -1,6 +1,6 @@
-"""Plugin of pytest: the fixture `grek_gate` fails a test when a policy walks worse than it did.
+"""pytest plugin: the fixture `grek_gate` fails a test on a regression against a scorecard.
 
-pytest loads this wherever grek is installed, so what it needs is imported when a gate runs.
+pytest loads it wherever grek is installed; heavy modules are imported when a gate runs.
 """
 
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class GrekGate(Protocol):
-    """What the fixture `grek_gate` is."""
+    """Type of the fixture `grek_gate`."""
 
     def __call__(
         self,
@@ -28,16 +28,16 @@ class GrekGate(Protocol):
         strict: bool = True,
         threads: int = 0,
     ) -> dict[str, Any]:
-        """Score `policy` in the worlds of the scorecard `baseline`; returns the new scorecard.
+        """Score `policy` in the scenarios of the scorecard `baseline`; return the new scorecard.
 
-        Fails the test if the policy lost traversal, in all or in some space, axis or context, and a
-        loss beyond `margin` is not ruled out; unless `strict`, only if a loss is shown to be real.
-        Paths are taken from pytest's root directory. No `threads` means all cores.
+        Fails the test unless traversal is non-inferior by `margin`, overall and in each space, axis
+        and context that lost traversal. If not `strict`, fails only on a significant loss.
+        Paths are relative to pytest's root directory. 0 `threads` uses all cores.
         """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --grek-report."""
+    """Add the option --grek-report."""
     parser.getgroup("grek").addoption(
         "--grek-report",
         metavar="DIR",
@@ -48,18 +48,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a report directory that cannot be one before any test runs."""
+    """Reject a report directory that cannot be written, before any test runs."""
     directory = config.getoption("--grek-report")
     if directory is None:
         return
     there = next(p for p in (directory, *directory.parents) if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise pytest.UsageError(f"--grek-report {directory}: {there} is no writable directory")
+        raise pytest.UsageError(f"--grek-report {directory}: {there} is not a writable directory")
 
 
 @pytest.fixture(scope="session")
 def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
-    """Call it with a policy and a stored scorecard: fails if the policy walks worse than it."""
+    """Function that fails the test if a policy is worse than a stored scorecard, see `GrekGate`."""
 
     def run(
         policy: "str | os.PathLike[str] | Policy",
@@ -85,7 +85,7 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
                 _report(result, name, pytestconfig.getoption("--grek-report"))
         except (InputError, OSError) as error:
             refused = f"grek: {' '.join(str(error).split())}"
-        if refused:  # said out here, or pytest would show the exception as well
+        if refused:  # outside `except`, where pytest would print the exception too
             pytest.fail(refused, pytrace=False)
         fault = result.fault(strict)
         if fault:
@@ -96,7 +96,7 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
 
 
 def _report(result: "Gate", policy: str, directory: Path) -> None:
-    """Write into a directory of `directory` that is named after policy, suite and seed."""
+    """Write scorecard and comparison to `directory`/POLICY-SUITE-SEED."""
     from grek.eval.scores import evaluate, scorecard
 
     card, suite = result.card, result.card["suite"]

@@ -25,7 +25,7 @@ TIERS = {  # what a part of envs may import from, besides itself and the tools b
     "tasks": {"robots", "ground", "scenarios", "simulation"},
 }
 TOOLS = {"hashing", "vectors"}  # arithmetic without a concept of its own
-SHARED = {"errors", "provenance", "terminal"}  # of the package grek itself
+SHARED = {"errors", "progress", "provenance", "terminal"}  # of the package grek itself
 
 
 def imports(path: Path) -> set[str]:

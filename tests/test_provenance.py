@@ -1,4 +1,4 @@
-"""Results name the commit of grek they were made with, and no other project's."""
+"""The commit in results is that of grek, never that of another project."""
 
 import shutil
 import subprocess

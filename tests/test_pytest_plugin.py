@@ -1,4 +1,4 @@
-"""`grek_gate` as a user's test suite meets it: what passes, what fails, and what is said."""
+"""The fixture `grek_gate` in a user's test suite: verdicts, messages and reports."""
 
 import importlib.metadata
 import json
@@ -63,7 +63,8 @@ def test_the_entry_point_is_the_plugin():
 def test_loading_the_plugin_loads_nothing_heavy():
     code = (
         "import sys, grek.pytest_plugin\n"
-        "heavy = ('mujoco', 'torch', 'onnxruntime', 'matplotlib', 'tyro', 'stable_baselines3')\n"
+        "heavy = ('numpy', 'gymnasium', 'mujoco', 'torch', 'stable_baselines3', 'onnxruntime',\n"
+        "         'matplotlib', 'tyro', 'rich')\n"
         "sys.exit(any(name in sys.modules for name in heavy))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -140,7 +141,7 @@ def test_refusals_are_one_line(arguments, said, suite, pytester):
 def test_a_report_directory_that_cannot_be_is_refused_at_once(suite):
     result = suite(gate('"zero", "zero.json"'), "--grek-report", "zero.json/reports")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --grek-report *zero.json is no writable directory"])
+    result.stderr.fnmatch_lines(["ERROR: --grek-report *zero.json is not a writable directory"])
 
 
 def test_any_function_can_be_gated(suite):

@@ -1,1 +1,1 @@
-"""Training: PPO on many worlds."""
+"""Training of policies with PPO."""

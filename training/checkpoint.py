@@ -1,7 +1,7 @@
-"""Checkpoints: all that a run needs to go on as if it had not been interrupted.
+"""Checkpoints: the complete state of a run, so that a resumed run equals an uninterrupted one.
 
 A checkpoint is one file of tensors, arrays and plain values, read without unpickling code. It is
-written to a temporary name and renamed, so that what has the right name is complete.
+written to a temporary file and renamed, so that a file of the final name is complete.
 """
 
 import os
@@ -14,13 +14,13 @@ import torch
 from grek.errors import InputError
 from grek.training.curriculum import Curriculum
 from grek.training.ppo import PPO
-from grek.training.vec_env import WalkVecEnv
+from grek.training.vec_env import GrekVecEnv
 
-KEPT = 3  # newest checkpoints that stay
+KEPT = 3  # newest checkpoints, older ones are deleted
 
 
-def save(directory: Path, model: PPO, env: WalkVecEnv, curriculum: Curriculum) -> Path:
-    """Write a checkpoint named by the step count; drops all but the newest KEPT."""
+def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -> Path:
+    """Write a checkpoint named after the step count and delete all but the newest KEPT."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"step_{model.num_timesteps:012d}.pt"
     state = {
@@ -33,7 +33,7 @@ def save(directory: Path, model: PPO, env: WalkVecEnv, curriculum: Curriculum) -
         "episodes": _plain(env.episodes.snapshot()),
         "observation": torch.as_tensor(np.asarray(model._last_obs)),
         "starts": torch.as_tensor(np.asarray(model._last_episode_starts)),
-        "numpy": _plain(np.random.get_state()),  # noqa: NPY002 - the generator SB3 shuffles with
+        "numpy": _plain(np.random.get_state()),  # noqa: NPY002 - shuffles the samples in SB3
         "torch": torch.get_rng_state(),
     }
     partial = path.with_suffix(".partial")
@@ -45,22 +45,22 @@ def save(directory: Path, model: PPO, env: WalkVecEnv, curriculum: Curriculum) -
 
 
 def newest(run: Path) -> tuple[dict[str, Any], list[str]]:
-    """The newest complete checkpoint of a run, and a warning for each one passed over.
+    """Read the newest complete checkpoint of a run; also return a warning for each damaged one.
 
-    Raises InputError if there is none.
+    Raises InputError if no checkpoint is complete.
     """
     warnings: list[str] = []
     for path in sorted((run / "checkpoints").glob("step_*.pt"), reverse=True):
         try:
             return torch.load(path, weights_only=True), warnings
-        except Exception as error:  # torch names no common class for a damaged file
+        except Exception as error:  # torch.load raises unrelated classes for damaged files
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            warnings.append(f"passing over damaged checkpoint {path}: {reason}")
+            warnings.append(f"skipping damaged checkpoint {path}: {reason}")
     raise InputError(f"no complete checkpoint in {run / 'checkpoints'}")
 
 
-def restore(state: dict[str, Any], model: PPO, env: WalkVecEnv, curriculum: Curriculum) -> None:
-    """Put `model`, `env` and `curriculum` where the checkpoint `state` was written."""
+def restore(state: dict[str, Any], model: PPO, env: GrekVecEnv, curriculum: Curriculum) -> None:
+    """Set `model`, `env` and `curriculum` to the `state` of a checkpoint."""
     model.policy.load_state_dict(state["policy"])
     model.policy.optimizer.load_state_dict(state["optimizer"])
     model.num_timesteps, model._n_updates = state["steps"], state["updates"]
@@ -75,7 +75,7 @@ def restore(state: dict[str, Any], model: PPO, env: WalkVecEnv, curriculum: Curr
 
 
 def _plain(value: Any) -> Any:
-    """Arrays as tensors, the rest of a nested structure as it is."""
+    """Copy a nested structure with its arrays as tensors, which `torch.load` reads safely."""
     if isinstance(value, np.ndarray):
         if value.dtype == np.uint32:
             return {"uint32": torch.as_tensor(value.astype(np.int64))}
@@ -88,7 +88,7 @@ def _plain(value: Any) -> Any:
 
 
 def _arrays(value: Any) -> Any:
-    """The inverse of `_plain`."""
+    """Invert `_plain`."""
     if isinstance(value, torch.Tensor):
         return value.numpy()
     if isinstance(value, dict):

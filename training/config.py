@@ -1,46 +1,47 @@
-"""Every setting of a training run, with its default; the command line is made from it."""
+"""Settings of a training run and their defaults; the flags of `grek train` are made from them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-from grek.envs.scenarios.scenario import TRAINING_SCENARIOS
 
 Symmetry = Literal["none", "augment", "loss"]
 
 
 @dataclass(frozen=True)
 class PPOConfig:
-    """PPO as tried on two cores; sizes are per update of all worlds together."""
+    """Hyperparameters of PPO (Schulman et al. 2017)."""
 
     rollout: int = 32
-    """Steps of each world between updates."""
+    """Control steps of each world between two updates."""
     minibatches: int = 4
-    """Parts into which the samples of an update are split."""
+    """Minibatches per epoch."""
     epochs: int = 5
-    """Times that an update goes through its samples."""
+    """Passes over the samples of a rollout per update."""
     gamma: float = 0.985
-    """Discount of a step."""
+    """Discount factor per control step of 20 ms, in [0, 1]."""
     gae_lambda: float = 0.95
-    """Of generalised advantage estimation (Schulman et al. 2016)."""
+    """Lambda of generalised advantage estimation (Schulman et al. 2016), in [0, 1]."""
     clip: float = 0.2
-    """How far the ratio of probabilities counts, from 1."""
+    """Clip range: the probability ratio is clipped to [1 - clip, 1 + clip]."""
     entropy: float = 0.006
-    """Weight of the entropy at the start; it fades to nothing by the end of the run."""
+    """Initial entropy coefficient; it decreases linearly to 0 at the end of the run."""
     value: float = 0.5
-    """Weight of the critic's loss."""
+    """Value loss coefficient."""
     max_gradient: float = 1.0
-    """Norm to which gradients are cut."""
+    """Maximum gradient norm; longer gradients are scaled down to it."""
     learning_rate: float = 1e-3
-    """At the start; then it follows the KL divergence."""
+    """Initial learning rate of Adam, later adapted to `kl-target` within [1e-4, 1e-3]."""
     kl_target: float = 0.02
-    """Divergence of an update above twice of which the learning rate sinks; it rises below half."""
+    """Target KL divergence of an update (Rudin et al. 2022).
+    The learning rate is divided by 1.5 above twice this value and multiplied by 1.5 below half."""
     hidden: tuple[int, ...] = (256, 128)
-    """Widths of the hidden layers of actor and critic."""
+    """Widths of the hidden layers, the same for actor and critic."""
     log_std: float = -0.6
-    """Logarithm of the first deviation of actions."""
+    """Initial logarithm of the standard deviation of actions."""
     symmetry: Symmetry = "augment"
-    """How the droid's left-right symmetry is used."""
+    """Use of the left-right symmetry of the robot; a robot without a mirror trains with "none".
+    "augment" replaces each sample of a minibatch by its mirror image with probability 0.5.
+    "loss" adds the squared difference between mirrored actions to the loss."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,28 @@ class TrainConfig:
     out: Path = Path("runs/walk")
     """Run directory to create."""
     minutes: float | None = None
-    """Stop after this many minutes; ten if neither this nor `steps` is given."""
+    """Training time [min]; 10 if neither this nor `steps` is given."""
     steps: int | None = None
-    """Stop after this many environment steps."""
+    """Environment steps to train for, counted over all worlds."""
     worlds: int = 256
-    """Droids that learn side by side."""
+    """Number of worlds simulated in parallel."""
     threads: int = 0
-    """Simulation threads; all cores by default."""
+    """Threads for simulation and updates; 0 uses all cores."""
     seed: int = 0
-    """Of the worlds, the first weights and the exploration."""
+    """Seed of scenarios, initial weights and exploration."""
+    task: str = "grek/Walk-v0"
+    """Task to train, by name; extensions may add their own (docs/extending.md)."""
     materials: str = "all"
-    """Ground to train on: "all", or names joined by commas."""
-    scenarios: int = TRAINING_SCENARIOS
-    """How many different worlds to draw from."""
+    """Ground to train on: "all" training materials, or names separated by commas."""
+    scenarios: int = 300_000  # spaces.TRAINING_SCENARIOS, whose module takes 0.2 s to import
+    """Number of different training scenarios to draw from."""
     again: float = 0.5
-    """Chance that a world in which the droid fell comes again: hard ones are met more often."""
+    """Replay probability of scenarios that ended in a fall, in [0, 1]."""
     resume: Path | None = None
-    """Run directory to continue; its settings are kept, `minutes` or `steps` are added."""
+    """Run directory to continue from its last complete checkpoint, with its settings.
+    It trains for another `minutes` or `steps`; `threads` may differ."""
     force: bool = False
     """Replace an existing run directory."""
     history: int = 4
-    """Older sensor readings in the observation."""
+    """Number of earlier sensor readings in the observation, one per control step."""
     ppo: PPOConfig = field(default_factory=PPOConfig)

@@ -1,4 +1,4 @@
-"""The curriculum: worlds grow harder as balance comes."""
+"""Curriculum: the difficulty of new scenarios follows the mean time between falls."""
 
 from dataclasses import dataclass
 
@@ -7,29 +7,36 @@ from grek.envs.simulation.simulation import CONTROL_STEP
 
 @dataclass
 class Curriculum:
-    """Level in [0, 1] of relief, commands and pushes; follows the time between two falls.
+    """Difficulty level in [0, 1] of relief, commands and pushes, and the counts that change it.
 
-    A level rises while a droid stays up for `rare` seconds on average and sinks while it falls
-    within `often`; it is judged each time all droids together have lived for `window` seconds.
+    The level is reconsidered each time all worlds together have simulated `window` seconds. It
+    rises by `step` if the mean time between falls exceeds `rare`, sinks if it is below `often`.
     """
 
     level: float = 0.0
+    """Current difficulty in [0, 1]."""
     step: float = 0.1
+    """Change of the level."""
     rare: float = 8.0
+    """Time between falls above which the level rises [s]."""
     often: float = 4.0
+    """Time between falls below which the level sinks [s]."""
     window: float = 640.0
+    """Simulated time, summed over worlds, between two changes [s]."""
     lived: float = 0.0
+    """Simulated time of the current window [s]."""
     fallen: int = 0
+    """Falls in the current window."""
 
     def record(self, fallen: int, worlds: int) -> float:
-        """Count a step of `worlds`, of which `fallen` fell; returns the level from now on."""
+        """Count one control step of `worlds` with `fallen` falls; return the updated level."""
         self.lived += worlds * CONTROL_STEP
         self.fallen += fallen
         if self.lived >= self.window:
-            apart = self.lived / max(self.fallen, 1)
-            if apart > self.rare:
+            between_falls = self.lived / max(self.fallen, 1)  # [s]
+            if between_falls > self.rare:
                 self.level = min(1.0, self.level + self.step)
-            elif apart < self.often:
+            elif between_falls < self.often:
                 self.level = max(0.0, self.level - self.step)
             self.lived, self.fallen = 0.0, 0
         return self.level

@@ -1,4 +1,4 @@
-"""A trained policy as an ONNX file with its contract: the actor alone, normaliser folded in."""
+"""Export of a trained policy to ONNX: the actor with its normaliser, and the contract."""
 
 import json
 import os
@@ -14,18 +14,20 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor, nn
 
 from grek.errors import InputError
-from grek.training.networks import CLIP, Normaliser
+from grek.training.networks import CLIP, EPSILON, Normaliser
 
 _ACTIVATIONS = {nn.ELU: "Elu", nn.ReLU: "Relu", nn.Tanh: "Tanh"}
 
 
 def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> None:
-    """Write the deterministic actor of `policy` to `path`, whole or not at all.
+    """Write the deterministic actor of `policy` to `path` atomically.
 
-    Input `observation` float32 (n, obs), output `action` float32 (n, act), cut to the limits of the
-    action space. `policy` is ours or another actor-critic of Stable-Baselines3, of linear layers,
-    ELU, ReLU and Tanh; else raises InputError. What stands around it, as VecNormalize does, is not
-    exported. The graph is built by hand: it is few kinds of nodes, and needs no tracing.
+    Input `observation` float32 (n, obs), output `action` float32 (n, act), clipped to the action
+    space. `policy` is an actor-critic of Stable-Baselines3 made of linear layers, ELU, ReLU and
+    Tanh, with a `Normaliser` or none. Wrappers such as VecNormalize are not exported. The graph is
+    built node by node, since it has few kinds of nodes, instead of by tracing.
+
+    Raises InputError for other policies.
     """
     layers, normaliser = _actor(policy)
     size = int(layers[0].in_features)
@@ -35,7 +37,7 @@ def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> N
     }
     nodes, current = [], "observation"
     if normaliser is not None:
-        scale = 1 / np.sqrt(_array(normaliser.variance[:size]) + 1e-4)
+        scale = 1 / np.sqrt(_array(normaliser.variance[:size]) + EPSILON)
         weights |= {
             "mean": _array(normaliser.mean[:size]),
             "scale": scale.astype(np.float32),
@@ -74,17 +76,17 @@ def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> N
 
 
 def _actor(policy: ActorCriticPolicy) -> tuple[list[Any], Normaliser | None]:
-    """Layers of the actor, and what normalises its observations."""
+    """Return the layers of the actor and the normaliser of its observations, if it has one."""
     if not isinstance(policy, ActorCriticPolicy):
-        raise InputError(f"{type(policy).__name__} is no ActorCriticPolicy; it cannot be exported")
+        raise InputError(f"{type(policy).__name__} is no ActorCriticPolicy and cannot be exported")
     features: Any = policy.features_extractor
     layers = [*policy.mlp_extractor.policy_net, policy.action_net]
-    odd = [layer for layer in layers if type(layer) not in (nn.Linear, *_ACTIVATIONS)]
+    unknown = [layer for layer in layers if type(layer) not in (nn.Linear, *_ACTIVATIONS)]
     if type(features) not in (Normaliser, FlattenExtractor):
-        odd.insert(0, features)
-    if odd:
+        unknown.insert(0, features)
+    if unknown:
         raise InputError(
-            f"cannot export a policy with {type(odd[0]).__name__}; its actor may have:"
+            f"cannot export a policy with {type(unknown[0]).__name__}; supported layers:"
             f" {', '.join(layer.__name__ for layer in (nn.Linear, *_ACTIVATIONS))}"
         )
     return layers, features if isinstance(features, Normaliser) else None

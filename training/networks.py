@@ -1,60 +1,90 @@
-"""Actor and critic: the actor sees what a droid can measure, the critic also what it cannot.
+"""Actor and critic networks, with the normaliser of their observations.
 
-Observations come as one vector, the actor's columns first. The normaliser is part of the network,
-so that no one can forget it when the policy is saved, exported or resumed.
+The actor reads what the robot can measure, the critic also privileged simulation state (asymmetric
+actor-critic, Pinto et al. 2018). An observation is one vector, the actor's columns first. The
+normaliser is part of the network, so that it is saved, exported and resumed with it.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 _LOG_2_PI = math.log(2 * math.pi)
-CLIP = 10.0  # normalised observations are cut here
+CLIP = 10.0  # normalised observations are clipped to [-CLIP, CLIP]
+EPSILON = 1e-4  # added to the variance before division by its square root
+
+
+class Reflection:
+    """Left-right mirror image of vectors: column i of the image is `sign[i] * x[order[i]]`."""
+
+    def __init__(self, order: NDArray, sign: NDArray) -> None:
+        self.order = torch.as_tensor(order)  # (columns,)
+        self.sign = torch.as_tensor(sign, dtype=torch.float32)  # (columns,)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Mirror image of each row of `x` (n, columns)."""
+        return x[..., self.order] * self.sign
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Left-right symmetry of a robot and its task."""
+
+    observation: Reflection
+    action: Reflection
 
 
 class Normaliser(BaseFeaturesExtractor):
-    """Subtracts a running mean and divides by a running deviation, kept symmetric left to right."""
+    """Subtracts the running mean of observations and divides by their running deviation.
+
+    With a `reflection` of the observation, mean and variance are those of the observations and
+    their mirror images together.
+    """
 
     mean: Tensor
     variance: Tensor
     count: Tensor
 
-    def __init__(self, space: gymnasium.Space, order: np.ndarray, sign: np.ndarray) -> None:
+    def __init__(self, space: gymnasium.Space, reflection: Reflection | None = None) -> None:
         size = int(np.prod(space.shape or ()))
         super().__init__(space, size)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("variance", torch.ones(size))
         self.register_buffer("count", torch.tensor(1e-4, dtype=torch.float64))
-        self.order, self.sign = torch.as_tensor(order), torch.as_tensor(sign, dtype=torch.float32)
+        self.reflection = reflection
 
     def forward(self, observation: Tensor) -> Tensor:
         """Normalised observation (n, size)."""
-        scaled = (observation - self.mean) * torch.rsqrt(self.variance + 1e-4)
+        scaled = (observation - self.mean) * torch.rsqrt(self.variance + EPSILON)
         return scaled.clamp(-CLIP, CLIP)
 
     def update(self, observation: Tensor) -> None:
-        """Take in a batch (n, size) and its mirror image (Chan et al. 1979, parallel variance)."""
+        """Add a batch (n, size) to mean and variance (Chan et al. 1979, parallel variance)."""
+        n = len(observation)
         mean = observation.mean(0)
         variance = (observation - mean).square().mean(0)  # Tensor.var takes four times as long
-        mirrored = mean[self.order] * self.sign
-        both = (mean + mirrored) / 2
-        spread = (variance + variance[self.order]) / 2 + ((mean - mirrored) / 2) ** 2
-        n = 2 * len(observation)
-        share = float(n / (self.count + n))
-        delta = both - self.mean
-        self.mean += delta * share
-        self.variance += (spread - self.variance) * share + delta**2 * share * (1 - share)
+        if self.reflection is not None:  # as if the mirrored batch were concatenated
+            n, mirrored = 2 * n, self.reflection(mean)
+            variance = (variance + variance[self.reflection.order]) / 2
+            variance = variance + ((mean - mirrored) / 2) ** 2
+            mean = (mean + mirrored) / 2
+        weight = float(n / (self.count + n))
+        delta = mean - self.mean
+        self.mean += delta * weight
+        self.variance += (variance - self.variance) * weight + delta**2 * weight * (1 - weight)
         self.count += n
 
 
-class _Split(nn.Module):
-    """Two networks side by side; the actor's reads the first columns only."""
+class _ActorCriticLayers(nn.Module):
+    """Hidden layers of actor and critic; the actor's read the first `actor_size` columns only."""
 
     def __init__(self, size: int, actor_size: int, hidden: tuple[int, ...]) -> None:
         super().__init__()
@@ -73,8 +103,8 @@ class _Split(nn.Module):
         return self.value_net(features)
 
 
-class WalkPolicy(ActorCriticPolicy):
-    """Gaussian policy with a state-independent deviation, and the privileged critic."""
+class PrivilegedCriticPolicy(ActorCriticPolicy):
+    """Gaussian policy with a state-independent standard deviation and a privileged critic."""
 
     def __init__(
         self, *args: Any, actor_size: int, hidden: tuple[int, ...] = (256, 128), **kwargs: Any
@@ -83,16 +113,19 @@ class WalkPolicy(ActorCriticPolicy):
         super().__init__(*args, **kwargs)
 
     def _build_mlp_extractor(self) -> None:
-        self.mlp_extractor = _Split(self.features_dim, self._actor_size, self._hidden)  # type: ignore[assignment]
+        self.mlp_extractor = _ActorCriticLayers(  # type: ignore[assignment]
+            self.features_dim, self._actor_size, self._hidden
+        )
 
     def mean_action(self, features: Tensor) -> Tensor:
-        """What the policy does without exploring (n, actions), given normalised observations."""
+        """Mean of the action distribution (n, actions), given normalised observations."""
         return self.action_net(self.mlp_extractor.forward_actor(features))
 
     def evaluate(self, features: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Value (n,), log-probability (n,) of `action` and entropy (), as `evaluate_actions`.
+        """Value (n,), log-probability (n,) of `action` and entropy ().
 
-        It takes normalised observations, and does without SB3's distribution objects.
+        Equals `evaluate_actions`, but takes normalised observations and avoids the overhead of
+        SB3's distribution objects.
         """
         log_std: Tensor = self.log_std
         error = (action - self.mean_action(features)) * torch.exp(-log_std)
@@ -102,7 +135,7 @@ class WalkPolicy(ActorCriticPolicy):
 
     @property
     def normaliser(self) -> Normaliser:
-        """The normaliser of both networks."""
+        """Normaliser of the observations of both networks."""
         assert isinstance(self.features_extractor, Normaliser)
         return self.features_extractor
 

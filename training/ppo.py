@@ -1,9 +1,9 @@
-"""PPO for a batch of worlds: Stable-Baselines3's, with what walking needs.
+"""PPO for many worlds in one process, on top of Stable-Baselines3's.
 
-What differs from `stable_baselines3.PPO` (Schulman et al. 2017), each of it optional: truncated
-episodes are bootstrapped in one pass instead of one network call each; the learning rate follows
-the KL divergence (Rudin et al. 2022); samples are mirrored left to right, because the droid is
-symmetric and its policy should be; the normaliser inside the policy learns between updates.
+Additions to `stable_baselines3.PPO` (Schulman et al. 2017): truncated episodes are bootstrapped in
+one batched forward pass; the learning rate follows the KL divergence (Rudin et al. 2022); samples
+are augmented by their left-right mirror images, if the robot has a mirror; the normaliser inside
+the policy is updated after each update of the weights; an update is split over threads.
 """
 
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -20,53 +20,56 @@ from torch import Tensor
 from torch.nn import functional
 
 from grek.training.config import Symmetry
-from grek.training.networks import WalkPolicy
+from grek.training.networks import Mirror, PrivilegedCriticPolicy
 
-SYMMETRY_WEIGHT = 4.0  # of the asymmetry loss, whose unit is a squared action
+SYMMETRY_WEIGHT = 4.0  # coefficient of the asymmetry loss, a squared action
+RATE_FACTOR = 1.5  # change of the learning rate after an update off the KL target
 
 
 class Samples(NamedTuple):
-    """A rollout of n samples; where mirror images are wanted, they stand behind, n to 2 n."""
+    """Samples of a rollout, n of them; rows n to 2 n, if present, are their mirror images."""
 
     features: Tensor
     """Normalised observations (n or 2 n, observation)."""
     action: Tensor
     """(n or 2 n, action)"""
     value: Tensor
-    """What the critic expected (n,)."""
+    """Value estimate during the rollout (n,)."""
     log_prob: Tensor
-    """Of the action, under the policy that took it (n,)."""
+    """Log-probability of the action under the policy that took it (n,)."""
     advantage: Tensor
     """(n,)"""
     returns: Tensor
-    """(n,)"""
+    """Value targets (n,)."""
 
 
 class PPO(stable_baselines3.PPO):
-    """PPO on a `WalkVecEnv`; `mirror` holds order and sign of observation and action columns."""
+    """PPO with the additions above, each of which can be switched off.
 
-    policy: WalkPolicy
+    `threads` share an update; PyTorch's own are best limited to one. A `kl_target` of None keeps
+    the learning rate constant. Raises ValueError for a `symmetry` without a `mirror`.
+    """
+
+    policy: PrivilegedCriticPolicy
 
     def __init__(
         self,
         *args: Any,
-        mirror: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-        symmetry: Symmetry = "augment",
+        mirror: Mirror | None = None,
+        symmetry: Symmetry = "none",
         kl_target: float | None = 0.01,
         threads: int = 1,
         rate_range: tuple[float, float] = (1e-4, 1e-3),
         **kwargs: Any,
     ) -> None:
+        if mirror is None and symmetry != "none":
+            raise ValueError(f"symmetry {symmetry!r} needs a mirror; without one it is 'none'")
         super().__init__(*args, **kwargs)
-        self.symmetry, self.kl_target, self.rate_range = symmetry, kl_target, rate_range
-        self.threads = threads  # that share an update; PyTorch's own are best left at one
-        order, sign, action_order, action_sign = mirror
-        self._order, self._action_order = torch.as_tensor(order), torch.as_tensor(action_order)
-        self._sign = torch.as_tensor(sign, dtype=torch.float32)
-        self._action_sign = torch.as_tensor(action_sign, dtype=torch.float32)
-        self.rate = float(self.lr_schedule(1.0))
+        self.mirror, self.symmetry = mirror, symmetry
+        self.kl_target, self.rate_range, self.threads = kl_target, rate_range, threads
+        self.rate = float(self.lr_schedule(1.0))  # current learning rate
 
-    # -- experience ------------------------------------------------------------------------
+    # -- rollout ------------------------------------------------------------------------
 
     def collect_rollouts(
         self,
@@ -75,7 +78,7 @@ class PPO(stable_baselines3.PPO):
         rollout_buffer: RolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the buffer with `n_rollout_steps` steps of every world; False: stop training."""
+        """Fill the buffer with `n_rollout_steps` steps of every world; return whether to go on."""
         assert self._last_obs is not None and self._last_episode_starts is not None
         observation, starts = np.asarray(self._last_obs), self._last_episode_starts
         self.policy.set_training_mode(False)
@@ -102,31 +105,32 @@ class PPO(stable_baselines3.PPO):
         return True
 
     def _bootstrap(self, done: np.ndarray, infos: list[dict[str, Any]]) -> np.ndarray:
-        """What a truncated episode would still have earned: gamma V(last observation)."""
+        """Discounted value gamma V(s) of the last observation if truncated, else 0 (n,)."""
         extra = np.zeros(len(done), np.float32)
-        late = [i for i in np.flatnonzero(done) if infos[i]["TimeLimit.truncated"]]
-        if late:
-            last = np.stack([infos[i]["terminal_observation"] for i in late])
+        truncated = [i for i in np.flatnonzero(done) if infos[i]["TimeLimit.truncated"]]
+        if truncated:
+            last = np.stack([infos[i]["terminal_observation"] for i in truncated])
             with torch.no_grad():
-                extra[late] = self.gamma * self.policy.predict_values(torch.as_tensor(last))[:, 0]
+                value = self.policy.predict_values(torch.as_tensor(last))[:, 0]
+            extra[truncated] = self.gamma * value
         return extra
 
     # -- update ----------------------------------------------------------------------------
 
     def train(self) -> None:
-        """Several epochs of clipped policy-gradient steps on the rollout buffer."""
+        """Update policy and critic on the rollout buffer, then learning rate and normaliser."""
         self.policy.set_training_mode(True)
         for group in self.policy.optimizer.param_groups:
             group["lr"] = self.rate
         samples = self._samples()
         with ThreadPoolExecutor(self.threads) as pool:
-            figures = [
-                self._descend(samples, pick, pool)
+            losses = [
+                self._step(samples, pick, pool)
                 for _ in range(self.n_epochs)
                 for pick in _shuffled(len(samples.returns)).split(self.batch_size)
             ]
-        policy_loss, value_loss, divergence = torch.stack(figures).mean(0).tolist()
-        self._follow(divergence)
+        policy_loss, value_loss, divergence = torch.stack(losses).mean(0).tolist()
+        self._adapt_rate(divergence)
         seen = torch.as_tensor(self.rollout_buffer.observations)
         self.policy.normaliser.update(seen.flatten(0, 1))
         self._n_updates += self.n_epochs
@@ -139,49 +143,51 @@ class PPO(stable_baselines3.PPO):
         self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
 
     def _samples(self) -> Samples:
-        """The rollout buffer, ready for every epoch: the normaliser is still during an update."""
+        """Samples of the rollout buffer; the normaliser does not change during an update."""
         buffer = self.rollout_buffer
 
-        def flat(x: np.ndarray) -> Tensor:  # as SB3 orders its samples: world by world
+        def flat(x: np.ndarray) -> Tensor:  # in the order of SB3's samples: world by world
             return torch.as_tensor(buffer.swap_and_flatten(x))
 
         features, action = self.policy.normaliser(flat(buffer.observations)), flat(buffer.actions)
-        if self.symmetry != "none":
-            image, mirrored_action = self._mirror(features, action)
-            features, action = torch.cat([features, image]), torch.cat([action, mirrored_action])
+        if self.mirror is not None and self.symmetry != "none":
+            # Mean and variance of the normaliser are symmetric, so mirroring after it is exact.
+            features = torch.cat([features, self.mirror.observation(features)])
+            action = torch.cat([action, self.mirror.action(action)])
         single = (buffer.values, buffer.log_probs, buffer.advantages, buffer.returns)
         return Samples(features, action, *(flat(x).flatten() for x in single))
 
-    def _descend(self, samples: Samples, pick: Tensor, pool: Executor) -> Tensor:
-        """A step down the gradient of the samples `pick`: policy loss, value loss, divergence (3,).
+    def _step(self, samples: Samples, pick: Tensor, pool: Executor) -> Tensor:
+        """Take an optimiser step on the samples `pick` (minibatch,).
 
-        Each thread takes a part of them. OpenMP would share out every small operation instead, and
-        its threads, when they wait spinning, take the cores from the simulator.
+        Returns policy loss, value loss and KL divergence (3,). Each thread computes the gradient of
+        a part of the minibatch: OpenMP would split every small operation instead, and its threads
+        keep cores busy while they wait.
         """
-        gain = samples.advantage[pick]
-        if len(gain) > 1:
-            gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+        advantage = samples.advantage[pick]
+        if len(advantage) > 1:
+            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         row = pick
-        if self.symmetry == "augment":  # half of them as their mirror image
+        if self.symmetry == "augment":  # each sample is replaced by its image with probability 0.5
             row = pick + len(samples.returns) * (torch.rand(len(pick)) < 0.5)
-        parts = [x.tensor_split(min(self.threads, len(pick))) for x in (pick, row, gain)]
-        gradients, figures = zip(*pool.map(partial(self._gradient, samples), *parts), strict=True)
-        shares = torch.tensor([len(part) / len(pick) for part in parts[0]])
-        weights = list(self.policy.parameters())
-        for weight, *each in zip(weights, *gradients, strict=True):
-            weight.grad = sum(
-                share * gradient for share, gradient in zip(shares, each, strict=True)
+        parts = [x.tensor_split(min(self.threads, len(pick))) for x in (pick, row, advantage)]
+        gradients, losses = zip(*pool.map(partial(self._gradient, samples), *parts), strict=True)
+        weights = torch.tensor([len(part) / len(pick) for part in parts[0]])  # (parts,)
+        parameters = list(self.policy.parameters())
+        for parameter, *each in zip(parameters, *gradients, strict=True):
+            parameter.grad = sum(
+                weight * gradient for weight, gradient in zip(weights, each, strict=True)
             )
-        torch.nn.utils.clip_grad_norm_(weights, self.max_grad_norm)
+        torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         self.policy.optimizer.step()
-        return shares @ torch.stack(figures)
+        return weights @ torch.stack(losses)
 
     def _gradient(
-        self, samples: Samples, pick: Tensor, row: Tensor, gain: Tensor
+        self, samples: Samples, pick: Tensor, row: Tensor, advantage: Tensor
     ) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Gradient of the mean loss of samples `pick`, for each weight; and the figures of it (3,).
+        """Gradient of the mean loss with respect to each parameter, and the losses (3,).
 
-        `row` is where each sample or its mirror image stands, `gain` its normalised advantage.
+        `pick` are samples, `row` the row of each or of its mirror image, `advantage` is normalised.
         """
         clip, size = float(self.clip_range(1.0)), len(samples.returns)  # type: ignore[operator]
         features, action = samples.features, samples.action
@@ -190,7 +196,8 @@ class PPO(stable_baselines3.PPO):
         )
         log_ratio = log_prob - samples.log_prob[pick]
         ratio = log_ratio.exp()
-        policy_loss = -torch.min(gain * ratio, gain * ratio.clamp(1 - clip, 1 + clip)).mean()
+        clipped = ratio.clamp(1 - clip, 1 + clip)
+        policy_loss = -torch.min(advantage * ratio, advantage * clipped).mean()
         value_loss = functional.mse_loss(samples.returns[pick], value)
         loss = policy_loss + self.vf_coef * value_loss - self.ent_coef * entropy
         if self.symmetry == "loss":
@@ -198,33 +205,30 @@ class PPO(stable_baselines3.PPO):
             loss = loss + SYMMETRY_WEIGHT * asymmetry
         gradient = torch.autograd.grad(loss, list(self.policy.parameters()))
         with torch.no_grad():
-            own = row < size  # a mirror image was not acted out: it says nothing of the divergence
+            own = row < size  # the rollout policy did not sample the mirror images
             divergence = ((ratio - 1 - log_ratio) * own).sum() / own.sum().clamp(min=1)
         return gradient, torch.stack([policy_loss.detach(), value_loss.detach(), divergence])
 
-    def _mirror(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples as the mirrored droid would have lived them."""
-        return (
-            observation[:, self._order] * self._sign,
-            action[:, self._action_order] * self._action_sign,
-        )
-
     def _asymmetry(self, features: Tensor, image: Tensor) -> Tensor:
-        """Mean squared difference between the mirrored action and the action of the mirror."""
-        action, mirrored = self.policy.mean_action(features), self.policy.mean_action(image)
-        return functional.mse_loss(mirrored, action[:, self._action_order] * self._action_sign)
+        """Mean squared difference between the mirrored action and the action for the mirror image.
 
-    def _follow(self, divergence: float) -> None:
-        """Slow down when an update moved the policy too far, speed up when it hardly did."""
+        `features` and `image` (n, observation) are normalised observations and their images.
+        """
+        assert self.mirror is not None
+        action, mirrored = self.policy.mean_action(features), self.policy.mean_action(image)
+        return functional.mse_loss(mirrored, self.mirror.action(action))
+
+    def _adapt_rate(self, divergence: float) -> None:
+        """Lower the learning rate if the last update exceeded the KL target, raise it if below."""
         if self.kl_target is None:
             return
         low, high = self.rate_range
         if divergence > 2 * self.kl_target:
-            self.rate = max(self.rate / 1.5, low)
+            self.rate = max(self.rate / RATE_FACTOR, low)
         elif divergence < self.kl_target / 2:
-            self.rate = min(self.rate * 1.5, high)
+            self.rate = min(self.rate * RATE_FACTOR, high)
 
 
 def _shuffled(size: int) -> Tensor:
-    """Indices below `size` (size,), from the generator that SB3 seeds and uses."""
+    """Random permutation of `size` indices, from the generator that SB3 seeds and uses."""
     return torch.as_tensor(np.random.permutation(size))  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""The run directory: made whole or refused, and read back when a run is resumed."""
+"""Run directory: validated before anything is written, and read back when a run is resumed."""
 
 import dataclasses
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grek.envs.ground.materials import material
+from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
 from grek.errors import InputError
 from grek.provenance import versions
 from grek.training import checkpoint
@@ -18,25 +19,25 @@ DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")
 
 
 def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | None]:
-    """The run directory, the settings to use and the checkpoint to start from, if any.
+    """Return the run directory, the settings in effect, and the checkpoint to resume from, if any.
 
-    Raises InputError for absurd settings, a directory that exists or cannot be made, or a run that
-    cannot be resumed. Nothing is made yet, see `make`.
+    Writes nothing, see `make`. Raises InputError for settings out of range, a directory that exists
+    or cannot be created, and a run that cannot be resumed.
     """
     check(config)
     if config.resume is not None:
         return _resumed(config, config.resume)
-    met = [name for name in materials(config.materials) or () if not material(name).trained]
-    if met:
-        print(f"grek: training on {', '.join(met)}: no longer held out", file=sys.stderr)
+    held_out = [name for name in materials(config.materials) or () if not material(name).trained]
+    if held_out:
+        print(f"grek: training on {', '.join(held_out)}: no longer held out", file=sys.stderr)
     run = config.out
     if run.exists() or run.is_symlink():
         if not run.is_dir() or run.is_symlink():
-            raise InputError(f"{run} exists; it is a file or a link")
+            raise InputError(f"{run} exists and is a file or a link")
         if not config.force:
             raise InputError(f"{run} exists; use --force to replace it")
         if any(run.iterdir()) and not (run / "config.json").is_file():
-            raise InputError(f"{run} exists and is no run directory; it is not replaced")
+            raise InputError(f"{run} exists, is not a run directory and is not replaced")
     parent = next(p for p in run.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"cannot write {run}: {parent} is not a writable directory")
@@ -44,7 +45,7 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
 
 
 def make(run: Path, config: TrainConfig) -> None:
-    """Make the run directory, in place of an older one, or note in it that it is resumed."""
+    """Create the run directory, replacing an existing one, or record in it that it is resumed."""
     made_with = versions(*DEPENDS_ON)
     if config.resume is None:
         if run.exists():
@@ -61,7 +62,7 @@ def make(run: Path, config: TrainConfig) -> None:
 
 
 def check(config: TrainConfig) -> None:
-    """Raise InputError for the first setting that makes no sense."""
+    """Raise InputError for the first setting that is out of range."""
     if config.minutes is not None and config.steps is not None:
         raise InputError("give --minutes or --steps, not both")
     ppo = config.ppo
@@ -89,7 +90,7 @@ def check(config: TrainConfig) -> None:
         ("worlds", 1, 65536),
         ("threads", 0, 1024),
         ("seed", 0, 2**31 - 1),
-        ("scenarios", 1, 300_000),
+        ("scenarios", 1, TRAINING_SCENARIOS),
         ("history", 0, 50),
         ("again", 0, 1),
     ):
@@ -97,21 +98,22 @@ def check(config: TrainConfig) -> None:
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name} {value} is outside [{low:g}, {high:g}]")
     if config.worlds * ppo.rollout < 2:
-        raise InputError("--worlds 1 and --ppo.rollout 1 leave an update a single sample")
+        raise InputError("--worlds 1 with --ppo.rollout 1 leaves a single sample per update")
     materials(config.materials)
 
 
 def materials(text: str) -> tuple[str, ...] | None:
-    """Names in "a,b", or None for "all"; raises InputError for an unknown one."""
+    """Return the names in "a,b", or None for "all". Raises InputError for an unknown name."""
     if text == "all":
         return None
     return tuple(material(name.strip()).name for name in text.split(","))
 
 
 def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[str, Any]]:
-    """The run directory of a run, its settings with what `config` adds, and its checkpoint."""
-    own = ("minutes", "steps", "threads")
-    added: dict[str, Any] = {name: getattr(config, name) for name in own}
+    """Return `run`, its saved settings with the additions of `config`, and its checkpoint."""
+    added: dict[str, Any] = {
+        name: getattr(config, name) for name in ("minutes", "steps", "threads")
+    }
     added |= {"resume": run, "out": run, "force": False}
     try:
         saved = json.loads((run / "config.json").read_text())["train"]

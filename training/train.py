@@ -1,6 +1,8 @@
-"""Train a policy: worlds, PPO, curriculum, checkpoints, export. `grek train` from Python."""
+"""Training of a policy with PPO: `train` is `grek train` as a function."""
 
+import dataclasses
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,41 +12,44 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.robots.robot import LEGS, MIRROR, MIRROR_SIGN
-from grek.envs.tasks import observations
-from grek.envs.tasks.observations import PRIVILEGED
-from grek.envs.tasks.walk import WalkConfig
+from grek.envs.tasks import Task
+from grek.envs.tasks import task as task_named
 from grek.errors import InputError
+from grek.progress import bar
 from grek.provenance import versions
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.export import export
-from grek.training.networks import Normaliser, WalkPolicy
+from grek.training.log import Log, Statistics
+from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
 from grek.training.ppo import PPO
-from grek.training.progress import Watch
-from grek.training.vec_env import WalkVecEnv
+from grek.training.stopping import Budget, Interruption
+from grek.training.vec_env import GrekVecEnv
+
+CHECKPOINT_EVERY = 120.0  # [s]
 
 
 def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None) -> Path:
-    """Run `config` to its end; returns the run directory, with `policy.onnx` in it.
+    """Train with the settings `config`; return the run directory, with `policy.onnx` in it.
 
     `after_update` is called with the model after each update.
 
-    Raises InputError for bad settings, and KeyboardInterrupt after saving when told to stop.
+    Raises InputError for invalid settings, and KeyboardInterrupt when interrupted, after the
+    checkpoint and the policy are saved.
     """
     run, config, state = run_directory.prepare(config)
     threads = config.threads or os.cpu_count() or 1
-    torch.set_num_threads(1)  # `threads` of them share an update, see PPO
+    torch.set_num_threads(1)  # PPO splits an update over `threads` of its own
     torch.manual_seed(config.seed)
-    np.random.seed(config.seed)  # noqa: NPY002 - what SB3 shuffles with
+    np.random.seed(config.seed)  # noqa: NPY002 - shuffles the samples in SB3
     episodes = EpisodeConfig(
         scenarios=config.scenarios,
         materials=run_directory.materials(config.materials),
         again=config.again,
-        walk=WalkConfig(history=config.history),
+        task=dataclasses.replace(task_named(config.task), history=config.history),
     )
-    env = WalkVecEnv(config.worlds, threads, episodes)
+    env = GrekVecEnv(config.worlds, threads, episodes)
     model = make_model(env, config, threads)
     curriculum = Curriculum()
     if state is None:
@@ -60,8 +65,8 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
             raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
     run_directory.make(run, config)
     model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
-    with Watch(config, run, curriculum, model.num_timesteps) as watch:
-        learn(model, watch, config.steps, after_update)
+    with Interruption() as interruption:
+        learn(model, config, run, curriculum, interruption, after_update)
         checkpoint.save(run / "checkpoints", model, env, curriculum)
         training = {
             "materials": config.materials,
@@ -70,37 +75,46 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
             "steps": model.num_timesteps,
             "versions": versions(*run_directory.DEPENDS_ON),
         }
-        export(model.policy, contract_of(episodes.walk, **training), run / "policy.onnx")
-    if watch.interrupted:
+        export(model.policy, contract_of(env.episodes.task, **training), run / "policy.onnx")
+    if interruption.requested:
         raise KeyboardInterrupt
     return run
 
 
 def learn(
     model: PPO,
-    watch: Watch,
-    steps: int | None,
+    config: TrainConfig,
+    run: Path,
+    curriculum: Curriculum,
+    interruption: Interruption,
     after_update: Callable[[PPO], None] | None = None,
 ) -> None:
-    """Roll out and update in turn until `steps` more are done or `watch` says stop."""
-    end = np.inf if steps is None else model.num_timesteps + steps
-    model._setup_learn(0, watch, reset_num_timesteps=False)
-    entropy = watch.config.ppo.entropy
-    while model.num_timesteps < end and not watch.done:
-        model.collect_rollouts(model.env, watch, model.rollout_buffer, model.n_steps)  # type: ignore[arg-type]
-        model.ent_coef = entropy * (1 - watch.progress(model.num_timesteps))
-        model.train()
-        watch.after_update(model)
-        if after_update is not None:
-            after_update(model)
+    """Alternate rollouts and updates until the budget is spent or an interruption is requested."""
+    budget = Budget(config, model.num_timesteps)
+    statistics = Statistics(curriculum)
+    env: GrekVecEnv = model.env  # type: ignore[assignment]
+    model._setup_learn(0, statistics, reset_num_timesteps=False)
+    saved = budget.began
+    with bar("steps" if config.steps else "s") as show:
+        log = Log(run, budget, statistics, show)
+        while not (budget.spent(model.num_timesteps) or interruption.requested):
+            model.collect_rollouts(env, statistics, model.rollout_buffer, model.n_steps)
+            model.ent_coef = config.ppo.entropy * (1 - budget.fraction(model.num_timesteps))
+            model.train()
+            log.update(model)
+            if time.monotonic() - saved > CHECKPOINT_EVERY:
+                checkpoint.save(run / "checkpoints", model, env, curriculum)
+                saved = time.monotonic()
+            if after_update is not None:
+                after_update(model)
 
 
-def make_model(env: WalkVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
-    """PPO with new networks for `env`, its updates on `threads`."""
-    ppo, walk = config.ppo, env.episodes.walk
-    order, sign = observations.mirror_map((*walk.actor_fields, *PRIVILEGED))
+def make_model(env: GrekVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
+    """Create a PPO model with new networks for `env`; its updates run on `threads` threads."""
+    ppo, task = config.ppo, env.episodes.task
+    mirror = mirror_of(task)
     return PPO(
-        WalkPolicy,
+        PrivilegedCriticPolicy,
         env,
         learning_rate=ppo.learning_rate,
         n_steps=ppo.rollout,
@@ -114,15 +128,23 @@ def make_model(env: WalkVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
         max_grad_norm=ppo.max_gradient,
         kl_target=ppo.kl_target,
         threads=threads,
-        symmetry=ppo.symmetry,
-        mirror=(order, sign, MIRROR[:LEGS], MIRROR_SIGN[:LEGS]),
+        symmetry="none" if mirror is None else ppo.symmetry,
+        mirror=mirror,
         policy_kwargs={
-            "actor_size": walk.actor_size,
+            "actor_size": task.size(),
             "hidden": ppo.hidden,
             "log_std_init": ppo.log_std,
             "optimizer_kwargs": {"eps": 1e-5, "fused": True},
             "features_extractor_class": Normaliser,
-            "features_extractor_kwargs": {"order": order, "sign": sign},
+            "features_extractor_kwargs": {"reflection": mirror and mirror.observation},
         },
         device="cpu",
     )
+
+
+def mirror_of(task: Task) -> Mirror | None:
+    """Return the left-right symmetry of `task`, None if its robot or a field has none."""
+    observation, action = task.mirror(privileged=True), task.action_mirror()
+    if observation is None or action is None:
+        return None
+    return Mirror(observation=Reflection(*observation), action=Reflection(*action))

@@ -1,4 +1,4 @@
-"""The Stable-Baselines3 face of the walking task: observations with the critic's part appended."""
+"""Stable-Baselines3 interface of the worlds: actor and privileged observations in one vector."""
 
 from typing import Any
 
@@ -7,42 +7,44 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.robots.robot import LEGS
-from grek.envs.tasks.walk import ACTION_LIMIT, Outcome
+from grek.envs.tasks import Outcome
 
 
-class WalkVecEnv(VecEnv):
-    """n droids for SB3. `outcome` holds the last step whole, with its reward terms."""
+class GrekVecEnv(VecEnv):
+    """`worlds` worlds as an SB3 `VecEnv`, simulated by `threads` threads in this process.
+
+    `outcome` is the full result of the last control step, with its reward terms.
+    """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
         self.render_mode = None
         self.episodes = Episodes(worlds, threads, config)
-        walk = self.episodes.walk
-        size = walk.actor_size + walk.privileged_size
+        task = self.episodes.task
+        limit, acting = task.action_limit, len(task.robot.joints)
         super().__init__(
             worlds,
-            spaces.Box(-np.inf, np.inf, (size,), np.float32),
-            spaces.Box(-ACTION_LIMIT, ACTION_LIMIT, (LEGS,), np.float32),
+            spaces.Box(-np.inf, np.inf, (task.size(privileged=True),), np.float32),
+            spaces.Box(-limit, limit, (acting,), np.float32),
         )
         self.outcome: Outcome | None = None
-        self._actions = np.zeros((worlds, LEGS))
+        self._actions = np.zeros((worlds, acting))
 
     def reset(self) -> np.ndarray:
-        """Begin an episode in every world."""
+        """Begin an episode in every world; return observations (worlds, observation)."""
         if self._seeds[0] is not None:
             self.episodes.seed(self._seeds[0])
             self._reset_seeds()
         self.episodes.start(np.arange(self.num_envs))
-        return self.episodes.walk.observe(True)
+        return self.episodes.batch.observe(True)
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keep the actions for `step_wait`: the batch has its own threads."""
+        """Store the actions for `step_wait`, which simulates on threads of its own."""
         self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Advance all worlds by 20 ms; those that end begin anew at once."""
+        """Simulate one control step of 20 ms; a world whose episode ends begins the next one."""
         self.outcome = outcome = self.episodes.step(self._actions)
-        observation = self.episodes.walk.observe(True)
+        observation = self.episodes.batch.observe(True)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = outcome.terminated | outcome.truncated
         if ended.any():
@@ -52,27 +54,27 @@ class WalkVecEnv(VecEnv):
                     "TimeLimit.truncated": bool(outcome.truncated[world]),
                 }
             self.episodes.restart(outcome)
-            observation = self.episodes.walk.observe(True)
+            observation = self.episodes.batch.observe(True)
         return observation, outcome.reward.astype(np.float32), ended, infos
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of this object, once for each of `indices`."""
+        """Return the attribute of this object, repeated for each of `indices`."""
         return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute for all worlds."""
+        """Set an attribute of this object, for all worlds."""
         setattr(self, attr_name, value)
 
     def env_method(
         self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
     ) -> list[Any]:
-        """Call a method of this object, once."""
+        """Call a method of this object once; return its result, repeated for each of `indices`."""
         result = getattr(self, method_name)(*args, **kwargs)
         return [result] * len(list(self._get_indices(indices)))
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No world is wrapped."""
+        """Return False for each of `indices`: there are no wrappers."""
         return [False] * len(list(self._get_indices(indices)))

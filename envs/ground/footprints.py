@@ -11,7 +11,8 @@ A pile rises again: a print that was left `age` ago is exp(-age / recovery time)
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import Array
+from grek.envs import hashing
+from grek.envs.vectors import Array
 
 CELL = 0.027  # a third of a sole's width, the distance of its elements: few gaps [m]
 SETS, WAYS = 4096, 4
@@ -116,8 +117,5 @@ def _locate(world: NDArray, xy: Array) -> tuple[NDArray[np.int64], NDArray[np.ui
     """The set of the cell at xy (..., 2) [m] of `world` (...), and its packed coordinates."""
     index = (np.floor(xy / CELL).astype(np.int64) + _FAR) % (2 * _FAR)
     packed = index[..., 0] * (2 * _FAR) + index[..., 1] + 1  # never 0
-    mixed = packed.astype(np.uint64)  # the finaliser of MurmurHash3: neighbours land far apart
-    mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    at = (mixed >> np.uint64(52)).astype(np.int64)  # SETS is 2^12
+    at = (hashing.mix(packed.astype(np.uint64)) >> 52).astype(np.int64)  # SETS is 2^12
     return world * SETS + at, packed.astype(np.uint32)

@@ -1,33 +1,34 @@
-"""The materials of the ground: one table, one row a material, every number with its source.
+"""The materials of the ground: one record each, every number with its source.
 
-A material is a value for each of PARAMETERS. Rigid ground (depth 0) uses the first six, soft ground
-(depth > 0) all of them; `grek.envs.ground.soil` states the law. A parameter that a row
-leaves out takes its neutral value. A drawn material is a float vector in the order of PARAMETERS,
-so that worlds hold arrays.
+A material is a distribution over each of PARAMETERS. Rigid ground (depth 0) uses the first six,
+ground that gives (depth > 0) all of them; `grek.envs.ground.soil` states the law. A parameter that
+a record leaves out takes its neutral value. A drawn material is a float vector in the order of
+PARAMETERS, so that worlds hold arrays. `register` adds a material of one's own.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.scenarios.distributions import Constant, Distribution, LogUniform, Uniform
+from grek.envs.distributions import Constant, Distribution, LogUniform, Uniform
 from grek.errors import InputError
-
-Pattern = Literal["plain", "speckle", "planks", "tiles", "weave", "blades", "leaves"]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A column of the table; `low` and `high` bound what is physical."""
+    """A coefficient of the ground's laws; `low` and `high` are its physical bounds."""
 
     name: str
     unit: str
     low: float
     high: float
     neutral: float
-    """Value in a row that does not name this parameter."""
+    """Value in a material that does not name this parameter."""
     meaning: str
 
 
@@ -70,32 +71,41 @@ def index(name: str) -> int:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of the table: what it usually is, over what it varies, and who says so."""
+    """Nominal value and distribution of a parameter, with the source of both."""
 
     nominal: float
     range: Distribution
     source: str
-    """Who says so, or "estimate"."""
+    """Publication or data set, or "estimate"."""
 
     @property
     def bounds(self) -> tuple[float, float]:
         """Lowest and highest value that can be drawn."""
-        if isinstance(self.range, Constant):
-            return self.range.value, self.range.value
         return self.range.low, self.range.high
 
 
 @dataclass(frozen=True)
 class Look:
-    """How films paint the material."""
+    """Appearance in films, which raise InputError for a pattern, cover or texture they lack."""
 
     rgb: tuple[float, float, float]
-    pattern: Pattern
+    """Mean colour, each channel in [0, 1]; tints `pattern` and `cover`."""
+    pattern: str = "plain"
+    """Generic texture in this colour: plain, speckle, planks, tiles, weave, blades or leaves."""
+    cover: str | None = None
+    """Loose objects that lie or grow on the ground: grass, stones, leaves, or None."""
+    film_gloss: float = 0.48
+    """Share of light that a full film of water mirrors [-]; pile and litter break the film."""
+    texture: str | Path | None = None
+    """Image of 2.56 m x 2.56 m used as it is in place of `pattern`; its alpha is 1 - gloss.
+
+    A path; a relative one starts at assets/textures.
+    """
 
 
 @dataclass(frozen=True)
 class Material:
-    """A row of the table; raises InputError naming the parameter that cannot be."""
+    """A material of the ground; raises InputError naming the parameter that is out of bounds."""
 
     name: str
     title: str
@@ -103,10 +113,13 @@ class Material:
     """Part of the training space; the others are held out for evaluation."""
     look: Look
     quantities: dict[str, Quantity]
-    """What this row names; see `quantity` for the rest."""
-    _ranges: list[Distribution] = field(init=False, repr=False)  # of all PARAMETERS
+    """By parameter name; `quantity` supplies the neutral rest."""
 
     def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", self.name):
+            raise InputError(f"material name {self.name!r} is not in snake case")
+        if not all(0 <= channel <= 1 for channel in self.look.rgb):
+            raise InputError(f"{self.name}: rgb {self.look.rgb} is outside of 0 to 1")
         for name, quantity in self.quantities.items():
             parameter = PARAMETERS[index(name)]
             low, high = quantity.bounds
@@ -128,36 +141,57 @@ class Material:
             raise InputError(
                 f"{self.name}: depth {depth:g} m is thinner than a grain of {grain:g} m"
             )
-        object.__setattr__(self, "_ranges", [self.quantity(p.name).range for p in PARAMETERS])
 
     @property
     def soft(self) -> bool:
-        """Whether it gives under a sole."""
+        """Whether the ground gives under a sole."""
         return self.quantity("depth").nominal > 0
 
     def quantity(self, name: str) -> Quantity:
-        """The parameter `name` of this row; raises InputError for an unknown one."""
+        """The parameter `name` of this material; raises InputError for an unknown one."""
         neutral = PARAMETERS[index(name)].neutral
         return self.quantities.get(name) or Quantity(neutral, Constant(neutral), "neutral")
 
     def nominal(self) -> NDArray[np.float64]:
-        """The usual material (P,)."""
+        """Nominal values (P,)."""
         return np.array([self.quantity(p.name).nominal for p in PARAMETERS])
 
-    def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """One material of this row's ranges (P,)."""
-        return np.array([distribution.sample(rng) for distribution in self._ranges])
+    @cached_property
+    def ranges(self) -> tuple[Distribution, ...]:
+        """Distribution of each of PARAMETERS (P,)."""
+        return tuple(self.quantity(p.name).range for p in PARAMETERS)
+
+    def draw(self, uniform: Callable[[str], float]) -> NDArray[np.float64]:
+        """One sample of `ranges` (P,), given a number in [0, 1) for each parameter's name."""
+        return np.array(
+            [
+                d.value if isinstance(d, Constant) else d.quantile(uniform(p.name))
+                for p, d in zip(PARAMETERS, self.ranges, strict=True)
+            ]
+        )
+
+
+MATERIALS: dict[str, Material] = {}
+"""Every registered material by name, in the order of registration."""
+
+
+def register(new: Material) -> Material:
+    """Add `new` to MATERIALS and return it; raises InputError for a name that exists."""
+    if new.name in MATERIALS:
+        raise InputError(f"material {new.name!r} exists; there are: {', '.join(MATERIALS)}")
+    MATERIALS[new.name] = new
+    return new
 
 
 def material(name: str) -> Material:
-    """The row `name`; raises InputError naming the rows there are."""
+    """The material `name`; raises InputError naming the registered ones."""
     if name not in MATERIALS:
         raise InputError(f"unknown material {name!r}; there are: {', '.join(MATERIALS)}")
     return MATERIALS[name]
 
 
 def table() -> list[list[str]]:
-    """The whole table as text, header first: a line for each quantity of each material."""
+    """All quantities of all materials as rows of text, header first."""
     rows = [["material", "used in", "parameter", "unit", "nominal", "range", "source"]]
     for row in MATERIALS.values():
         used = "training" if row.trained else "held out"
@@ -172,17 +206,35 @@ def table() -> list[list[str]]:
     return rows
 
 
-def _fixed(value: float, source: str = ESTIMATE) -> Quantity:
+def fixed(value: float, source: str = ESTIMATE) -> Quantity:
+    """A quantity that does not vary."""
     return Quantity(value, Constant(value), source)
 
 
-def _span(nominal: float, low: float, high: float, source: str = ESTIMATE) -> Quantity:
+def uniform(nominal: float, low: float, high: float, source: str = ESTIMATE) -> Quantity:
+    """A quantity evenly distributed from `low` to `high`."""
     return Quantity(nominal, Uniform(low, high), source)
 
 
-def _scale(nominal: float, low: float, high: float, source: str = ESTIMATE) -> Quantity:
+def log_uniform(nominal: float, low: float, high: float, source: str = ESTIMATE) -> Quantity:
+    """A quantity whose logarithm is evenly distributed, from `low` to `high`, both positive."""
     return Quantity(nominal, LogUniform(low, high), source)
 
+
+def water_film(
+    low: Quantity, high: Quantity, speed: Quantity, area: Quantity
+) -> dict[str, Quantity]:
+    """Quantities of a film: friction ratio at rest and in fast slip, slip speed, wet area."""
+    return {
+        "wet_ratio_low": low,
+        "wet_ratio_high": high,
+        "slip_speed": speed,
+        "wet_area": area,
+        "patch_length": uniform(0.3, 0.1, 0.5),
+    }
+
+
+# -- the materials ---------------------------------------------------------------------------
 
 _NOON = "Noon 1994, friction tables"
 _PERSSON = "Persson et al. 2005, Phys. Rev. B 71 035428: 20-30 % below dry at low speed"
@@ -194,156 +246,238 @@ _BEKKER_SNOW = f"{_WONG}: snow (US)"
 _CARPET = "estimate; pile heights of tests, pen.ius.edu.ba 1773: 7, 11, 16 mm"
 
 
-def _film(low: Quantity, high: Quantity, speed: Quantity, area: Quantity) -> dict[str, Quantity]:
-    patch = _span(0.3, 0.1, 0.5)
-    return {
-        "wet_ratio_low": low,
-        "wet_ratio_high": high,
-        "slip_speed": speed,
-        "wet_area": area,
-        "patch_length": patch,
-    }
-
-
-_KINDS: dict[str, tuple[str, bool, Look]] = {
-    "dry_concrete": ("dry concrete", True, Look((0.62, 0.62, 0.60), "speckle")),
-    "wet_concrete": ("wet concrete", True, Look((0.42, 0.44, 0.46), "speckle")),
-    "sand": ("dry sand", True, Look((0.82, 0.71, 0.50), "speckle")),
-    "gravel": ("gravel", True, Look((0.52, 0.49, 0.45), "speckle")),
-    "carpet": ("carpet", True, Look((0.47, 0.24, 0.27), "weave")),
-    "ice": ("ice", False, Look((0.80, 0.89, 0.94), "plain")),
-    "snow": ("fresh snow", False, Look((0.95, 0.96, 0.98), "plain")),
-    "mud": ("mud", False, Look((0.33, 0.25, 0.18), "plain")),
-    "grass": ("grass", False, Look((0.29, 0.47, 0.19), "blades")),
-    "wet_leaves": ("wet leaves", False, Look((0.48, 0.31, 0.13), "leaves")),
-    "wood": ("wooden floor", False, Look((0.60, 0.43, 0.27), "planks")),
-    "tile": ("tiles, partly wet", False, Look((0.84, 0.83, 0.79), "tiles")),
-    "rubber": ("rubber mat", False, Look((0.17, 0.18, 0.19), "plain")),
-}
-_QUANTITIES: dict[str, dict[str, Quantity]] = {
-    "dry_concrete": {"friction": _span(0.75, 0.55, 0.95, f"{_NOON}: 0.75; tyres 0.60-0.90")},
-    "wet_concrete": {
-        "friction": _span(0.75, 0.55, 0.95, f"{_NOON}: 0.75; tyres 0.60-0.90"),
-        **_film(
-            _span(0.77, 0.70, 0.80, _PERSSON),
-            _span(0.45, 0.25, 0.50, _FAST),
-            _scale(0.2, 0.05, 0.5, _FAST),
-            _span(0.6, 0.2, 1.0, _PUDDLE),
-        ),
-    },
-    "sand": {
-        "friction": _span(0.58, 0.49, 0.73, "tangent of the friction angle"),
-        "depth": _span(0.15, 0.10, 0.20),
-        "bearing": _scale(9.72e3, 6.5e3, 30e3, f"{_WONG}: LLL dry sand; CMU plates 13-14 kPa"),
-        "exponent": _span(1.1, 1.0, 1.4, f"{_WONG}: LLL 1.10; CMU plates 1.41"),
-        "loss": _span(0.76, 0.68, 0.81, "estimate: unloading 3 to 5 times as steep as loading"),
-        "relaxation": _span(0.003, 0.002, 0.004),
-        "cohesion": _span(500, 0, 1000, f"{_WONG}: LLL dry sand 1.04 kPa at most"),
-        "friction_angle": _span(30, 26, 36, f"{_WONG}: LLL 28, LETE 31.1; CMU sand 29"),
-        "shear_length": _span(0.015, 0.008, 0.025, "estimate: 10-25 mm in use; CMU 21 mm"),
-        "slide_support": _fixed(0.375, _RFT),
-        "grain": _fixed(0.0005),
-    },
-    "gravel": {
-        "friction": _span(0.60, 0.50, 0.70, "crushed stone road, tyres 0.60-0.70"),
-        "depth": _span(0.08, 0.05, 0.12),
-        "bearing": _scale(35e3, 20e3, 60e3, "estimate: 3.3 mm at 11.5 kPa"),
-        "exponent": _fixed(1.0),
-        "loss": _span(0.75, 0.6, 0.8),
-        "relaxation": _span(0.003, 0.002, 0.004),
-        "cohesion": _span(200, 0, 500),
-        "friction_angle": _span(38, 34, 45, "NASA Ames Roverscape: crushed granite repose 38"),
-        "shear_length": _span(0.010, 0.005, 0.020),
-        "slide_support": _fixed(0.375, _RFT),
-        "grain": _span(0.016, 0.008, 0.030),
-        "relief": _span(0.22, 0.15, 0.30),
-        "collapse_share": _span(0.10, 0.0, 0.30),
-        "collapse_depth": _span(0.004, 0.002, 0.008),
-    },
-    "carpet": {
-        "friction": _span(0.75, 0.5, 1.0),
-        "depth": _span(0.008, 0.004, 0.014, _CARPET),
-        "bearing": _scale(27e3, 15e3, 60e3, "estimate: 2 mm of 8 at 11.5 kPa"),
-        "exponent": _fixed(1.0),
-        "lock": _fixed(0.8),
-        "loss": _span(0.45, 0.3, 0.6),
-        "relaxation": _span(0.003, 0.002, 0.004),
-        "recovery_time": _scale(0.6, 0.2, 2.0),
-        "friction_angle": _span(36.9, 26.6, 45, "estimate: friction 0.5 to 1.0"),
-        "shear_length": _span(0.003, 0.001, 0.006),
-        "pile": _span(0.12, 0.0, 0.20),
-        "pile_heading": _span(0.0, -np.pi, np.pi, "any"),
-    },
-    "ice": {
-        "friction": _span(0.10, 0.07, 0.15, f"{_NOON}: 0.10-0.15; tyres 0.05-0.15"),
-        **_film(
-            _span(0.45, 0.40, 0.60, "estimate; wet ice very slippery: Gronqvist 1995"),
-            _span(0.35, 0.30, 0.40),
-            _scale(0.2, 0.05, 0.5),
-            _span(0.4, 0.0, 1.0),
-        ),
-    },
-    "snow": {
-        "friction": _span(0.25, 0.20, 0.35, f"{_NOON}: snow 0.20-0.25, packed 0.25-0.35"),
-        "depth": _span(0.05, 0.04, 0.06, "estimate: what a 0.66 m droid can wade"),
-        "bearing": _scale(158.6, 100, 250, _BEKKER_SNOW),
-        "exponent": _span(1.6, 1.44, 1.6, f"{_WONG}: US and Harrison 1.60, Sweden 1.44"),
-        "lock": _span(0.8, 0.7, 0.85, "estimate: fresh snow packs to a fifth"),
-        "loss": _span(0.9, 0.85, 0.95),
-        "relaxation": _span(0.004, 0.002, 0.006),
-        "cohesion": _span(1030, 620, 1500, f"{_BEKKER_SNOW} 1.03 kPa, Harrison 0.62 kPa"),
-        "friction_angle": _span(19.7, 18, 23.2, f"{_BEKKER_SNOW} 19.7, Harrison 23.2"),
-        "shear_length": _span(0.03, 0.02, 0.04, "estimate: 30 mm in use for snow"),
-        "slide_support": _span(0.6, 0.4, 0.8),
-    },
-    "mud": {
-        "friction": _span(0.30, 0.15, 0.40, "tyres on mud 0.15-0.40"),
-        "depth": _span(0.07, 0.05, 0.10),
-        "bearing": _scale(8e3, 5e3, 15e3, f"estimate: {_WONG}, Thailand clays, softened"),
-        "exponent": _span(0.6, 0.5, 0.7, f"{_WONG}: Thailand clays 0.50-0.70"),
-        "loss": _span(0.9, 0.8, 0.95),
-        "relaxation": _span(0.006, 0.004, 0.010),
-        "cohesion": _span(3e3, 2e3, 4.14e3, f"{_WONG}: Thailand clays 2.07-4.14 kPa"),
-        "friction_angle": _span(11.5, 10, 13, f"{_WONG}: Thailand clays 10-13"),
-        "shear_length": _span(0.015, 0.008, 0.025),
-        "slide_support": _span(0.6, 0.4, 0.8),
-        "suction": _span(2e3, 1e3, 3e3),
-    },
-    "grass": {
-        "friction": _span(0.45, 0.20, 0.55, f"{_NOON}: wet grass 0.20; dry an estimate"),
-        "depth": _span(0.022, 0.015, 0.030),
-        "bearing": _scale(4.3e3, 2e3, 9e3, "estimate: 5-12 mm at 11.5 kPa"),
-        "exponent": _fixed(1.0),
-        "lock": _fixed(0.8),
-        "loss": _span(0.6, 0.5, 0.7),
-        "relaxation": _span(0.003, 0.002, 0.004),
-        "recovery_time": _scale(2.0, 0.5, 5.0),
-        "cohesion": _span(200, 0, 500),
-        "friction_angle": _span(24, 11.3, 28.8, f"{_NOON}: wet grass 0.20; dry 0.55 estimated"),
-        "shear_length": _span(0.008, 0.004, 0.015),
-    },
-    "wet_leaves": {
-        "friction": _span(0.60, 0.50, 0.70),
-        **_film(
-            _span(0.42, 0.30, 0.55),
-            _span(0.30, 0.20, 0.30),
-            _scale(0.2, 0.05, 0.5),
-            _span(0.7, 0.4, 1.0),
-        ),
-    },
-    "wood": {"friction": _span(0.60, 0.50, 0.80)},
-    "tile": {
-        "friction": _span(0.65, 0.60, 0.90),
-        **_film(
-            _span(0.50, 0.40, 0.60, "estimate; some ceramics slip wet: Coatings 2021 11:1254"),
-            _span(0.30, 0.20, 0.40),
-            _scale(0.2, 0.05, 0.5),
-            _span(0.3, 0.0, 1.0),
-        ),
-    },
-    "rubber": {"friction": _span(0.95, 0.80, 1.20)},
-}
-MATERIALS = {
-    name: Material(name, title, trained, look, _QUANTITIES[name])
-    for name, (title, trained, look) in _KINDS.items()
-}
+register(
+    Material(
+        "dry_concrete",
+        "dry concrete",
+        trained=True,
+        look=Look((0.62, 0.62, 0.60), texture="dry_concrete.webp"),
+        quantities={"friction": uniform(0.75, 0.55, 0.95, f"{_NOON}: 0.75; tyres 0.60-0.90")},
+    )
+)
+register(
+    Material(
+        "wet_concrete",
+        "wet concrete",
+        trained=True,
+        look=Look((0.42, 0.44, 0.46), texture="wet_concrete.webp"),
+        quantities={
+            "friction": uniform(0.75, 0.55, 0.95, f"{_NOON}: 0.75; tyres 0.60-0.90"),
+            **water_film(
+                uniform(0.77, 0.70, 0.80, _PERSSON),
+                uniform(0.45, 0.25, 0.50, _FAST),
+                log_uniform(0.2, 0.05, 0.5, _FAST),
+                uniform(0.6, 0.2, 1.0, _PUDDLE),
+            ),
+        },
+    )
+)
+register(
+    Material(
+        "sand",
+        "dry sand",
+        trained=True,
+        look=Look((0.82, 0.71, 0.50), texture="sand.webp"),
+        quantities={
+            "friction": uniform(0.58, 0.49, 0.73, "tangent of the friction angle"),
+            "depth": uniform(0.15, 0.10, 0.20),
+            "bearing": log_uniform(
+                9.72e3, 6.5e3, 30e3, f"{_WONG}: LLL dry sand; CMU plates 13-14 kPa"
+            ),
+            "exponent": uniform(1.1, 1.0, 1.4, f"{_WONG}: LLL 1.10; CMU plates 1.41"),
+            "loss": uniform(
+                0.76, 0.68, 0.81, "estimate: unloading 3 to 5 times as steep as loading"
+            ),
+            "relaxation": uniform(0.003, 0.002, 0.004),
+            "cohesion": uniform(500, 0, 1000, f"{_WONG}: LLL dry sand 1.04 kPa at most"),
+            "friction_angle": uniform(30, 26, 36, f"{_WONG}: LLL 28, LETE 31.1; CMU sand 29"),
+            "shear_length": uniform(0.015, 0.008, 0.025, "estimate: 10-25 mm in use; CMU 21 mm"),
+            "slide_support": fixed(0.375, _RFT),
+            "grain": fixed(0.0005),
+        },
+    )
+)
+register(
+    Material(
+        "gravel",
+        "gravel",
+        trained=True,
+        look=Look((0.52, 0.49, 0.45), texture="gravel.webp", cover="stones"),
+        quantities={
+            "friction": uniform(0.60, 0.50, 0.70, "crushed stone road, tyres 0.60-0.70"),
+            "depth": uniform(0.08, 0.05, 0.12),
+            "bearing": log_uniform(35e3, 20e3, 60e3, "estimate: 3.3 mm at 11.5 kPa"),
+            "exponent": fixed(1.0),
+            "loss": uniform(0.75, 0.6, 0.8),
+            "relaxation": uniform(0.003, 0.002, 0.004),
+            "cohesion": uniform(200, 0, 500),
+            "friction_angle": uniform(
+                38, 34, 45, "NASA Ames Roverscape: crushed granite repose 38"
+            ),
+            "shear_length": uniform(0.010, 0.005, 0.020),
+            "slide_support": fixed(0.375, _RFT),
+            "grain": uniform(0.016, 0.008, 0.030),
+            "relief": uniform(0.22, 0.15, 0.30),
+            "collapse_share": uniform(0.10, 0.0, 0.30),
+            "collapse_depth": uniform(0.004, 0.002, 0.008),
+        },
+    )
+)
+register(
+    Material(
+        "carpet",
+        "carpet",
+        trained=True,
+        look=Look((0.47, 0.24, 0.27), texture="carpet.webp", film_gloss=0.3),
+        quantities={
+            "friction": uniform(0.75, 0.5, 1.0),
+            "depth": uniform(0.008, 0.004, 0.014, _CARPET),
+            "bearing": log_uniform(27e3, 15e3, 60e3, "estimate: 2 mm of 8 at 11.5 kPa"),
+            "exponent": fixed(1.0),
+            "lock": fixed(0.8),
+            "loss": uniform(0.45, 0.3, 0.6),
+            "relaxation": uniform(0.003, 0.002, 0.004),
+            "recovery_time": log_uniform(0.6, 0.2, 2.0),
+            "friction_angle": uniform(36.9, 26.6, 45, "estimate: friction 0.5 to 1.0"),
+            "shear_length": uniform(0.003, 0.001, 0.006),
+            "pile": uniform(0.12, 0.0, 0.20),
+            "pile_heading": uniform(0.0, -np.pi, np.pi, "any"),
+        },
+    )
+)
+register(
+    Material(
+        "ice",
+        "ice",
+        trained=False,
+        look=Look((0.80, 0.89, 0.94), texture="ice.webp"),
+        quantities={
+            "friction": uniform(0.10, 0.07, 0.15, f"{_NOON}: 0.10-0.15; tyres 0.05-0.15"),
+            **water_film(
+                uniform(0.45, 0.40, 0.60, "estimate; wet ice very slippery: Gronqvist 1995"),
+                uniform(0.35, 0.30, 0.40),
+                log_uniform(0.2, 0.05, 0.5),
+                uniform(0.4, 0.0, 1.0),
+            ),
+        },
+    )
+)
+register(
+    Material(
+        "snow",
+        "fresh snow",
+        trained=False,
+        look=Look((0.95, 0.96, 0.98), texture="snow.webp"),
+        quantities={
+            "friction": uniform(0.25, 0.20, 0.35, f"{_NOON}: snow 0.20-0.25, packed 0.25-0.35"),
+            "depth": uniform(0.05, 0.04, 0.06, "estimate: what a 0.66 m droid can wade"),
+            "bearing": log_uniform(158.6, 100, 250, _BEKKER_SNOW),
+            "exponent": uniform(1.6, 1.44, 1.6, f"{_WONG}: US and Harrison 1.60, Sweden 1.44"),
+            "lock": uniform(0.8, 0.7, 0.85, "estimate: fresh snow packs to a fifth"),
+            "loss": uniform(0.9, 0.85, 0.95),
+            "relaxation": uniform(0.004, 0.002, 0.006),
+            "cohesion": uniform(1030, 620, 1500, f"{_BEKKER_SNOW} 1.03 kPa, Harrison 0.62 kPa"),
+            "friction_angle": uniform(19.7, 18, 23.2, f"{_BEKKER_SNOW} 19.7, Harrison 23.2"),
+            "shear_length": uniform(0.03, 0.02, 0.04, "estimate: 30 mm in use for snow"),
+            "slide_support": uniform(0.6, 0.4, 0.8),
+        },
+    )
+)
+register(
+    Material(
+        "mud",
+        "mud",
+        trained=False,
+        look=Look((0.33, 0.25, 0.18), texture="mud.webp"),
+        quantities={
+            "friction": uniform(0.30, 0.15, 0.40, "tyres on mud 0.15-0.40"),
+            "depth": uniform(0.07, 0.05, 0.10),
+            "bearing": log_uniform(8e3, 5e3, 15e3, f"estimate: {_WONG}, Thailand clays, softened"),
+            "exponent": uniform(0.6, 0.5, 0.7, f"{_WONG}: Thailand clays 0.50-0.70"),
+            "loss": uniform(0.9, 0.8, 0.95),
+            "relaxation": uniform(0.006, 0.004, 0.010),
+            "cohesion": uniform(3e3, 2e3, 4.14e3, f"{_WONG}: Thailand clays 2.07-4.14 kPa"),
+            "friction_angle": uniform(11.5, 10, 13, f"{_WONG}: Thailand clays 10-13"),
+            "shear_length": uniform(0.015, 0.008, 0.025),
+            "slide_support": uniform(0.6, 0.4, 0.8),
+            "suction": uniform(2e3, 1e3, 3e3),
+        },
+    )
+)
+register(
+    Material(
+        "grass",
+        "grass",
+        trained=False,
+        look=Look((0.29, 0.47, 0.19), texture="grass.webp", cover="grass", film_gloss=0.3),
+        quantities={
+            "friction": uniform(0.45, 0.20, 0.55, f"{_NOON}: wet grass 0.20; dry an estimate"),
+            "depth": uniform(0.022, 0.015, 0.030),
+            "bearing": log_uniform(4.3e3, 2e3, 9e3, "estimate: 5-12 mm at 11.5 kPa"),
+            "exponent": fixed(1.0),
+            "lock": fixed(0.8),
+            "loss": uniform(0.6, 0.5, 0.7),
+            "relaxation": uniform(0.003, 0.002, 0.004),
+            "recovery_time": log_uniform(2.0, 0.5, 5.0),
+            "cohesion": uniform(200, 0, 500),
+            "friction_angle": uniform(
+                24, 11.3, 28.8, f"{_NOON}: wet grass 0.20; dry 0.55 estimated"
+            ),
+            "shear_length": uniform(0.008, 0.004, 0.015),
+        },
+    )
+)
+register(
+    Material(
+        "wet_leaves",
+        "wet leaves",
+        trained=False,
+        look=Look((0.48, 0.31, 0.13), texture="wet_leaves.webp", cover="leaves", film_gloss=0.3),
+        quantities={
+            "friction": uniform(0.60, 0.50, 0.70),
+            **water_film(
+                uniform(0.42, 0.30, 0.55),
+                uniform(0.30, 0.20, 0.30),
+                log_uniform(0.2, 0.05, 0.5),
+                uniform(0.7, 0.4, 1.0),
+            ),
+        },
+    )
+)
+register(
+    Material(
+        "wood",
+        "wooden floor",
+        trained=False,
+        look=Look((0.60, 0.43, 0.27), texture="wood.webp"),
+        quantities={"friction": uniform(0.60, 0.50, 0.80)},
+    )
+)
+register(
+    Material(
+        "tile",
+        "tiles, partly wet",
+        trained=False,
+        look=Look((0.84, 0.83, 0.79), texture="tile.webp"),
+        quantities={
+            "friction": uniform(0.65, 0.60, 0.90),
+            **water_film(
+                uniform(
+                    0.50, 0.40, 0.60, "estimate; some ceramics slip wet: Coatings 2021 11:1254"
+                ),
+                uniform(0.30, 0.20, 0.40),
+                log_uniform(0.2, 0.05, 0.5),
+                uniform(0.3, 0.0, 1.0),
+            ),
+        },
+    )
+)
+register(
+    Material(
+        "rubber",
+        "rubber mat",
+        trained=False,
+        look=Look((0.17, 0.18, 0.19), texture="rubber.webp"),
+        quantities={"friction": uniform(0.95, 0.80, 1.20)},
+    )
+)

@@ -1,191 +1,361 @@
 """The shape of the ground: height and normal under any point of any world, endless and exact.
 
-A shape is a sum: a slope, one wave, a rough relief and low steps. The relief is a random Fourier
-field: for K features with wave vectors k ~ N(0, I / L^2) and uniform phases,
-
-    g(p) = sqrt(2 / K) sum cos(k . p + phase)
-
-has mean 0, variance 1 and covariance exp(-|d|^2 / 2 L^2) at correlation length L (Rahimi and Recht
-2007). The same field, thresholded, says where a wet film or another material lies. Steps are
-treads of a given length across a heading, each at a height drawn by hashing its number; their
-edges are rounded over BEVEL, so wide that a sole point rolls over the highest without a jump: the
-tightest radius, BEVEL^2 / (6 rise), is 21 mm at a rise of 50 mm, and a point's is 18 mm.
+The shape of a world is a sum of parts, each of a kind: a slope, a random relief, a wave, low steps.
+A kind is one value, `ShapeKind`: its parameters with their ranges in training, and two functions,
+one that turns the parameters of a world into coefficients, one that turns coefficients into height
+and gradient at many points. `register` adds a kind (docs/extending.md).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import Array
+from grek.envs.distributions import Distribution, Uniform
+from grek.envs.hashing import uniform
+from grek.envs.vectors import Array
+from grek.errors import InputError
 
 FEATURES = 8  # of a random Fourier field
 BEVEL = 0.08  # horizontal width of a step's edge [m]
-_EACH = np.ones(FEATURES, np.float32)
+_ONES = np.ones(FEATURES, np.float32)
+_ANY = Uniform(-np.pi, np.pi)  # of a heading or phase [rad]
+SEEDS = Uniform(0, 2**31)  # of a whole number
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The shape of one world's ground; all zeros is a flat floor."""
+class ShapePart:
+    """A part of one world's shape: its kind and the values of the kind's parameters."""
 
-    slope: float = 0.0
-    """Rise over run [-]."""
-    slope_heading: float = 0.0
-    """Where uphill is [rad]."""
-    wave_height: float = 0.0
-    """Crest above trough [m]."""
-    wave_length: float = 1.0
-    """Crest to crest [m]."""
-    wave_heading: float = 0.0
-    roughness: float = 0.0
-    """Standard deviation of the relief [m]."""
-    roughness_length: float = 0.3
-    """Correlation length of the relief [m]."""
-    step_height: float = 0.0
-    """Highest tread above the lowest [m]."""
-    step_length: float = 0.4
-    """Length of a tread [m]."""
-    step_heading: float = 0.0
-    seed: int = 0
-    """Of the relief's features and the treads' heights."""
+    kind: str
+    values: Mapping[str, float]
 
 
-class FourierField:
-    """One random field per world, with covariance exp(-|d|^2 / 2 L^2) and unit variance."""
+Shape = tuple[ShapePart, ...]
+"""The shape of one world; empty for a level floor."""
 
-    def __init__(self, worlds: int) -> None:
-        self.wave_vectors = np.zeros((worlds, FEATURES, 2))  # [rad/m]
-        self.phases = np.zeros((worlds, FEATURES))  # [rad]
+Coefficients = Callable[[Mapping[str, float]], Array]
+"""Values of a kind's parameters to its coefficients (c,)."""
+Elevation = Callable[[Array, Array, Array], tuple[Array, Array, Array]]
+"""Coefficients (m, c), x (m, points), y (m, points) [m] to height [m], dh/dx and dh/dy [-], each
+(m, points)."""
 
-    def set(self, world: int, length: float, seed: int) -> None:
-        """Draw the field of `world` anew from `seed`, at correlation length `length` [m]."""
-        rng = np.random.default_rng(seed)
-        self.wave_vectors[world] = rng.standard_normal((FEATURES, 2)) / length
-        self.phases[world] = rng.uniform(0, 2 * np.pi, FEATURES)
 
-    def angle(self, xy: Array, worlds: NDArray | slice) -> NDArray[np.float32]:
-        """k . p + phase of every feature: (m, points, FEATURES) at xy (m, points, 2) [m].
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a part of this kind has; seeds are whole numbers."""
 
-        Less whole turns, and then single: good for a nanometre of relief, and sine and cosine are
-        twenty times as fast.
-        """
-        turns = xy @ self.wave_vectors[worlds].swapaxes(1, 2) + self.phases[worlds][:, None]
-        turns *= 1 / (2 * np.pi)
-        turns -= np.rint(turns)
-        return turns.astype(np.float32) * np.float32(2 * np.pi)
+    name: str
+    unit: str
+    range: Distribution
+    """In training."""
+    meaning: str
 
-    def value(self, xy: Array, worlds: NDArray | slice) -> Array:
-        """The field (m, points) at xy (m, points, 2) [m] of `worlds` (m,)."""
-        return np.sqrt(2 / FEATURES) * (np.cos(self.angle(xy, worlds)) @ _EACH)
+
+@dataclass(frozen=True)
+class ShapeKind:
+    """A kind of unevenness."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    size: str
+    """Parameter that says how uneven: a curriculum scales it, scores are grouped by it; 0 is level.
+    """
+    near: Distribution
+    """Range of `size` just outside of training."""
+    far: Distribution
+    """Range of `size` far outside of training."""
+    coefficients: Coefficients
+    elevation: Elevation
+
+    @property
+    def range(self) -> Distribution:
+        """Of `size` in training."""
+        return next(p.range for p in self.parameters if p.name == self.size)
+
+
+def part(kind: str, **values: float) -> ShapePart:
+    """A part of `kind`; raises InputError for an unknown kind or other parameters than its own."""
+    known = shape_kind(kind).parameters
+    if set(values) != {p.name for p in known}:
+        raise InputError(
+            f"shape {kind!r} takes {', '.join(p.name for p in known)}, got {', '.join(values)}"
+        )
+    return ShapePart(kind, values)
+
+
+def eased(shape: Shape, level: float) -> Shape:
+    """`shape` with the size of every part times `level` in [0, 1]."""
+    return tuple(
+        replace(p, values={**p.values, size: p.values[size] * level})
+        for p in shape
+        for size in (shape_kind(p.kind).size,)
+    )
+
+
+def sizes(shape: Shape) -> dict[str, float]:
+    """Size of each uneven part, by kind."""
+    found = {p.kind: float(p.values[shape_kind(p.kind).size]) for p in shape}
+    return {kind: size for kind, size in found.items() if size > 0}
 
 
 class Terrain:
     """The shapes of all worlds, asked for height and normal in one pass."""
 
     def __init__(self, worlds: int) -> None:
-        self.gradient = np.zeros((worlds, 2))  # of the slope [-]
-        self.relief = FourierField(worlds)
-        self.amplitude = np.zeros(worlds)  # of one feature of the relief [m]
-        self.wave = np.zeros((worlds, 4))  # wave vector x, y [rad/m], phase [rad], amplitude [m]
-        self.step = np.zeros((worlds, 4))  # heading x, y over tread length [1/m], height [m], seed
-        self.bevel = np.ones(worlds)  # width of an edge over the tread length [-]
         self.flat = np.ones(worlds, bool)
+        self._coefficients: dict[str, Array] = {}  # of each kind in use (worlds, c)
+        self._has: dict[str, NDArray[np.bool_]] = {}  # (worlds,)
 
     def set(self, world: int, shape: Shape) -> None:
-        """Give `world` its shape."""
-        parts = (shape.slope, shape.wave_height, shape.roughness, shape.step_height)
-        self.flat[world] = not any(parts)
-        rng = np.random.default_rng(shape.seed)
-        self.gradient[world] = shape.slope * _heading(shape.slope_heading)
-        seed = int(rng.integers(2**31))
-        if shape.roughness:
-            self.relief.set(world, shape.roughness_length, seed)
-        self.amplitude[world] = shape.roughness * np.sqrt(2 / FEATURES)
-        self.wave[world, :2] = 2 * np.pi / shape.wave_length * _heading(shape.wave_heading)
-        self.wave[world, 2:] = rng.uniform(0, 2 * np.pi), shape.wave_height / 2
-        self.step[world, :2] = _heading(shape.step_heading) / shape.step_length
-        self.step[world, 2:] = shape.step_height, rng.uniform(0, 1000)
-        self.bevel[world] = BEVEL / shape.step_length
+        """Give `world` its shape; raises InputError for an unknown kind or one that comes twice."""
+        uneven = sizes(shape)
+        if len({p.kind for p in shape}) != len(shape):
+            raise InputError(f"a shape has one part of a kind, got {[p.kind for p in shape]}")
+        self.flat[world] = not uneven
+        for has in self._has.values():
+            has[world] = False
+        for p in shape:
+            if p.kind in uneven:
+                values = shape_kind(p.kind).coefficients(p.values)
+                if p.kind not in self._has:
+                    self._has[p.kind] = np.zeros(len(self.flat), bool)
+                    self._coefficients[p.kind] = np.zeros((len(self.flat), len(values)))
+                self._has[p.kind][world] = True
+                self._coefficients[p.kind][world] = values
 
-    def height_and_normal(self, xy: Array, worlds: NDArray | slice = slice(None)) -> tuple:
+    def height_and_normal(
+        self, xy: Array, worlds: NDArray | slice = slice(None)
+    ) -> tuple[Array, Array]:
         """Height (m, points) [m] and unit normal (m, points, 3) at xy (m, points, 2) [m].
 
         `worlds` (m,) says whose ground each row of xy asks for; all of them by default.
         """
-        x, y = xy[..., 0].copy(), xy[..., 1].copy()  # (m, points)
-        ahead, aside = self.gradient[worlds].T[..., None]  # dh/dx, dh/dy (m, 1)
-        height = x * ahead + y * aside
-        slope_x, slope_y = (np.repeat(part, xy.shape[1], 1) for part in (ahead, aside))
-        # Only the rows that have a relief, a wave or steps pay for it.
-        if len(rows := np.flatnonzero(self.amplitude[worlds])):
-            which = _pick(worlds, rows)
-            amplitude = self.amplitude[which, None]
-            angle = self.relief.angle(xy[rows], which)  # (rows, points, FEATURES)
-            height[rows] += amplitude * (np.cos(angle) @ _EACH)
-            waves = np.sin(angle) @ self.relief.wave_vectors[which]
-            slope_x[rows] -= amplitude * waves[..., 0]
-            slope_y[rows] -= amplitude * waves[..., 1]
-        if len(rows := np.flatnonzero(self.wave[worlds, 3])):
-            k_x, k_y, phase, amplitude = self.wave[_pick(worlds, rows)].T[..., None]
-            angle = (x[rows] * k_x + y[rows] * k_y) + phase
-            height[rows] += amplitude * np.sin(angle)
-            grade = amplitude * np.cos(angle)
-            slope_x[rows] += grade * k_x
-            slope_y[rows] += grade * k_y
-        if len(rows := np.flatnonzero(self.step[worlds, 2])):
-            which = _pick(worlds, rows)
-            k_x, k_y, tallest, seed = self.step[which].T[..., None]
-            bevel = self.bevel[which, None]
-            rise, grade = _treads(x[rows] * k_x + y[rows] * k_y, bevel, tallest, seed)
-            height[rows] += rise
-            slope_x[rows] += grade * k_x
-            slope_y[rows] += grade * k_y
+        x, y = xy[..., 0].copy(), xy[..., 1].copy()
+        height, slope_x, slope_y = np.zeros((3, *x.shape))
+        for kind in SHAPES.values():  # in their order, so that sums round alike in any batch
+            if kind.name in self._has and len(rows := np.flatnonzero(self._has[kind.name][worlds])):
+                which = rows if isinstance(worlds, slice) else worlds[rows]
+                coefficients = self._coefficients[kind.name][which]
+                rise, grade_x, grade_y = kind.elevation(coefficients, x[rows], y[rows])
+                height[rows] += rise
+                slope_x[rows] += grade_x
+                slope_y[rows] += grade_y
         length = np.sqrt(slope_x**2 + slope_y**2 + 1)
         normal = np.empty((*height.shape, 3))
-        normal[..., 0], normal[..., 1], normal[..., 2] = (
-            -slope_x / length,
-            -slope_y / length,
-            1 / length,
-        )
+        normal[..., 0], normal[..., 1] = -slope_x / length, -slope_y / length
+        normal[..., 2] = 1 / length
         return height, normal
 
 
-def _pick(worlds: NDArray | slice, rows: NDArray) -> NDArray:
-    """The worlds that `rows` of a call ask for."""
-    return rows if isinstance(worlds, slice) else worlds[rows]
+# -- random fields -------------------------------------------------------------------------
 
 
-def _treads(along: Array, bevel: Array, tallest: Array, seed: Array) -> tuple[Array, Array]:
-    """Height [m] of the treads at `along` (m, points), counted in treads, and its derivative.
+def fourier_features(length: float, seed: int) -> tuple[Array, Array]:
+    """Wave vectors (FEATURES, 2) [rad/m] and phases (FEATURES,) [rad] of a random Fourier field.
 
-    `bevel` [-], the height of the `tallest` [m] and `seed` are (m, 1).
+    With k ~ N(0, I / L^2) and uniform phases, sqrt(2 / K) sum cos(k . p + phase) has mean 0,
+    variance 1 and covariance exp(-|d|^2 / 2 L^2) at correlation length L (Rahimi and Recht 2007).
     """
-    tread = np.floor(along)
-    edge = np.clip((along - tread - 1 + bevel) / bevel, 0, 1)
-    here, there = (_hash(tread + i, seed) * tallest for i in (0, 1))
-    rise = there - here
-    return here + rise * edge**2 * (3 - 2 * edge), rise * 6 * edge * (1 - edge) / bevel
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((FEATURES, 2)) / length, rng.uniform(0, 2 * np.pi, FEATURES)
 
 
-def _hash(number: Array, seed: Array) -> Array:
-    """A value in [0, 1) for every whole number and seed, without pattern to the eye."""
-    scrambled = np.sin(number * 12.9898 + seed) * 43758.5453
-    return scrambled - np.floor(scrambled)
+def fourier_angle(xy: Array, wave_vectors: Array, phases: Array) -> NDArray[np.float32]:
+    """k . p + phase of every feature (m, points, FEATURES) at xy (m, points, 2) [m].
+
+    `wave_vectors` (m, FEATURES, 2), `phases` (m, FEATURES). Reduced by whole turns, then single
+    precision: a nanometre of relief, and sine and cosine twenty times as fast.
+    """
+    turns = xy @ wave_vectors.swapaxes(1, 2) + phases[:, None]
+    turns *= 1 / (2 * np.pi)
+    turns -= np.rint(turns)
+    return turns.astype(np.float32) * np.float32(2 * np.pi)
 
 
-def _heading(angle: float) -> Array:
-    return np.array([np.cos(angle), np.sin(angle)])
+class FourierField:
+    """A random field for each world, of unit variance; thresholded it says where things lie."""
+
+    def __init__(self, worlds: int) -> None:
+        self.wave_vectors = np.zeros((worlds, FEATURES, 2))  # [rad/m]
+        self.phases = np.zeros((worlds, FEATURES))  # [rad]
+
+    def set(self, world: int, length: float, seed: int) -> None:
+        """Draw the field of `world` from `seed`, at correlation length `length` [m]."""
+        self.wave_vectors[world], self.phases[world] = fourier_features(length, seed)
+
+    def value(self, xy: Array, worlds: NDArray | slice) -> Array:
+        """The field (m, points) at xy (m, points, 2) [m] of `worlds` (m,)."""
+        angle = fourier_angle(xy, self.wave_vectors[worlds], self.phases[worlds])
+        return np.sqrt(2 / FEATURES) * (np.cos(angle) @ _ONES)
 
 
 def normal_quantile(share: float) -> float:
-    """The value a standard normal variable stays below with probability `share`."""
+    """Value below which a standard normal variable falls with probability `share`."""
     return NormalDist().inv_cdf(min(max(share, 1e-6), 1 - 1e-6))
 
 
 def normal_share(value: Array) -> Array:
-    """Probability of a standard normal variable to stay below `value` (tanh form, within 4e-4).
+    """Probability that a standard normal variable falls below `value`, within 4e-4.
 
     Page 1977, Applied Statistics 26: Phi(x) ~ (1 + tanh(sqrt(2/pi)(x + 0.044715 x^3))) / 2.
     """
     return 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (value + 0.044715 * value**3)))
+
+
+# -- kinds ---------------------------------------------------------------------------------
+
+
+def _direction(heading: float) -> Array:
+    return np.array([np.cos(heading), np.sin(heading)])
+
+
+def _slope(values: Mapping[str, float]) -> Array:
+    return values["rise"] * _direction(values["heading"])
+
+
+def _slope_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """A plane of gradient (dh/dx, dh/dy)."""
+    ahead, aside = coefficients.T[..., None]  # (m, 1)
+    return (
+        x * ahead + y * aside,
+        np.broadcast_to(ahead, x.shape),
+        np.broadcast_to(aside, x.shape),
+    )
+
+
+def _relief(values: Mapping[str, float]) -> Array:
+    wave_vectors, phases = fourier_features(values["length"], int(values["seed"]))
+    amplitude = values["deviation"] * np.sqrt(2 / FEATURES)
+    return np.concatenate([wave_vectors.ravel(), phases, [amplitude]])
+
+
+def _relief_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """A random Fourier field times its deviation."""
+    wave_vectors = coefficients[:, : 2 * FEATURES].copy().reshape(-1, FEATURES, 2)
+    phases, amplitude = coefficients[:, 2 * FEATURES : -1].copy(), coefficients[:, -1:]
+    angle = fourier_angle(np.stack([x, y], -1), wave_vectors, phases)  # (m, points, FEATURES)
+    grade = np.sin(angle) @ wave_vectors
+    return (
+        amplitude * (np.cos(angle) @ _ONES),
+        -(amplitude * grade[..., 0]),
+        -(amplitude * grade[..., 1]),
+    )
+
+
+def _waves(values: Mapping[str, float]) -> Array:
+    wave_vector = 2 * np.pi / values["length"] * _direction(values["heading"])
+    return np.array([*wave_vector, values["phase"], values["height"] / 2])
+
+
+def _waves_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """A sine of wave vector k: amplitude sin(k . p + phase)."""
+    k_x, k_y, phase, amplitude = coefficients.T[..., None]
+    angle = (x * k_x + y * k_y) + phase
+    grade = amplitude * np.cos(angle)
+    return amplitude * np.sin(angle), grade * k_x, grade * k_y
+
+
+def _steps(values: Mapping[str, float]) -> Array:
+    length = values["length"]
+    along = _direction(values["heading"]) / length
+    return np.array([*along, values["height"], values["seed"], BEVEL / length])
+
+
+def _steps_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """Treads across a heading, each at a height drawn by hashing its number.
+
+    Edges are rounded over BEVEL, so wide that a sole point rolls over the highest without a jump:
+    the tightest radius, BEVEL^2 / (6 rise), is 21 mm at a rise of 50 mm; a point's is 18 mm.
+    """
+    k_x, k_y, tallest, seed, bevel = coefficients.T[..., None]
+    along = x * k_x + y * k_y  # in treads
+    tread = np.floor(along)
+    edge = np.clip((along - tread - 1 + bevel) / bevel, 0, 1)
+    here, there = (uniform(tread + i, seed) * tallest for i in (0, 1))
+    rise = there - here
+    grade = rise * 6 * edge * (1 - edge) / bevel
+    return here + rise * edge**2 * (3 - 2 * edge), grade * k_x, grade * k_y
+
+
+SHAPES: dict[str, ShapeKind] = {}
+
+
+def register(new: ShapeKind) -> ShapeKind:
+    """Add `new` to SHAPES and return it; raises InputError for a name that exists."""
+    if new.name in SHAPES:
+        raise InputError(f"shape {new.name!r} exists; there are: {', '.join(SHAPES)}")
+    SHAPES[new.name] = new
+    return new
+
+
+def shape_kind(name: str) -> ShapeKind:
+    """The kind `name`; raises InputError naming the known ones."""
+    if name not in SHAPES:
+        raise InputError(f"unknown shape {name!r}; there are: {', '.join(SHAPES)}")
+    return SHAPES[name]
+
+
+SLOPE = register(
+    ShapeKind(
+        "slope",
+        (
+            Parameter("rise", "-", Uniform(0.0, 0.10), "rise over run"),
+            Parameter("heading", "rad", _ANY, "direction of uphill"),
+        ),
+        size="rise",
+        near=Uniform(0.10, 0.15),
+        far=Uniform(0.15, 0.20),
+        coefficients=_slope,
+        elevation=_slope_elevation,
+    )
+)
+RELIEF = register(
+    ShapeKind(
+        "relief",
+        (
+            Parameter("deviation", "m", Uniform(0.0, 0.008), "standard deviation of the height"),
+            Parameter("length", "m", Uniform(0.15, 0.4), "correlation length"),
+            Parameter("seed", "-", SEEDS, "of the field's features"),
+        ),
+        size="deviation",
+        near=Uniform(0.008, 0.012),
+        far=Uniform(0.012, 0.018),
+        coefficients=_relief,
+        elevation=_relief_elevation,
+    )
+)
+WAVES = register(
+    ShapeKind(
+        "waves",
+        (
+            Parameter("height", "m", Uniform(0.0, 0.04), "crest above trough"),
+            Parameter("length", "m", Uniform(0.7, 2.0), "crest to crest"),
+            Parameter("heading", "rad", _ANY, "direction of the wave vector"),
+            Parameter("phase", "rad", Uniform(0.0, 2 * np.pi), "at the origin"),
+        ),
+        size="height",
+        near=Uniform(0.04, 0.06),
+        far=Uniform(0.06, 0.09),
+        coefficients=_waves,
+        elevation=_waves_elevation,
+    )
+)
+STEPS = register(
+    ShapeKind(
+        "steps",
+        (
+            Parameter("height", "m", Uniform(0.0, 0.025), "highest tread above the lowest"),
+            Parameter("length", "m", Uniform(0.3, 0.8), "of a tread"),
+            Parameter("heading", "rad", _ANY, "across the treads"),
+            Parameter("seed", "-", SEEDS, "of the treads' heights"),
+        ),
+        size="height",
+        near=Uniform(0.025, 0.035),
+        far=Uniform(0.035, 0.05),
+        coefficients=_steps,
+        elevation=_steps_elevation,
+    )
+)

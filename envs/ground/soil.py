@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.ground.materials import index
-from grek.envs.robots.robot import Array
+from grek.envs.vectors import Array
 
 Single = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Loose stones: the relief of gravel at the scale of a grain, and which stones roll out.
+"""Stones: the relief of gravel at the scale of a grain, and where loose stones lie.
 
 Both are functions of place and seed alone: endless, the same at every visit, nothing to store.
 """
@@ -6,7 +6,8 @@ Both are functions of place and seed alone: endless, the same at every visit, no
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import Array
+from grek.envs.hashing import uniform
+from grek.envs.vectors import Array
 
 _KNOTS = 1.3  # distance of the knots in grains: the correlation falls to 1/e at one grain
 _SHARE = 26 / 35  # of the variance that interpolation keeps, in each direction
@@ -34,22 +35,6 @@ def relief(xy: Array, grain: Array, spread: Array, seed: NDArray[np.integer]) ->
 def loose_stones(
     xy: Array, grain: Array, share: Array, seed: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
-    """Whether a stone that will roll out lies at xy (m, e, 2) [m]: (m, e), a `share` of them."""
+    """Points xy (m, e, 2) [m] with a loose stone below (m, e): a `share` of all grains."""
     cell = np.floor(xy / np.maximum(grain, _SMALLEST)[..., None]).astype(np.int64)
     return uniform(cell[..., 0], cell[..., 1], seed + 1) < share
-
-
-def uniform(x: NDArray[np.integer], y: NDArray[np.integer], seed: NDArray[np.integer]) -> Array:
-    """A value in [0, 1) for every pair of whole numbers and seed; arguments broadcast."""
-    return scramble(x, y, seed).astype(np.float64) * 2.0**-32
-
-
-def scramble(
-    x: NDArray[np.integer], y: NDArray[np.integer], seed: NDArray[np.integer] | int
-) -> NDArray[np.uint32]:
-    """32 bits for every pair of whole numbers and seed (lowbias32 of C. Wellons, 2018)."""
-    x, y, seed = (np.asarray(i).astype(np.uint32) for i in (x, y, seed))
-    h = x * np.uint32(0x9E3779B1) + y * np.uint32(0x85EBCA6B) + seed * np.uint32(0xC2B2AE35)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return h ^ (h >> np.uint32(16))

@@ -1,27 +1,50 @@
-"""The spaces: what is drawn for training, what is held out, and other numerics.
+"""Spaces: what is drawn for training, what is held out, and other numerics.
 
-Every entry is a distribution, so a range is read, printed and widened here and nowhere else. A
-space is a list of contexts (the rows of a scorecard) over common ranges; a context changes one
-axis only, so that a row says what that axis does.
+A space is a list of contexts, the rows of a scorecard, over common ranges; a context changes one
+axis only, so that a row says what that axis does. A scenario is named SPACE/CONTEXT:INDEX, for
+example train/sand:41 or heldout/slope-far:7, and is a function of its name alone: each factor is
+the quantile of its distribution at a hash of space, context, index and the factor's own name. So a
+new material, shape, axis or factor changes no other draw.
+
+New materials and shapes are contexts of their own. What worlds of other contexts are made of is
+listed here and stays: `Ranges.materials` and `Ranges.shapes`.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from grek.envs import hashing
+from grek.envs.distributions import Distribution, Signed, Uniform
+from grek.envs.ground import materials
 from grek.envs.ground.materials import MATERIALS
-from grek.envs.scenarios.distributions import Distribution, Signed, Uniform
+from grek.envs.ground.shapes import SHAPES, Shape, ShapePart
+from grek.envs.ground.surface import LAYOUTS, Surface
+from grek.envs.robots import GREK, Robot
+from grek.envs.scenarios.scenario import (
+    EPISODE,
+    Body,
+    Command,
+    Context,
+    Motors,
+    Numerics,
+    Push,
+    Scenario,
+    Sensors,
+)
+from grek.errors import InputError
 
-Context = tuple[str, str]
-"""An axis and a value on it, for example ("material", "ice") or ("slope", "far")."""
-
-Change = Callable[[Any], Mapping[str, Any]]
-"""What a distribution on one axis changes in the ranges of training."""
-
-TRAINED = tuple(name for name, material in MATERIALS.items() if material.trained)
-HELD_OUT = tuple(name for name, material in MATERIALS.items() if not material.trained)
+TRAINING_SCENARIOS = 300_000  # that training draws from, over all contexts of a space
+FIRST_EVALUATED = 300_000  # index in every context from which evaluation takes its worlds
+_FRICTION = materials.index("friction")
+_NAME = re.compile(r"([a-z]+)(?:/([a-z0-9_-]+))?:([0-9]{1,18})")
+_ANY = Uniform(-np.pi, np.pi)  # heading [rad]
+_FOUNDING = ("dry_concrete", "wet_concrete", "sand", "gravel", "carpet")
 
 
 def _frozen(**items: Any) -> Any:
@@ -30,32 +53,32 @@ def _frozen(**items: Any) -> Any:
 
 @dataclass(frozen=True)
 class Ranges:
-    """What a scenario is drawn from."""
+    """Distributions that a scenario is drawn from."""
 
-    contexts: tuple[Context, ...] = tuple(("material", name) for name in TRAINED)
-    changes: Mapping[Context, Mapping[str, Any]] = _frozen()
-    """What a context changes in these ranges."""
-    materials: tuple[str, ...] = TRAINED
+    materials: tuple[str, ...] = _FOUNDING
+    """Materials of worlds whose context names none, and second materials of mixed worlds."""
     friction: Distribution | None = None
-    """Coulomb friction, if not the materials' own."""
+    """Coulomb friction; None for the material's own."""
     mixed: float = 0.25
     """Share of worlds with a second material."""
-    kinds: Mapping[str, float] = _frozen(
-        flat=0.3, slope=0.15, waves=0.15, rough=0.2, steps=0.1, mixed=0.1
+    shapes: Mapping[tuple[str, ...], float] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                (): 0.3,
+                ("slope",): 0.15,
+                ("waves",): 0.15,
+                ("relief",): 0.2,
+                ("steps",): 0.1,
+                ("slope", "relief"): 0.1,
+            }
+        )
     )
-    """Share of each kind of shape."""
-    shape: Mapping[str, Distribution] = _frozen(
-        slope=Uniform(0.0, 0.10),
-        wave_height=Uniform(0.0, 0.04),
-        wave_length=Uniform(0.7, 2.0),
-        roughness=Uniform(0.0, 0.008),
-        roughness_length=Uniform(0.15, 0.4),
-        step_height=Uniform(0.0, 0.025),
-        step_length=Uniform(0.3, 0.8),
-    )
+    """Share of each combination of shapes."""
+    sizes: Mapping[str, Distribution] = _frozen()
+    """Size of a shape; the kind's own range in training by default."""
     mass_scale: Distribution = Uniform(0.9, 1.1)
     payload: Distribution = Uniform(-0.5, 0.5)
-    torso_com: Distribution = Uniform(-0.015, 0.015)
+    base_com: Distribution = Uniform(-0.015, 0.015)
     head_scale: Distribution = Uniform(0.9, 1.1)
     motors: Mapping[str, Distribution] = _frozen(
         strength=Uniform(0.85, 1.0),
@@ -77,55 +100,45 @@ class Ranges:
     late_sensors: float = 0.3
     """Share of worlds whose sensors are a control step late."""
     forward: Distribution = Uniform(-0.35, 0.6)
+    """Commanded speed [m/s]."""
     sideways: Distribution = Uniform(-0.2, 0.2)
+    """Commanded speed to the left [m/s]."""
     yaw_rate: Distribution = Uniform(-0.8, 0.8)
+    """Commanded yaw rate [rad/s]."""
     push: Distribution = Uniform(0.0, 0.35)
+    """Impulse of a push over the robot's mass [m/s]."""
     numerics: Mapping[str, Any] = _frozen()
-    same_worlds: bool = False
-    """Whether all contexts meet the same worlds."""
-
-    def at(self, axis: str, value: str) -> "Ranges":
-        """These ranges as the context (axis, value) has them."""
-        changes = self.changes.get((axis, value))
-        return dataclasses.replace(self, **changes) if changes else self
 
 
 TRAIN = Ranges()
 
+Change = Callable[[Any], Mapping[str, Any]]
+"""Fields of `Ranges` that change when one axis is drawn from another distribution."""
+
 
 def _entry(group: str, part: str) -> Change:
-    """One entry of a mapping of the ranges is drawn from elsewhere."""
+    """Draw one entry of a mapping of the ranges from elsewhere."""
     return lambda d: {group: {**getattr(TRAIN, group), part: d}}
 
 
-def _kind(kind: str, part: str) -> Change:
-    """Only this kind of shape, and its size drawn from elsewhere."""
-    return lambda d: {"kinds": {kind: 1.0}, **_entry("shape", part)(d)}
-
-
 def _sensors(factor: Uniform) -> dict[str, Any]:
-    """All errors of the sensors `factor` times the largest of training."""
+    """All sensor errors between `factor.low` and `factor.high` times the largest of training."""
     return {
         "sensors": {
             name: (Signed if d.low < 0 else Uniform)(factor.low * d.high, factor.high * d.high)
             for name, d in TRAIN.sensors.items()
-            if isinstance(d, Uniform)
         }
     }
 
 
 _AXES: dict[str, tuple[Change, Distribution, Distribution]] = {  # just outside of training, far
-    "slope": (_kind("slope", "slope"), Uniform(0.10, 0.15), Uniform(0.15, 0.20)),
-    "waves": (_kind("waves", "wave_height"), Uniform(0.04, 0.06), Uniform(0.06, 0.09)),
-    "roughness": (_kind("rough", "roughness"), Uniform(0.008, 0.012), Uniform(0.012, 0.018)),
-    "steps": (_kind("steps", "step_height"), Uniform(0.025, 0.035), Uniform(0.035, 0.05)),
     "friction": (
         lambda d: {"materials": ("dry_concrete",), "friction": d},
         Uniform(0.25, 0.38),
         Uniform(0.12, 0.25),
     ),
     "payload": (lambda d: {"payload": d}, Uniform(0.5, 1.0), Uniform(1.0, 2.5)),
-    "mass_centre": (lambda d: {"torso_com": d}, Signed(0.015, 0.025), Signed(0.025, 0.04)),
+    "mass_centre": (lambda d: {"base_com": d}, Signed(0.015, 0.025), Signed(0.025, 0.04)),
     "head": (lambda d: {"head_scale": d}, Uniform(1.1, 1.3), Uniform(1.3, 1.7)),
     "strength": (_entry("motors", "strength"), Uniform(0.75, 0.85), Uniform(0.6, 0.75)),
     "stiffness": (_entry("motors", "stiffness"), Uniform(0.75, 0.85), Uniform(0.65, 0.75)),
@@ -134,41 +147,275 @@ _AXES: dict[str, tuple[Change, Distribution, Distribution]] = {  # just outside 
     "pushes": (lambda d: {"push": d}, Uniform(0.35, 0.5), Uniform(0.5, 0.7)),
     "speed": (lambda d: {"forward": d}, Uniform(0.6, 0.75), Uniform(0.75, 0.9)),
 }
-_outside: dict[Context, Mapping[str, Any]] = {
-    (axis, zone): change(distribution)
-    for axis, (change, *both) in _AXES.items()
-    for zone, distribution in zip(("near", "far"), both, strict=True)
-}
-_numerics: dict[Context, Mapping[str, Any]] = {
-    ("numerics", "as_trained"): {},
-    ("numerics", "half_timestep"): {"numerics": {"timestep": 0.0025}},
-    ("numerics", "euler"): {"numerics": {"integrator": "Euler", "timestep": 0.0025}},
-    ("numerics", "implicit"): {"numerics": {"integrator": "implicit"}},
-    ("numerics", "pyramidal"): {"numerics": {"cone": "pyramidal", "impratio": 1.0}},
-    ("numerics", "stiff_contact"): {"numerics": {"contact_time": 0.01}},
-    ("numerics", "soft_contact"): {"numerics": {"contact_time": 0.04}},
-    ("numerics", "exact_solver"): {"numerics": {"iterations": 50}},
+_NUMERICS: dict[str, Mapping[str, Any]] = {
+    "as_trained": {},
+    "half_timestep": {"timestep": 0.0025},
+    "euler": {"integrator": "Euler", "timestep": 0.0025},
+    "implicit": {"integrator": "implicit"},
+    "pyramidal": {"cone": "pyramidal", "impratio": 1.0},
+    "stiff_contact": {"contact_time": 0.01},
+    "soft_contact": {"contact_time": 0.04},
+    "exact_solver": {"iterations": 50},
 }
 
-SPACES: dict[str, Ranges] = {
-    "train": TRAIN,
-    "heldout": Ranges(
-        contexts=(*(("material", name) for name in HELD_OUT), *_outside),
-        changes={**_outside, **{("material", name): {"mixed": 0.0} for name in HELD_OUT}},
-    ),
-    "numerics": Ranges(contexts=tuple(_numerics), changes=_numerics, same_worlds=True),
+
+def _trained() -> dict[Context, Mapping[str, Any]]:
+    """Trained materials, and shapes that other worlds do not have."""
+    listed = {kind for kinds in TRAIN.shapes for kind in kinds}
+    own = [Context("shape", name) for name in SHAPES if name not in listed]
+    return {
+        **{Context("material", m.name): {} for m in MATERIALS.values() if m.trained},
+        **{context: {"shapes": {(context.value,): 1.0}} for context in own},
+    }
+
+
+def _held_out() -> dict[Context, Mapping[str, Any]]:
+    """Held-out materials, then each axis just outside of training and far outside."""
+    found: dict[Context, Mapping[str, Any]] = {
+        Context("material", m.name): {"mixed": 0.0} for m in MATERIALS.values() if not m.trained
+    }
+    for kind in SHAPES.values():
+        for zone, size in (("near", kind.near), ("far", kind.far)):
+            found[Context(kind.name, zone)] = {
+                "shapes": {(kind.name,): 1.0},
+                "sizes": {kind.name: size},
+            }
+    for axis, (change, near, far) in _AXES.items():
+        found[Context(axis, "near")], found[Context(axis, "far")] = change(near), change(far)
+    return found
+
+
+def _solved() -> dict[Context, Mapping[str, Any]]:
+    return {Context("numerics", name): {"numerics": s} for name, s in _NUMERICS.items()}
+
+
+@dataclass(frozen=True)
+class Space:
+    """A named family of scenarios."""
+
+    name: str
+    listed: Callable[[], Mapping[Context, Mapping[str, Any]]] = field(repr=False)
+    """Contexts, in order, and what each changes in TRAIN; materials and shapes may be added."""
+    any_material: bool = False
+    """Whether every material can be named as a context, trained or not."""
+    same_worlds: bool = False
+    """Whether all contexts share worlds: index i is the same world in each."""
+
+    @property
+    def contexts(self) -> tuple[Context, ...]:
+        """The rows of this space."""
+        return tuple(self.listed())
+
+    def context(self, slug: str) -> Context:
+        """The context of that name; raises InputError naming the known ones."""
+        contexts = {context.slug: context for context in self.contexts}
+        if slug not in contexts and self.any_material and slug in MATERIALS:
+            return Context("material", slug)
+        if slug not in contexts:
+            raise InputError(
+                f"unknown context {slug!r} of {self.name}; there are: {', '.join(contexts)}"
+            )
+        return contexts[slug]
+
+    def draw(self, context: Context, index: int, robot: Robot = GREK) -> Scenario:
+        """Scenario `index` (>= 0) of `context`, for the joints of `robot`."""
+        ranges = dataclasses.replace(TRAIN, **self.listed().get(context, {}))
+        draw = _Draw(self.name, "" if self.same_worlds else context.slug, index)
+        if context.axis == "material":
+            first = context.value
+        elif self.same_worlds:  # whose contexts name no material: each in turn
+            first = ranges.materials[index % len(ranges.materials)]
+        else:
+            first = draw.choice("surface.first", ranges.materials)
+        return Scenario(
+            name=f"{self.name}/{context.slug}:{index}",
+            context=context,
+            seed=draw.seed("seed"),
+            heading=draw("heading", _ANY),
+            shape=_shape(ranges, draw),
+            surface=_surface(ranges, draw, first),
+            body=Body(
+                mass_scale=draw("body.mass_scale", ranges.mass_scale),
+                payload=draw("body.payload", ranges.payload),
+                base_com=draw.triple("body.base_com", ranges.base_com),
+                head_scale=draw("body.head_scale", ranges.head_scale),
+            ),
+            motors=Motors(**{k: draw(f"motors.{k}", d) for k, d in ranges.motors.items()}),
+            sensors=_errors(ranges, draw, len(robot.joints)),
+            numerics=Numerics(**ranges.numerics),
+            commands=_commands(ranges, draw),
+            pushes=_pushes(ranges, draw),
+        )
+
+    def numbered(self, number: int, robot: Robot = GREK) -> Scenario:
+        """Scenario `number` over all contexts in turn, as the short form SPACE:NUMBER counts.
+
+        The number of a scenario moves when a context is added; its full name does not.
+        """
+        contexts = self.contexts
+        index, context = divmod(number, len(contexts))
+        return self.draw(contexts[context], index, robot)
+
+
+SPACES: dict[str, Space] = {
+    space.name: space
+    for space in (
+        Space("train", _trained, any_material=True),
+        Space("heldout", _held_out),
+        Space("numerics", _solved, same_worlds=True),
+    )
 }
 
-_FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal")
+_FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal", "far")
 
 
-def zone(space: str, axis: str, context: str) -> str | None:
-    """How far from training a row is: "inside" its ranges, "near" (just outside) or "far".
+def space(name: str) -> Space:
+    """The space `name`; raises InputError naming the known ones."""
+    if name not in SPACES:
+        raise InputError(f"unknown space {name!r}; there are: {', '.join(SPACES)}")
+    return SPACES[name]
 
-    The friction of wood and rubber lies mostly inside that of concrete; training met no more.
+
+def parse(text: str, robot: Robot = GREK) -> Scenario:
+    """The scenario of a name, full or short; raises InputError for anything else."""
+    found = _NAME.fullmatch(text) if isinstance(text, str) else None
+    if not found:
+        raise InputError(f"scenario {text!r} is not SPACE/CONTEXT:INDEX, for example train/sand:41")
+    name, slug, index = found.groups()
+    drawn = space(name)
+    if slug is None:
+        return drawn.numbered(int(index), robot)
+    return drawn.draw(drawn.context(slug), int(index), robot)
+
+
+def zone(space: str, context: Context) -> str | None:
+    """Distance of a row from training: "inside" its ranges, "near" (just outside) or "far".
+
+    Wood and rubber differ from concrete in friction only, and that lies mostly inside its range;
+    they count as near because training met no more of them.
     """
-    if space == "train" or context == "as_trained":
+    if space == "train" or context.value == "as_trained":
         return "inside"
-    if space == "numerics" and axis != "numerics":
+    if space == "numerics" and context.axis != "numerics":
         return None  # a material solved in every way
-    return "far" if context in (*_FAR, "far") else "near"
+    return "far" if context.value in _FAR else "near"
+
+
+class _Draw:
+    """Uniform numbers of one world, a function of the factor's name."""
+
+    def __init__(self, space: str, context: str, index: int) -> None:
+        self._key = hashing.combine(hashing.name_key(space), hashing.name_key(context), index)
+
+    def uniform(self, name: str, number: int = 0) -> float:
+        """A number in [0, 1) for the factor `name`; `number` tells its repetitions apart."""
+        return hashing.unit(self._key, hashing.name_key(name), number)
+
+    def __call__(self, name: str, distribution: Distribution, number: int = 0) -> float:
+        """A draw from `distribution`."""
+        return distribution.quantile(self.uniform(name, number))
+
+    def seed(self, name: str) -> int:
+        """A whole number below 2^31."""
+        return int(self.uniform(name) * 2**31)
+
+    def triple(self, name: str, distribution: Distribution) -> tuple[float, float, float]:
+        """Three draws."""
+        return self(name, distribution), self(name, distribution, 1), self(name, distribution, 2)
+
+    def choice(self, name: str, among: tuple[str, ...]) -> str:
+        """One of `among`, all equally likely."""
+        return among[int(self.uniform(name) * len(among))]
+
+
+def _shape(ranges: Ranges, draw: _Draw) -> Shape:
+    shares = np.cumsum(list(ranges.shapes.values()))
+    chosen = (shares / shares[-1]).searchsorted(draw.uniform("shape.kinds"), "right")
+    return tuple(
+        ShapePart(name, _values(name, ranges, draw)) for name in list(ranges.shapes)[chosen]
+    )
+
+
+def _values(name: str, ranges: Ranges, draw: _Draw) -> dict[str, float]:
+    kind, values = SHAPES[name], {}
+    for parameter in kind.parameters:
+        size = ranges.sizes.get(name) if parameter.name == kind.size else None
+        value = draw(f"shape.{name}.{parameter.name}", size or parameter.range)
+        values[parameter.name] = float(int(value)) if parameter.name == "seed" else value
+    return values
+
+
+def _surface(ranges: Ranges, draw: _Draw, first: str) -> Surface:
+    names, layout = [first], LAYOUTS[0]
+    others = tuple(name for name in ranges.materials if name != first)
+    if others and draw.uniform("surface.mixed") < ranges.mixed:
+        names.append(draw.choice("surface.second", others))
+        layout = draw.choice("surface.layout", LAYOUTS[1:])
+    friction = ranges.friction
+    rows = []
+    for slot, name in enumerate(names):
+        row = MATERIALS[name].draw(
+            lambda parameter, slot=slot: draw.uniform(f"surface.{parameter}", slot)  # type: ignore[misc]
+        )
+        if friction is not None:
+            row[_FRICTION] = draw("surface.friction", friction, slot)
+        rows.append(tuple(row.tolist()))
+    return Surface(
+        materials=tuple(names),
+        parameters=tuple(rows),
+        layout=layout,
+        length=draw("surface.length", Uniform(0.3, 1.2)),
+        heading=draw("surface.heading", _ANY),
+        seed=draw.seed("surface.seed"),
+    )
+
+
+def _errors(ranges: Ranges, draw: _Draw, joints: int) -> Sensors:
+    errors = ranges.sensors
+    tilt, offset = errors["tilt"], errors["joint_offset"]
+    return Sensors(
+        gyro_noise=draw("sensors.gyro_noise", errors["gyro_noise"]),
+        gyro_bias=draw.triple("sensors.gyro_bias", errors["gyro_bias"]),
+        gravity_noise=draw("sensors.gravity_noise", errors["gravity_noise"]),
+        tilt=(draw("sensors.tilt", tilt), draw("sensors.tilt", tilt, 1)),
+        joint_noise=draw("sensors.joint_noise", errors["joint_noise"]),
+        joint_offset=tuple(draw("sensors.joint_offset", offset, k) for k in range(joints)),
+        velocity_noise=draw("sensors.velocity_noise", errors["velocity_noise"]),
+        delay=int(draw.uniform("sensors.late") < ranges.late_sensors),
+    )
+
+
+def _commands(ranges: Ranges, draw: _Draw) -> tuple[Command, ...]:
+    commands: list[Command] = []
+    time = 0.0
+    while time < EPISODE:
+        k = len(commands)
+        kind = draw.uniform("command.kind", k)
+        forward, left, turn = (
+            draw(f"command.{name}", getattr(ranges, name), k)
+            for name in ("forward", "sideways", "yaw_rate")
+        )
+        if kind < 0.10:  # stand
+            forward = left = turn = 0.0
+        elif kind < 0.22:  # turn on the spot
+            forward = left = 0.0
+        elif kind < 0.50:  # walk straight, as people mostly ask
+            left = turn = 0.0
+        look = (
+            draw("command.look_pitch", Uniform(-0.3, 0.4), k),
+            draw("command.look_yaw", Uniform(-0.8, 0.8), k),
+        )
+        commands.append(Command(time, (forward, left), turn, look))
+        time += draw("command.duration", Uniform(4.0, 8.0), k)
+    return tuple(commands)
+
+
+def _pushes(ranges: Ranges, draw: _Draw) -> tuple[Push, ...]:
+    pushes: list[Push] = []
+    time = draw("push.first", Uniform(2.0, 8.0))
+    while time < EPISODE:
+        k = len(pushes)
+        speed, angle = draw("push.speed", ranges.push, k), draw("push.angle", _ANY, k)
+        pushes.append(Push(time, (float(speed * np.cos(angle)), float(speed * np.sin(angle)))))
+        time += draw("push.interval", Uniform(4.0, 8.0), k)
+    return tuple(pushes)

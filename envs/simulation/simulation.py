@@ -1,201 +1,158 @@
-"""N worlds on `mujoco.batch`: reset(worlds, scenarios), step(targets) -> State.
+"""N worlds: reset(worlds, scenarios), step(targets) -> State.
 
-One C thread pool steps all worlds; no Python loop over worlds on the hot path. A world that turns
-out non-finite, or in which MuJoCo warns or fails, is reported as broken and touches no other. What
-each part and each setting of the simulator costs: docs/speed.md.
+A simulation owns worlds, scenarios and ground; an engine moves the bodies. No Python loop over
+worlds on the hot path. A world that turns out non-finite, or in which the engine warns or fails, is
+reported as broken and touches no other.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
-from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
+from grek.envs.ground.planes import Planes
 from grek.envs.ground.sinking import LOADED, Sinking
-from grek.envs.ground.surface import Ground, add_planes
-from grek.envs.robots import robot
-from grek.envs.robots.robot import HOME, LEGS, SAG, Array
-from grek.envs.scenarios.scenario import Numerics, Scenario
+from grek.envs.ground.surface import Ground
+from grek.envs.robots import GREK, Robot
+from grek.envs.scenarios.scenario import Scenario
+from grek.envs.simulation.engine import Engine
+from grek.envs.simulation.mujoco_engine import MujocoEngine
 from grek.envs.simulation.state import State
-from grek.envs.vectors import cross, dot
+from grek.envs.vectors import Array, cross, dot, quaternion_standing
 from grek.errors import InputError
 
 CONTROL_STEP = 0.02  # [s]
 CONTACT = 0.004  # a foot counts as on the ground below this clearance [m]
-_CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)  # poses and velocities of the state, not one step old
-_NOTHING = int(mujoco.mjtStage.mjSTAGE_NONE)
-_INTEGRATORS = {"Euler": 0, "implicit": 2, "implicitfast": 3}
-_CONES = {"pyramidal": 0, "elliptic": 1}
+_RESET_GAP = 0.0005  # between the lowest sole and the ground after a reset [m]
 
 
 class Simulation:
-    """`worlds` droids, each in its own scenario; `threads` of them step at a time."""
+    """`worlds` robots, each in its own scenario; `threads` of them step at a time."""
 
-    def __init__(self, worlds: int, threads: int = 1) -> None:
+    def __init__(self, worlds: int, threads: int = 1, robot: Robot = GREK) -> None:
         if worlds < 1 or threads < 1:
             raise InputError(f"worlds and threads must be at least 1, got {worlds} and {threads}")
-        spec = robot.load_spec()
-        robot.strip_visuals(spec)
-        robot.strip_overhead(spec)
-        add_planes(spec)
-        self.model = model = spec.compile()
-        self.parts = parts = robot.Layout.of(model)
+        self.robot = robot
         self.worlds = worlds
         self.scenarios: list[Scenario] = [Scenario()] * worlds
-        self.batch = batch = Batch(model, worlds, threads, True)
-        batch.reset(stage=_NOTHING)
-        bind, expand = batch.bind, batch.expand
-        self.qpos, self.qvel, self.ctrl = bind("qpos"), bind("qvel"), bind("ctrl")
-        self._history, self._force = bind("history"), bind("xfrc_applied")
-        self._torque = bind("actuator_force")
-        self._xpos, self._xmat, self._soles = bind("xpos"), bind("xmat"), bind("geom_xpos")
-        self._cvel, self._centre = bind("cvel"), bind("subtree_com")
-        self._mass, self._inertia = expand("body_mass"), expand("body_inertia")
-        self._com = expand("body_ipos")
-        self._gains, self._peak = expand("actuator_gainprm"), expand("actuator_forcerange")
-        self._delay = expand("actuator_delay")
-        self._armature, self._friction = expand("dof_armature"), expand("dof_frictionloss")
-        self._offset = np.zeros((worlds, LEGS))  # of the encoders [rad]
-        self._options: dict[str, Array] = {}
-        self._warnings = np.zeros(worlds)
-        self._head = model.body("head").id
-        self._foot_of_sole = np.repeat(parts.feet, 4)  # body id of each sole point's foot
-        self._substeps = np.full(worlds, round(CONTROL_STEP / model.opt.timestep))
+        self.engine: Engine = MujocoEngine(robot, worlds, threads)
+        self.layout = self.engine.layout
+        self.ground = Ground(worlds)
+        self.planes = Planes(self.ground, self.layout.sole_radius, self.engine.planes)
+        self.sinking = Sinking(robot, self.ground, self.engine)
         self.paused = np.zeros(worlds, bool)
+        self._home = np.array(robot.home)
+        counts = robot.points_per_foot
+        self._points = np.split(np.arange(counts.sum()), np.cumsum(counts)[:-1])  # of each foot
+        self._offset = np.zeros((worlds, len(robot.joints)))  # of the encoders [rad]
+        self._substeps = np.full(worlds, round(CONTROL_STEP / self.engine.timestep))
         self._live = np.zeros(worlds, bool)  # worlds whose planes have to follow the soles
         self._groups: list[tuple[NDArray[np.int64], int, bool]] = []
-        self.ground = Ground(model, batch)
-        self.sinking = Sinking(batch, parts, self.ground)
 
     # -- reset -----------------------------------------------------------------------------
 
     def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Put each of `worlds` into its scenario, standing still in the stand pose."""
-        worlds = np.asarray(worlds, int)
-        if not len(worlds):
+        """Put each of `worlds` into its scenario, standing still in the stand pose.
+
+        Raises InputError for a scenario that this robot or its engine cannot have.
+        """
+        ids = np.asarray(worlds, int)
+        if not len(ids):
             return
-        for world, scenario in zip(worlds, scenarios, strict=True):
-            self.scenarios[world] = scenario
-            self.ground.terrain.set(world, scenario.shape)
-            self.ground.set(world, scenario.surface)
-            self._set_numerics(world, scenario.numerics)
-        timesteps = [scenario.numerics.timestep for scenario in scenarios]
-        self.sinking.set(worlds, [scenario.surface for scenario in scenarios], timesteps)
-        self._set_droids(worlds, scenarios)
-        self.paused[worlds] = False
-        ids = np.sort(worlds)
-        self.batch.set_const(ids)
-        self.batch.reset(ids=ids, stage=_NOTHING)
-        self._warnings[ids] = self._warning_count()[ids]
-        self.ground.lay_first(ids)
-        self._stand(ids)
-        self.batch.forward(ids=ids, stage=_CURRENT)
+        order = np.argsort(ids)
+        ids, chosen = ids[order], [scenarios[i] for i in order]
+        self._set_timing(ids, chosen)
+        self._set_encoders(ids, chosen)
+        self._set_ground(ids, chosen)
+        self.engine.set_scenarios(ids, chosen)
+        self.engine.reset(ids)
+        self._stand(ids, chosen)
+        self.engine.forward(ids)
         self._lay(ids)
+        for world, scenario in zip(ids, chosen, strict=True):
+            self.scenarios[world] = scenario
+        self.paused[ids] = False
         self._regroup()
 
-    def _set_droids(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Write bodies and motors of `scenarios` into the models of `worlds` (m,)."""
-        model, torso, legs = self.model, self.parts.torso, self.parts.dof[:LEGS]
-        bodies, all_motors = ([getattr(s, part) for s in scenarios] for part in ("body", "motors"))
+    def _set_timing(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Physics steps of a control step."""
+        for world, scenario in zip(ids, scenarios, strict=True):
+            timestep = scenario.numerics.timestep
+            steps = round(CONTROL_STEP / timestep)
+            if steps < 1 or abs(steps * timestep - CONTROL_STEP) > 1e-9:
+                raise InputError(
+                    f"a control step of {CONTROL_STEP} s is no whole number of timesteps of"
+                    f" {timestep} s"
+                )
+            self._substeps[world] = steps
 
-        def of(values: list[Any], name: str) -> Array:
-            return np.array([getattr(value, name) for value in values])[:, None]
+    def _set_encoders(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Zero errors of the encoders, which observation and motors share."""
+        joints = self._offset.shape[1]
+        for world, scenario in zip(ids, scenarios, strict=True):
+            offset = scenario.sensors.joint_offset or (0.0,) * joints
+            if len(offset) != joints:
+                raise InputError(
+                    f"{scenario.name}: joint_offset has {len(offset)} values, {self.robot.name} has"
+                    f" {joints} acting joints"
+                )
+            self._offset[world] = offset
 
-        scale = np.repeat(of(bodies, "mass_scale"), model.nbody, 1)  # (m, bodies)
-        scale[:, self._head] *= of(bodies, "head_scale")[:, 0]
-        mass = model.body_mass * scale
-        mass[:, torso] += of(bodies, "payload")[:, 0]
-        self._mass[worlds] = mass
-        self._inertia[worlds] = model.body_inertia * scale[..., None]
-        self._com[worlds, torso] = model.body_ipos[torso] + of(bodies, "torso_com")[:, 0]
-        gains = np.repeat(model.actuator_gainprm[None], len(worlds), 0)
-        # Gains of a DC motor: 4 is kp, 6 is kd, 7 the voltage limit (mjtGain, dcmotor).
-        for column, name in ((4, "stiffness"), (6, "damping"), (7, "strength")):
-            gains[:, :LEGS, column] *= of(all_motors, name)
-        self._gains[worlds] = gains
-        strength = of(all_motors, "strength")[..., None]
-        self._peak[worlds, :LEGS] = model.actuator_forcerange[:LEGS] * strength
-        self._delay[worlds, :LEGS] = of(all_motors, "delay")
-        self._offset[worlds] = [scenario.sensors.joint_offset for scenario in scenarios]
-        rows = worlds[:, None], legs
-        self._armature[rows] = model.dof_armature[legs] * of(all_motors, "armature")
-        self._friction[rows] = model.dof_frictionloss[legs] * of(all_motors, "friction")
+    def _set_ground(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Shapes and materials, untouched."""
+        surfaces = [scenario.surface for scenario in scenarios]
+        self.ground.set(ids, [scenario.shape for scenario in scenarios], surfaces)
+        timesteps = [scenario.numerics.timestep for scenario in scenarios]
+        self.sinking.set(ids, surfaces, timesteps)
 
-    def _set_numerics(self, world: int, numerics: Numerics) -> None:
-        """Options that no world has asked for stay shared by all: they cost nothing."""
-        option = self.model.opt
-        wanted: dict[str, float] = {
-            "opt.timestep": numerics.timestep,
-            "opt.integrator": _INTEGRATORS[numerics.integrator],
-            "opt.cone": _CONES[numerics.cone],
-            "opt.impratio": numerics.impratio,
-            "opt.iterations": numerics.iterations,
-        }
-        for name, value in wanted.items():
-            if name in self._options or value != getattr(option, name[4:]):
-                self._option(name)[world] = value
-        if "pair_solref" in self._options or numerics.contact_time != self.model.pair_solref[0, 0]:
-            self._option("pair_solref")[world, :, 0] = numerics.contact_time
-        self._substeps[world] = round(CONTROL_STEP / numerics.timestep)
-
-    def _option(self, name: str) -> Array:
-        if name not in self._options:
-            self._options[name] = self.batch.expand(name)
-        return self._options[name]
-
-    def _stand(self, ids: NDArray) -> None:
+    def _stand(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
         """Stand pose on the ground: level with it, the highest ground under a sole just touched."""
-        heading = np.array([self.scenarios[world].heading for world in ids])
-        _, normal = self.ground.terrain.height_and_normal(np.zeros((len(ids), 1, 2)), ids)
-        self.qpos[ids] = self.model.qpos0
-        self.qpos[np.ix_(ids, self.parts.qpos)] = HOME
-        self.qvel[ids] = 0
-        self.qpos[ids, :3] = 0
-        self.qpos[ids, 3:7] = _upright(heading, normal[:, 0])
-        self.ctrl[ids] = HOME + SAG
-        legs = self.ctrl[ids][:, :LEGS, None]
-        self._history[ids[:, None, None], self.parts.history] = legs
-        self._force[ids] = 0
-        # Find how far the soles are above the ground with the torso at the origin, then lift.
-        self.batch.forward(ids=ids, stage=_CURRENT)
-        soles = self._soles[ids][:, self.parts.sole_geoms]
-        height, normals = self.ground.terrain.height_and_normal(soles[..., :2], ids)
-        gap = soles[..., 2] - height - robot.SOLE_RADIUS / normals[..., 2]  # straight down
-        self.qpos[ids, 2] = -gap.min(1) + 0.0005
-        self.ground.normal[ids] = normal
+        engine, terrain = self.engine, self.ground.terrain
+        heading = np.array([scenario.heading for scenario in scenarios])
+        _, normal = terrain.height_and_normal(np.zeros((len(ids), 1, 2)), ids)
+        self.planes.lay_first(ids, normal[:, 0])
+        rotation = quaternion_standing(heading, normal[:, 0])
+        position = np.zeros((len(ids), 3))
+        engine.place(ids, position, rotation, self._home)
+        engine.hold(ids, np.tile(self._home + np.array(self.robot.sag), (len(ids), 1)))
+        # Find how far the soles are above the ground with the base at the origin, then lift.
+        engine.forward(ids)
+        soles = engine.soles(ids)
+        height, normals = terrain.height_and_normal(soles[..., :2], ids)
+        gap = soles[..., 2] - height - self.layout.sole_radius / normals[..., 2]  # straight down
+        position[:, 2] = -gap.min(1) + _RESET_GAP
+        engine.place(ids, position, rotation, self._home)
 
     # -- step ------------------------------------------------------------------------------
 
     def step(self, targets: Array, push_w: Array | None = None) -> State:
-        """Advance all worlds by CONTROL_STEP towards joint `targets` (n, 14) [rad].
+        """Advance all worlds by CONTROL_STEP towards joint `targets` (n, J) [rad].
 
-        `push_w` (n, 3) is a force on the torso in the world frame [N]. Motors read the same
-        encoders as the observation, so an encoder's offset shifts what a target means.
+        `push_w` (n, 3) is a force on the base in the world frame [N]. Motors read the same encoders
+        as the observation, so an encoder's offset shifts what a target means.
         """
         if not self._groups and not self.paused.all():
             raise RuntimeError("reset the worlds before stepping them")
-        self.ctrl[:] = targets
-        self.ctrl[:, :LEGS] -= self._offset
+        engine = self.engine
+        engine.targets[:] = targets
+        engine.targets[:, : self._offset.shape[1]] -= self._offset
         if push_w is not None:
-            self._force[:, self.parts.torso, :3] = push_w
+            engine.push_w[:] = push_w
         moving = np.flatnonzero(self._live)
         if len(moving):
             self._lay(moving)
         failed: list[int] = []
         for ids, substeps, soft in self._groups:
             everyone = None if len(ids) == self.worlds else ids
-            footing = self.sinking.look(ids) if soft else None
-            for _ in range(substeps if soft else 1):
-                if footing:
-                    self.sinking.push(footing)
-                try:
-                    self.batch.step(everyone, nstep=1 if soft else substeps, stage=_CURRENT)
-                except SimulationError as error:
-                    failed += list(error.ids)
-            if footing:
-                self.sinking.leave(footing)
+            if not soft:
+                failed += engine.step(everyone, substeps)
+                continue
+            footing = self.sinking.look(ids)
+            for _ in range(substeps):
+                self.sinking.push(footing)
+                failed += engine.step(everyone, 1)
+            self.sinking.leave(footing)
         return self.state(failed=failed)
 
     def pause(self, worlds: NDArray) -> None:
@@ -204,96 +161,70 @@ class Simulation:
         self._regroup()
 
     def state(self, worlds: NDArray | slice = slice(None), failed: Sequence[int] = ()) -> State:
-        """The present state of `worlds`, by default all; `failed` are counted as broken.
-
-        Columns are picked by np.take: it keeps rows contiguous, so that sums over a row round the
-        same however many rows there are.
-        """
-        parts, ground = self.parts, self.ground
-        qpos, qvel = self.qpos[worlds], self.qvel[worlds]
-        warnings = self._warning_count()
-        broken = warnings > self._warnings
+        """Present state of `worlds`, by default all; `failed` are counted as broken."""
+        engine, first = self.engine, self.layout.first_point
+        broken = engine.broken() & ~self.paused
         broken[list(failed)] = True
-        self._warnings[worlds] = warnings[worlds]
-        broken = broken[worlds] | ~(np.isfinite(qpos).all(1) & np.isfinite(qvel).all(1))
-        soles = np.take(self._soles[worlds], parts.sole_geoms, 1)  # (n, 8, 3)
-        feet = (soles[:, 0::4] + soles[:, 1::4] + soles[:, 2::4] + soles[:, 3::4]) / 4  # (n, 2, 3)
-        feet[..., 2] -= robot.SOLE_RADIUS
-        rotation = self._xmat[worlds, parts.torso].reshape(-1, 3, 3).copy()
-        gyro = qvel[:, 3:6].copy()  # a free joint moves in the world and turns in the body
-        velocity = np.einsum("nij,ni->nj", rotation, qvel[:, :3]) + cross(gyro, parts.imu)
-        clearance, rigid = (gap.reshape(-1, 2, 4).min(2) for gap in ground.clearance(soles, worlds))
+        position, rotation = engine.pose(worlds)
+        linear, gyro = engine.twist(worlds)
+        joint_position, joint_velocity = engine.joints(worlds)
+        soles = engine.soles(worlds)  # (n, P, 3)
+        feet = np.stack([soles[:, points].sum(1) / len(points) for points in self._points], 1)
+        feet[..., 2] -= self.layout.sole_radius
+        clearance, rigid = (
+            np.minimum.reduceat(gap, first, 1) for gap in self.planes.clearance(soles, worlds)
+        )
         return State(
-            position_w=qpos[:, :3].copy(),
+            position_w=position,
             rotation=rotation,
-            velocity_b=velocity,
+            velocity_b=np.einsum("nij,ni->nj", rotation, linear) + cross(gyro, self.layout.imu),
             gyro_b=gyro,
-            joint_position=np.take(qpos, parts.qpos, 1),
-            joint_velocity=np.take(qvel, parts.dof, 1),
-            torque=self._torque[worlds].copy(),
+            joint_position=joint_position,
+            joint_velocity=joint_velocity,
+            torque=engine.torque[worlds].copy(),
             foot_w=feet,
-            foot_velocity_w=self._velocity(feet, parts.feet, worlds),
+            foot_velocity_w=engine.foot_velocity(worlds, feet),
             clearance=clearance,
             contact=(rigid < CONTACT) | (self.sinking.load[worlds] > LOADED),
-            height=qpos[:, 2] - ground.body_height[worlds],
-            broken=broken & ~self.paused[worlds],
+            height=position[:, 2] - self.planes.body_height[worlds],
+            broken=broken[worlds],
         )
 
     def snapshot(self) -> dict[str, Any]:
         """What `restore` needs to go on from here, given the same scenarios."""
         return {
-            "state": np.array(self.batch.state),
-            "ground": self.ground.snapshot(),
+            "engine": self.engine.snapshot(),
+            "planes": self.planes.snapshot(),
             "sinking": self.sinking.snapshot(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go on from a snapshot; `reset` to the same scenarios comes first.
 
-        Torque, MuJoCo's to write, is missing from the state until the next step.
+        Torque is missing from the state until the next step.
         """
-        self.batch.state[:] = saved["state"]
-        self.ground.restore(saved["ground"])
+        self.planes.restore(saved["planes"])
         self.sinking.restore(saved["sinking"])
-        self.batch.forward(stage=_CURRENT)
-        self._warnings = self._warning_count()
-
-    def _velocity(self, points_w: Array, bodies: NDArray, worlds: NDArray | slice) -> Array:
-        """Velocity (m, k, 3) of `points_w` (m, k, 3) fixed to `bodies` (k,) [m/s]."""
-        twist = np.take(self._cvel[worlds], bodies, 1)  # angular, linear at the subtree's centre
-        arm = points_w - self._centre[worlds, self.parts.torso][:, None]
-        return twist[..., 3:] + cross(twist[..., :3], arm)
+        self.engine.restore(saved["engine"])
 
     def _lay(self, ids: NDArray) -> None:
-        soles = np.take(self._soles[ids], self.parts.sole_geoms, 1)
+        """Put the planes of `ids` under the soles."""
+        engine = self.engine
+        soles = engine.soles(ids)
         slip = np.zeros(soles.shape[:2])
         wet = np.flatnonzero(self.ground.wet[ids])
         if len(wet):
-            velocity = self._velocity(soles[wet], self._foot_of_sole, ids[wet])
-            normal = self.ground.normal[ids[wet], :-1]
+            velocity = engine.sole_velocity(ids[wet], soles[wet])
+            normal = self.planes.normal[ids[wet], :-1]
             along = velocity - dot(velocity, normal)[..., None] * normal
             slip[wet] = np.sqrt(dot(along, along))
-        self.ground.lay(soles, self._xpos[ids, self.parts.torso], slip, ids)
+        self.planes.lay(soles, engine.base_w[ids], slip, ids)
 
     def _regroup(self) -> None:
-        """Worlds with the same number of physics steps go together, and sinking ones apart."""
+        """Group worlds by their number of physics steps, sinking ones apart."""
         ground, soft, going = self.ground, self.sinking.soft, ~self.paused
         self._live = (~ground.terrain.flat | ground.varies) & going
         kind = np.where(going, 2 * self._substeps + soft, 0)
         self._groups = [
             (np.flatnonzero(kind == k), int(k // 2), bool(k % 2)) for k in np.unique(kind[going])
         ]
-
-    def _warning_count(self) -> Array:
-        return np.asarray(self.batch.warning)[:, :, 1].sum(1)
-
-
-def _upright(heading: Array, normal: Array) -> Array:
-    """Quaternions (n, 4) that face `heading` (n,) [rad] and stand along `normal` (n, 3).
-
-    A turn about z, then the shortest turn from z to the normal: (w, x, y, 0) (cos, 0, 0, sin).
-    """
-    cos, sin = np.cos(heading / 2), np.sin(heading / 2)
-    tilt = np.stack([1 + normal[:, 2], -normal[:, 1], normal[:, 0]], 1)
-    w, x, y = (tilt / np.sqrt((tilt**2).sum(1, keepdims=True))).T
-    return np.stack([w * cos, x * cos + y * sin, y * cos - x * sin, w * sin], 1)

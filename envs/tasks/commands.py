@@ -1,35 +1,36 @@
-"""What the droid is told and how it is pushed, over time: schedules of all worlds as arrays."""
+"""Commands and pushes over time: the schedules of all worlds as arrays."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import Array
 from grek.envs.scenarios.scenario import Scenario
+from grek.envs.vectors import Array
 
-PUSH_TIME = 0.1  # [s]
-RAMP = 1.0  # a command goes over into the next one in this time: nobody walks in steps [s]
-_MOST = 8  # commands or pushes in an episode
+PUSH_TIME = 0.1  # length of a push [s]
+RAMP = 1.0  # a command changes linearly into the next one in this time [s]
 
 
 class Schedule:
     """Commands and pushes of all worlds, looked up by time."""
 
     def __init__(self, worlds: int) -> None:
-        self._command_time = np.full((worlds, _MOST), np.inf)
-        self._command = np.zeros((worlds, _MOST, 5))
-        self._push_time = np.full((worlds, _MOST), np.inf)
-        self._push = np.zeros((worlds, _MOST, 2))  # [m/s]
+        self._command_time = np.full((worlds, 1), np.inf)  # (worlds, most commands)
+        self._command = np.zeros((worlds, 1, 5))
+        self._push_time = np.full((worlds, 1), np.inf)
+        self._push = np.zeros((worlds, 1, 2))  # [m/s]
 
     def set(self, world: int, scenario: Scenario) -> None:
         """Take the schedule of `world` from its scenario."""
-        self._command_time[world] = np.inf
-        self._push_time[world] = np.inf
-        for i, c in enumerate(scenario.commands[:_MOST]):
-            self._command_time[world, i] = c.time
-            self._command[world, i] = *c.velocity, c.yaw_rate, *c.look
-        for i, p in enumerate(scenario.pushes[:_MOST]):
-            self._push_time[world, i] = p.time
-            self._push[world, i] = p.velocity
+        commands = [(*c.velocity, c.yaw_rate, *c.look) for c in scenario.commands]
+        times = [c.time for c in scenario.commands]
+        self._command_time, self._command = _fill(
+            self._command_time, self._command, world, times, commands
+        )
+        pushes = [p.velocity for p in scenario.pushes]
+        times = [p.time for p in scenario.pushes]
+        self._push_time, self._push = _fill(self._push_time, self._push, world, times, pushes)
 
     def command(self, time: Array, worlds: NDArray[np.int64] | None = None) -> Array:
         """At `time` (n,) [s]: vx, vy [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5).
@@ -46,7 +47,21 @@ class Schedule:
         return before + (now - before) * share
 
     def push(self, time: Array) -> Array:
-        """Velocity per second that pushes add at `time` (n,) [s]: (n, 2), world frame [m/s^2]."""
+        """Acceleration by pushes at `time` (n,) [s]: (n, 2), world frame [m/s^2]."""
         since = time[:, None] - self._push_time + 1e-9
         active = (since >= 0) & (since < PUSH_TIME)
         return (self._push * active[..., None]).sum(1) / PUSH_TIME
+
+
+def _fill(
+    time: Array, value: Array, world: int, times: list[float], values: Sequence[tuple[float, ...]]
+) -> tuple[Array, Array]:
+    """`time` (n, k) and `value` (n, k, c) with those of `world` replaced; k grows as need be."""
+    more = max(len(times) - time.shape[1], 0)
+    if more:
+        time = np.pad(time, ((0, 0), (0, more)), constant_values=np.inf)
+        value = np.pad(value, ((0, 0), (0, more), (0, 0)))
+    time[world], value[world] = np.inf, 0
+    if times:
+        time[world, : len(times)], value[world, : len(times)] = times, values
+    return time, value

@@ -1,150 +1,220 @@
-"""The reference gait: a phase-driven foot pattern through closed-form leg inverse kinematics.
+"""The reference gait: a phase-driven foot pattern through leg inverse kinematics.
 
 A policy corrects this gait instead of inventing one (policies modulating trajectory generators,
-Iscen et al. 2018). Feet step alternately; in stance a foot goes back by a stride along the
-command, in swing it lifts and returns, and the body sways towards the stance foot. With a zero
-command the gait is frozen in the stand pose, unless the droid tips: then it steps on the spot,
-for no ankle holds a droid on loose ground. It is also the `gait` reference of the evaluator and
-part of a policy's contract.
+Iscen et al. 2018). Feet step in turn; in stance a foot goes back by a stride along the command, in
+swing it lifts and returns, and the body sways towards the stance foot. With a zero command the gait
+rests in the home pose, unless the robot tips: then it steps on the spot, because no ankle holds it
+on loose ground. The gait is part of a policy's contract.
 """
 
+import dataclasses
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import HOME, LEGS, Array
+from grek.envs.robots import Foot, Robot
+from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.tasks.motion import Motion, Reference
+from grek.envs.vectors import Array
+from grek.errors import InputError
 
-THIGH, SHIN = 0.120, 0.145  # link lengths [m]
-HIP_OFFSET = 0.055  # from the roll axis out to the leg, and from the middle to the yaw axis [m]
-ANKLE_HEIGHT = 0.070  # of the ankle axis above the sole [m]
-STANDING = 0.05  # a command smaller than this, in m/s plus rad/s, means: stand
+STANDING = 0.05  # a command below this, in m/s plus rad/s, means: stand
 STEPPING = 0.15  # from this on steps have their full height
-TIPPING = 0.18  # time constant of the droid as an inverted pendulum, sqrt(height / g) [s]
-ROUSED, CALMED = 0.1, 1.0  # steps on the spot begin and end within these times [s]
+FAST = 0.6  # speed at which steps are quickest [m/s]
+TIPPING = 0.18  # time constant of the inverted pendulum, sqrt(height / g) [s]
+RISE, DECAY = 0.1, 1.0  # recovery steps reach their full height and end within these times [s]
 
 
 @dataclass(frozen=True)
 class Gait:
-    """What shapes the foot pattern; part of a policy's contract."""
+    """Parameters of the foot pattern."""
 
     period: float = 0.60
-    """Of two steps at rest [s]."""
+    """Of a stride, two steps, at zero speed [s]."""
     quickening: float = 0.12
-    """How much shorter the period is at FAST [s]."""
+    """By which the period is shorter at FAST [s]."""
     duty: float = 0.55
-    """Share of the period that a foot stands."""
+    """Duty factor: share of the period that a foot is in stance."""
     lift: float = 0.055
-    """Highest point of the swing [m]."""
+    """Height of the swing [m]."""
     sway: float = 0.030
-    """Of the feet under the body, away from the stance foot's side [m]."""
+    """Lateral shift of the feet under the body, away from the stance foot's side [m]."""
     gain: tuple[float, float, float] = (1.9, 1.25, 1.0)
-    """Commanded stride over the one that the speed asks for: slip and sag eat the rest. Forward,
+    """Commanded stride over the one that the speed asks for, as slip and sag shorten it: forward,
     sideways, turning."""
     catch: float = 0.2
-    """Lean from which a droid told to stand steps on the spot [rad]: its capture point nears the
-    end of the sole, 80 mm ahead of a mass at 0.32 m. 0: it never does."""
+    """Lean from which a robot told to stand steps on the spot [rad]; 0: never. At 0.2 the capture
+    point of a mass at 0.32 m nears the end of a sole that reaches 80 mm ahead."""
+
+    def __post_init__(self) -> None:
+        numbers = (*self.gain, *(v for v in vars(self).values() if v is not self.gain))
+        if not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
+            raise InputError(f"a gait takes finite numbers, got {vars(self)}")
+        if not (
+            len(self.gain) == 3
+            and 0 < self.duty < 1
+            and 0 <= self.quickening < self.period
+            and self.catch >= 0
+        ):
+            raise InputError(
+                "a gait needs 0 < duty < 1, 0 <= quickening < period, catch >= 0 and three gains,"
+                f" got {vars(self)}"
+            )
+
+    def motion(self, robot: Robot, worlds: int) -> Motion:
+        """The gait of `worlds`; raises InputError for a robot without leg kinematics."""
+        return GaitMotion(self, robot, worlds)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for a contract."""
+        return dataclasses.asdict(self)
+
+    def described(self, values: Any) -> "Gait":
+        """The gait of these values; raises InputError naming what does not fit."""
+        names = {f.name for f in dataclasses.fields(self)}
+        older = {"catch": 0.0}  # policies from before recovery steps stand as they learned to
+        if not isinstance(values, dict) or {*older, *values} != names:
+            raise InputError(f"a gait has {', '.join(sorted(names))}; got {str(values)[:200]}")
+        gain = values["gain"]
+        if not isinstance(gain, list | tuple):
+            raise InputError(f"gain is {str(gain)[:60]!r}, not three numbers")
+        return Gait(**{**older, **values, "gain": tuple(gain)})
 
 
-FAST = 0.6  # speed at which steps are quickest [m/s]
+def moving(command: Array) -> NDArray[np.bool_]:
+    """Whether commands (..., 3) [m/s, m/s, rad/s] ask to move; the others mean "stand"."""
+    return np.abs(command).sum(-1) > STANDING
 
 
 def effort(command: Array) -> Array:
-    """How high to step (n,) in [0, 1] under `command` (n, 3) [m/s, m/s, rad/s]; 0 is standing."""
+    """Step height under `command` (n, 3) over the full one (n,), in [0, 1]; 0 is standing."""
     return np.clip((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
 
 
 def lean(gyro: Array, gravity: Array) -> Array:
-    """How far the droid is about to tip (n,) [rad], from gyro [rad/s] and gravity (n, 3) in body.
+    """Tilt plus TIPPING times its rate (n,) [rad] from gyro [rad/s] and gravity (n, 3), base frame.
 
-    Tilt plus TIPPING times its rate: the part of an inverted pendulum's motion that grows, where
-    the capture point is (Pratt et al. 2006).
+    The diverging part of an inverted pendulum's motion, where the capture point is (Pratt et al.
+    2006).
     """
     ahead = gravity[:, 0] + TIPPING * gyro[:, 1]
     left = gravity[:, 1] - TIPPING * gyro[:, 0]
     return np.sqrt(ahead**2 + left**2)
 
 
-def catching(gait: Gait, before: Array, lean: Array, time: float) -> Array:
-    """How high to step on the spot (n,) in [0, 1], `time` [s] after it was `before` (n,)."""
+def recovery(gait: Gait, before: Array, lean: Array, time: float) -> Array:
+    """Recovery-step amplitude (n,) in [0, 1], `time` [s] after it was `before` (n,).
+
+    Rises while `lean` (n,) exceeds `gait.catch`, otherwise decays.
+    """
     tips = (lean > gait.catch) & (gait.catch > 0)
-    return np.clip(before + np.where(tips, time / ROUSED, -time / CALMED), 0, 1)
+    return np.clip(before + np.where(tips, time / RISE, -time / DECAY), 0, 1)
 
 
 def period(gait: Gait, command: Array) -> Array:
-    """Time of two steps (n,) [s] under `command` (n, 3)."""
+    """Period of a stride (n,) [s] under `command` (n, 3)."""
     speed = np.sqrt(command[:, 0] ** 2 + command[:, 1] ** 2)
     return gait.period - gait.quickening * np.clip(speed / FAST, 0, 1)
 
 
-def foot_phase(phase: Array) -> Array:
-    """Phase (n, 2) of the left and the right foot, half a period apart."""
-    return np.stack([phase, (phase + 0.5) % 1], 1)
+def foot_phase(phase: Array, feet: tuple[Foot, ...]) -> Array:
+    """Phase (n, F) in [0, 1) of each foot, given that of the gait (n,)."""
+    return (phase[:, None] + np.array([foot.phase for foot in feet])) % 1
 
 
-def stance(gait: Gait, phase: Array, effort: Array) -> NDArray[np.bool_]:
-    """Which feet (n, 2) the clock wants on the ground."""
-    return (foot_phase(phase) < gait.duty) | (effort == 0)[:, None]
+def stance(gait: Gait, foot_phase: Array, effort: Array) -> NDArray[np.bool_]:
+    """Feet in stance (n, F)."""
+    return (foot_phase < gait.duty) | (effort == 0)[:, None]
 
 
-def swing_height(gait: Gait, phase: Array, effort: Array) -> Array:
-    """Height (n, 2) the clock wants under each foot [m]."""
-    swing = np.clip((foot_phase(phase) - gait.duty) / (1 - gait.duty), 0, 1)
+def swing_height(gait: Gait, foot_phase: Array, effort: Array) -> Array:
+    """Height of each foot above the ground (n, F) [m]."""
+    swing = np.clip((foot_phase - gait.duty) / (1 - gait.duty), 0, 1)
     return gait.lift * np.sin(np.pi * swing) * effort[:, None]
 
 
-def reference(gait: Gait, phase: Array, command: Array, effort: Array) -> Array:
-    """Joint angles (n, 10) [rad] of the legs at `phase` (n,) in [0, 1) under `command` (n, 3).
+def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort: Array) -> Array:
+    """Acting joint angles (n, A) [rad] at `phase` (n,) under `command` (n, 3) and `effort` (n,).
 
-    `effort` (n,) is how high they step.
+    A turn moves each foot by the yaw times its own lateral offset, on top of turning the leg: the
+    gait oversteps a rigid turn by half, as it does forward.
     """
+    assert robot.legs is not None
     step = period(gait, command) * gait.duty * (effort > 0)  # duration of a stance [s]
     sway = gait.sway * np.sin(2 * np.pi * phase) * effort
-    height = swing_height(gait, phase, effort)
-    forward, sideways, turn = gait.gain
-    side = np.array([[1.0, -1.0]])
+    p = foot_phase(phase, robot.feet)  # (n, F)
+    side = np.array([[float(foot.side) for foot in robot.feet]])
+    ankle_x, ankle_y, ankle_z = np.array(robot.legs.stance).T
     vx, vy, rate = command.T[..., None]
-    p = foot_phase(phase)  # (n, 2)
+    forward, sideways, turn = gait.gain
     swing = np.clip((p - gait.duty) / (1 - gait.duty), 0, 1)
     back = np.where(p < gait.duty, 0.5 - p / gait.duty, -0.5 * np.cos(np.pi * swing))
     along = back * step[:, None]  # [s]
     yaw = turn * rate * along
-    legs = leg_ik(
-        x=_HOME_ANKLE[0] + forward * vx * along - yaw * 2 * HIP_OFFSET * side,
-        y=2 * HIP_OFFSET * side + sideways * vy * along - sway[:, None] - 0.02 * yaw,
-        z=_HOME_ANKLE[1] + height,
-        yaw=yaw,
-        side=side,
+    angles = robot.legs.inverse(
+        ankle_x + forward * vx * along - yaw * ankle_y,
+        ankle_y + sideways * vy * along - sway[:, None] - 0.02 * yaw,
+        ankle_z + swing_height(gait, p, effort),
+        yaw,
+        side,
     )
-    return legs.reshape(-1, LEGS)
+    return angles.reshape(len(phase), -1)
 
 
-def leg_ik(x: Array, y: Array, z: Array, yaw: Array, side: Array | float) -> Array:
-    """Joint angles (..., 5) [rad] that put the ankle at x, y, z (...) [m] in the torso frame.
+class GaitMotion:
+    """The gait of all worlds: its phase, and how much it steps to recover balance."""
 
-    With a `yaw` (...) [rad] the whole leg is turned by it about the hip's yaw axis afterwards; that
-    moves the ankle along: in turns the gait oversteps a rigid turn by half, as it does forward.
-    The foot is level; `side` is +1 for the left leg, -1 for the right one. Points out of reach are
-    approached along the line from the hip.
-    """
-    lateral = y - HIP_OFFSET * side  # from the roll axis
-    down = np.sqrt(np.maximum(lateral**2 + z**2 - HIP_OFFSET**2, 1e-6))
-    roll = np.arctan2(lateral, -z) - np.arctan2(HIP_OFFSET * side, down)
-    reach = np.clip(np.sqrt(x**2 + down**2), 0.08, THIGH + SHIN - 5e-4)
-    knee = -np.arccos(np.clip((reach**2 - THIGH**2 - SHIN**2) / (2 * THIGH * SHIN), -1, 1))
-    inner = np.arccos(np.clip((THIGH**2 + reach**2 - SHIN**2) / (2 * THIGH * reach), -1, 1))
-    hip = np.arctan2(-x, down) + inner
-    return np.stack([yaw, roll, hip, knee, -(hip + knee)], -1)
+    def __init__(self, gait: Gait, robot: Robot, worlds: int) -> None:
+        if robot.legs is None:
+            raise InputError(f"robot {robot.name} has no leg kinematics, so no gait")
+        self._gait, self._robot = gait, robot
+        self.phase = np.zeros(worlds)  # in [0, 1)
+        self._after = np.zeros(worlds)  # the phase at the end of the control step
+        self._recovery = np.zeros(worlds)  # amplitude in [0, 1]
+        self.now = self._reference(slice(None), np.zeros((worlds, 3)))
 
+    def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:
+        """Begin at a phase drawn from `seeds` (m,), under `command` (m, 3)."""
+        self.phase[worlds] = (seeds % np.uint64(997)) / 997
+        self._recovery[worlds] = 0
+        self.now = self.now.with_rows(worlds, self._reference(worlds, command))
 
-def leg_fk(joints: Array, side: float) -> Array:
-    """Ankle position (n, 3) [m] in the torso frame for joint angles (n, 5), yaw taken as zero."""
-    _, roll, hip, knee, _ = joints.T
-    x = -THIGH * np.sin(hip) - SHIN * np.sin(hip + knee)
-    down = THIGH * np.cos(hip) + SHIN * np.cos(hip + knee)
-    y = HIP_OFFSET * side + HIP_OFFSET * side * np.cos(roll) + down * np.sin(roll)
-    z = HIP_OFFSET * side * np.sin(roll) - down * np.cos(roll)
-    return np.stack([x, y, z], 1)
+    def advance(self, command: Array, gyro: Array, gravity: Array) -> None:
+        """Go on to the next control step, under `command` (n, 3), on what the IMU reads (n, 3)."""
+        self.phase = self._after
+        leaning = lean(gyro, gravity)
+        self._recovery = recovery(self._gait, self._recovery, leaning, CONTROL_STEP)
+        self.now = self._reference(slice(None), command)
 
+    def _reference(self, worlds: NDArray | slice, command: Array) -> Reference:
+        gait, phase = self._gait, self.phase[worlds]
+        height = np.maximum(effort(command), self._recovery[worlds])
+        steps = height > 0
+        after = (phase + steps * CONTROL_STEP / period(gait, command)) % 1
+        if isinstance(worlds, slice):
+            self._after = after
+        else:
+            self._after = self._after.copy()
+            self._after[worlds] = after
+        angle = 2 * np.pi * phase
+        clock = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
+        end = foot_phase(after, self._robot.feet)
+        return Reference(
+            joints=joint_angles(gait, self._robot, phase, command, height),
+            contact=stance(gait, end, height),
+            clearance=swing_height(gait, end, height),
+            clock=steps[:, None] * np.stack(clock, 1),
+            moving=steps,
+        )
 
-_HOME_ANKLE = leg_fk(HOME[None, : LEGS // 2], 1.0)[0, [0, 2]]  # in the stand pose [m]
+    def snapshot(self) -> dict[str, Array]:
+        """What `restore` needs."""
+        return {"phase": self.phase.copy(), "recovery": self._recovery.copy()}
+
+    def restore(self, saved: dict[str, Array], command: Array) -> None:
+        """Go on from a snapshot under `command` (n, 3)."""
+        self.phase, self._recovery = saved["phase"].copy(), saved["recovery"].copy()
+        self.now = self._reference(slice(None), command)

@@ -1,41 +1,68 @@
-"""Reward terms: small pure functions of the state, each logged by its name.
+"""Reward terms of walking: small pure functions, each logged by its name.
 
-A term returns (n,) per second of simulated time; the task multiplies by weight and control step.
-Tracking is judged on velocity averaged over a stride with a wide kernel: narrow kernels and
-instantaneous velocity leave a droid marching on the spot for ever.
+A term returns (n,) per second of simulated time, which its weight and the control step multiply.
+Tracking is judged on velocity averaged over a stride with a wide kernel: with narrow kernels and
+instantaneous velocity a robot learns to march on the spot.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.robots.robot import HOME, LEGS, STAND_HEIGHT, Array
+from grek.envs.robots import Robot
+from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.tasks.task import Moment, Term
+from grek.envs.vectors import Array
 
-_YAW_AND_ROLL = np.array([0, 1, 5, 6])  # of the legs
 
+def walking(robot: Robot) -> tuple[Term, ...]:
+    """The terms of walking for `robot`."""
+    acting = len(robot.joints)
+    home = np.array(robot.home[:acting])
+    lateral = np.array([robot.joints.index(name) for name in robot.lateral_joints], int)
 
-@dataclass(frozen=True)
-class Weights:
-    """Weight of each term, per second."""
+    def velocity(m: Moment) -> Array:
+        return m.state.joint_velocity[:, :acting]
 
-    linear: float = 2.5
-    angular: float = 1.5
-    alive: float = 0.5
-    contact: float = 0.7
-    foot_height: float = 1.0
-    upright: float = 1.0
-    base_height: float = 0.5
-    vertical: float = -0.5
-    tilt_rate: float = -0.1
-    slip: float = -0.25
-    torque: float = -5e-4
-    acceleration: float = -2.5e-7
-    action_rate: float = -0.02
-    action_jerk: float = -0.01
-    hips: float = -0.5
-    feet_apart: float = -5.0
-    fall: float = -50.0
+    def change(m: Moment) -> Array:
+        return m.action - m.previous_action
+
+    terms = [
+        Term("linear", 2.5, lambda m: linear(m.command[:, :2], m.stride_velocity[:, :2])),
+        Term("angular", 1.5, lambda m: angular(m.command[:, 2], m.stride_velocity[:, 2])),
+        Term("alive", 0.5, lambda m: np.ones(len(m.action))),
+        Term("contact", 0.7, lambda m: contact(m.reference.contact, m.state.contact)),
+        Term("foot_height", 1.0, lambda m: foot_height(m.reference.clearance, m.state.clearance)),
+        Term("upright", 1.0, lambda m: upright(m.state.gravity_b)),
+        Term("base_height", 0.5, lambda m: base_height(robot.stand_height, m.state.height)),
+        Term("vertical", -0.5, lambda m: m.state.velocity_b[:, 2] ** 2),
+        Term("tilt_rate", -0.1, lambda m: square(m.state.gyro_b[:, :2])),
+        Term("slip", -0.25, lambda m: slip(m.state.foot_velocity_w, m.state.contact)),
+        Term("torque", -5e-4, lambda m: square(m.state.torque[:, :acting])),
+        Term(
+            "acceleration",
+            -2.5e-7,
+            lambda m: square((velocity(m) - m.joint_velocity) / CONTROL_STEP),
+        ),
+        Term("action_rate", -0.02, lambda m: square(change(m))),
+        Term(
+            "action_jerk",
+            -0.01,
+            lambda m: square(change(m) - (m.previous_action - m.older_action)),
+        ),
+    ]
+    if len(lateral):
+        terms.append(
+            Term(
+                "hips",
+                -0.5,
+                lambda m: square(np.take(m.state.joint_position[:, :acting] - home, lateral, 1)),
+            )
+        )
+    if robot.foot_distance:
+        terms.append(
+            Term("feet_apart", -5.0, lambda m: feet_apart(robot, m.state.foot_w, m.state.heading))
+        )
+    return (*terms, Term("fall", -50.0, lambda m: m.ended.astype(float)))
 
 
 def linear(command: Array, velocity: Array) -> Array:
@@ -49,23 +76,23 @@ def angular(command: Array, rate: Array) -> Array:
 
 
 def contact(wanted: NDArray[np.bool_], actual: NDArray[np.bool_]) -> Array:
-    """How many of the two feet (n, 2) touch the ground just when the clock wants them to."""
+    """Number of feet (n, F) whose contact agrees with the reference."""
     return (wanted == actual).sum(1).astype(float)
 
 
 def foot_height(wanted: Array, actual: Array) -> Array:
-    """exp(-sum e^2 / (25 mm)^2) of the feet's heights (n, 2) against the clock's [m]."""
+    """exp(-sum e^2 / (25 mm)^2) of the feet's heights (n, F) against the reference [m]."""
     return np.exp(-((np.maximum(actual, 0) - wanted) ** 2).sum(1) / 0.025**2)
 
 
 def upright(gravity_b: Array) -> Array:
-    """exp(-|g_xy|^2 / 0.05) of the unit gravity vector (n, 3) in the torso frame."""
+    """exp(-|g_xy|^2 / 0.05) of the unit gravity vector (n, 3) in the base frame."""
     return np.exp(-(gravity_b[:, :2] ** 2).sum(1) / 0.05)
 
 
-def base_height(height: Array) -> Array:
-    """exp(-e^2 / (30 mm)^2) of the torso's height (n,) above the ground [m]."""
-    return np.exp(-((height - STAND_HEIGHT) ** 2) / 0.03**2)
+def base_height(wanted: float, height: Array) -> Array:
+    """exp(-e^2 / (30 mm)^2) of the base's height (n,) above the ground [m]."""
+    return np.exp(-((height - wanted) ** 2) / 0.03**2)
 
 
 def square(x: Array) -> Array:
@@ -74,17 +101,21 @@ def square(x: Array) -> Array:
 
 
 def slip(velocity_w: Array, loaded: NDArray[np.bool_]) -> Array:
-    """Sum over loaded feet (n, 2) of their squared horizontal speed (n, 2, 3) [m^2/s^2]."""
+    """Sum over loaded feet (n, F) of their squared horizontal speed (n, F, 3) [m^2/s^2]."""
     return ((velocity_w[..., :2] ** 2).sum(2) * loaded).sum(1)
 
 
-def hips(joint_position: Array) -> Array:
-    """Squared deviation of hip yaw and roll (n, 10) from the stand pose [rad^2]."""
-    deviation = np.take(joint_position[:, :LEGS] - HOME[:LEGS], _YAW_AND_ROLL, 1)
-    return (deviation**2).sum(1)
+def feet_apart(robot: Robot, foot_w: Array, heading: Array) -> Array:
+    """Shortfall of lateral distance of the feet (n, F, 3) below the robot's `foot_distance` [m].
 
-
-def feet_apart(foot_w: Array, heading: Array) -> Array:
-    """How much less than 0.15 m the feet (n, 2, 3) lie apart sideways to `heading` (n, 2) [m]."""
-    d = foot_w[:, 0] - foot_w[:, 1]
-    return np.maximum(0.15 - (heading[:, 0] * d[:, 1] - heading[:, 1] * d[:, 0]), 0)
+    Lateral to `heading` (n, 2), summed over pairs of a left and a right foot in their order.
+    """
+    left, right = (
+        [i for i, foot in enumerate(robot.feet) if foot.side == side] for side in (1, -1)
+    )
+    total = np.zeros(len(foot_w))
+    for i, j in zip(left, right, strict=False):
+        d = foot_w[:, i] - foot_w[:, j]
+        lateral = heading[:, 0] * d[:, 1] - heading[:, 1] * d[:, 0]
+        total += np.maximum(robot.foot_distance - lateral, 0)
+    return total

@@ -31,8 +31,8 @@ def paint(name: str) -> tuple[Image, Image]:
 
 
 def film_gloss(name: str) -> float:
-    """Share of light that a full film of water mirrors on the material `name`: litter breaks it."""
-    return 0.3 if MATERIALS[name].look.pattern in ("leaves", "blades", "weave") else 0.48
+    """Share of light that a full film of water mirrors on the material `name`."""
+    return MATERIALS[name].look.film_gloss
 
 
 # -- tools -----------------------------------------------------------------------------------

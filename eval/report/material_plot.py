@@ -142,7 +142,7 @@ def _strength(parameters: Array) -> Array:
 def _drawn(row: Material) -> Array:
     """The nominal material, then DRAWS drawn ones (1 + DRAWS, P)."""
     rng = np.random.default_rng(0)
-    return np.array([row.nominal(), *(row.draw(rng) for _ in range(DRAWS))])
+    return np.array([row.nominal(), *(row.draw(lambda _: rng.random()) for _ in range(DRAWS))])
 
 
 def _led(parameters: Array, sinkage: Array) -> Array:

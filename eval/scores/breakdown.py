@@ -1,52 +1,44 @@
-"""Inside an episode: every push, every stretch of one command, and how hard the ground was.
+"""Scores by push, by command and by ground difficulty, as binned counts over a suite.
 
-`details` takes them from a log, one list an episode; `gather` counts them over a suite into the
-bins that reports draw. Pushes and commands are gathered from the train space and from the axis that
-draws larger ones, so that nothing else about those worlds is new to the policy.
+`details` extracts pushes and stretches (intervals of constant command) from the log of an episode;
+`bins` aggregates them over a suite. Pushes and commands are taken from the train space and from the
+held-out axis that extends their range, so that nothing else in those worlds is out of distribution.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs.ground.shapes import SHAPES, ShapeKind, sizes
 from grek.envs.scenarios.scenario import Scenario
-from grek.eval.scores.metrics import EpisodeLog, standing
+from grek.envs.tasks.metrics import EpisodeLog, standing
 from grek.eval.scores.statistics import wilson
 
 Episode = Mapping[str, Any]
 
-RECOVERY = 2.0  # who stands this long after a push has recovered from it [s]
-STEADY = 1.0  # the first part of a stretch that is left out: the droid still changes over [s]
-PUSH_SIZES = (0.0, 0.15, 0.35, 0.5, 0.7)  # of the impulse over the droid's mass [m/s]
-DIRECTIONS = 8  # the first is a push forward, then to the left, from which the droid falls forward
-FORWARD = (-0.35, -0.2, -0.05, 0.05, 0.2, 0.4, 0.6, 0.75, 0.9)  # [m/s]
-TURN = (-0.8, -0.4, -0.1, 0.1, 0.4, 0.8)  # [rad/s]
-DIFFICULTY = {  # shape: levels, the first two of them inside the range of training
-    "slope": (0.0, 0.05, 0.10, 0.15, 0.20),
-    "waves": (0.0, 0.02, 0.04, 0.06, 0.09),
-    "roughness": (0.0, 0.004, 0.008, 0.012, 0.018),
-    "steps": (0.0, 0.0125, 0.025, 0.035, 0.05),
-}
+RECOVERY = 2.0  # a push is recovered from if the droid is up this long after it [s]
+STEADY = 1.0  # transient at the start of a stretch, left out [s]
+PUSH_SIZES = (0.0, 0.15, 0.35, 0.5, 0.7)  # bin edges of impulse over the droid's mass [m/s]
+DIRECTIONS = 8  # sectors of push direction, counter-clockwise; sector 0 is a push forward
+FORWARD = (-0.35, -0.2, -0.05, 0.05, 0.2, 0.4, 0.6, 0.75, 0.9)  # bin edges [m/s]
+TURN = (-0.8, -0.4, -0.1, 0.1, 0.4, 0.8)  # bin edges [rad/s]
 PASSED = 0.8  # survival at which a level counts as passed
-SHAPES = {
-    "slope": "slope",
-    "waves": "wave_height",
-    "roughness": "roughness",
-    "steps": "step_height",
-}
 KEYS = ("pushes", "stretches", "shape")
-"""What `details` and `shape` add to an episode, and `gather` takes."""
+"""Keys of an episode that `details` and `shape` provide and only `bins` reads."""
 
 
 def details(log: EpisodeLog) -> list[dict[str, Any]]:
-    """For each episode "pushes" [forward, left, stood] and "stretches", rows of one command.
+    """The "pushes" and "stretches" of each episode.
 
-    A push [m/s] is in the heading frame at its start; one too late for its end to be seen is left
-    out. A stretch is commanded and mean forward [m/s], commanded and mean yaw rate [rad/s], and the
-    mean square of the velocity error, averaged over a stride [m^2/s^2].
+    A push is [forward, left, recovered]: impulse over mass [m/s] in the heading frame at its start,
+    and 1 if the droid was up RECOVERY after its end, else 0; left out if the log ends earlier or
+    the droid had fallen before. A stretch is [commanded forward velocity, mean forward velocity
+    [m/s], commanded yaw rate, mean yaw rate [rad/s], mean square of the velocity error averaged
+    over a stride [m^2/s^2]].
     """
     up = standing(log)
     return [
@@ -56,13 +48,18 @@ def details(log: EpisodeLog) -> list[dict[str, Any]]:
 
 
 def shape(scenario: Scenario) -> dict[str, float]:
-    """Size of each kind of unevenness of `scenario` that it has, under the names of the axes."""
-    sizes = {axis: float(getattr(scenario.shape, part)) for axis, part in SHAPES.items()}
-    return {axis: size for axis, size in sizes.items() if size > 0}
+    """Size of each kind of unevenness present in `scenario`, by the name of its axis."""
+    return sizes(scenario.shape)
 
 
-def gather(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
-    """Bins "pushes", "commands" and "difficulty" of the episodes; empty ones are left out."""
+def levels(kind: ShapeKind) -> tuple[float, ...]:
+    """Edges of the levels of an axis: half and all of the training range, near, far."""
+    trained = kind.range.high
+    return 0.0, trained / 2, trained, kind.near.high, kind.far.high
+
+
+def bins(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
+    """The non-empty bins "pushes", "commands" and "difficulty" of `episodes`."""
     return {
         "pushes": _push_bins(_rows(episodes, "pushes", "pushes", 3)),
         "commands": _command_bins(_rows(episodes, "stretches", "speed", 5)),
@@ -71,7 +68,7 @@ def gather(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
 
 
 def hardest(levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The hardest of one axis' `levels`, easiest first, up to which all are passed."""
+    """The hardest of `levels` (one axis, easiest first) below the first with survival < PASSED."""
     best = None
     for level in levels:
         if not level["survival"]["mean"] >= PASSED:
@@ -84,14 +81,13 @@ def _pushes(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[list[float]]
     push = log.push[:, i].astype(float) * log.dt
     active = (push != 0).any(1)
     begins = np.flatnonzero(active & ~np.r_[False, active[:-1]])
+    ends = np.flatnonzero(active & ~np.r_[active[1:], False]) + 1
     found = []
-    for begin in begins:
-        rest = active[begin:]
-        length = len(rest) if rest.all() else int(np.argmin(rest))
-        end = int(begin) + length + round(RECOVERY / log.dt)
-        if end <= len(up) and (begin == 0 or up[begin - 1]):
-            forward, left = push[begin : begin + length].sum(0)
-            found.append([float(forward), float(left), float(up[end - 1])])
+    for begin, end in zip(begins, ends, strict=True):
+        recovered = end + round(RECOVERY / log.dt)
+        if recovered <= len(up) and (begin == 0 or up[begin - 1]):
+            forward, left = push[begin:end].sum(0)
+            found.append([float(forward), float(left), float(up[recovered - 1])])
     return found
 
 
@@ -120,14 +116,15 @@ def _stretches(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[list[floa
     return found
 
 
+def _varies_only(episode: Episode, axis: str) -> bool:
+    """Whether nothing but `axis` is outside the training range in the world of `episode`."""
+    heldout = episode["space"] == "heldout" and axis in episode["contexts"]
+    return heldout or episode["space"] == "train"
+
+
 def _rows(episodes: Sequence[Episode], key: str, axis: str, columns: int) -> NDArray[np.float64]:
-    """Rows (k, columns) under `key` of the train space and of heldout worlds of `axis`."""
-    rows = [
-        row
-        for e in episodes
-        if e["space"] == "train" or (e["space"] == "heldout" and axis in e["contexts"])
-        for row in e.get(key, ())
-    ]
+    """All entries (k, columns) under `key` of the episodes that extend `axis` only."""
+    rows = [row for e in episodes if _varies_only(e, axis) for row in e.get(key, ())]
     return np.array(rows, float).reshape(-1, columns)
 
 
@@ -144,11 +141,11 @@ def _push_bins(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
 
 
 def _command_bins(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
-    column = np.clip(np.digitize(rows[:, 0], FORWARD) - 1, 0, len(FORWARD) - 2)
-    line = np.clip(np.digitize(rows[:, 2], TURN) - 1, 0, len(TURN) - 2)
+    forward = np.clip(np.digitize(rows[:, 0], FORWARD) - 1, 0, len(FORWARD) - 2)
+    turn = np.clip(np.digitize(rows[:, 2], TURN) - 1, 0, len(TURN) - 2)
     return [
         {
-            "forward": c,
+            "forward": f,
             "turn": t,
             "stretches": int(own.sum()),
             "velocity_error": float(np.sqrt(rows[own, 4].mean())),
@@ -157,32 +154,23 @@ def _command_bins(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
             "asked_turn": float(rows[own, 2].mean()),
             "turned": float(rows[own, 3].mean()),
         }
-        for c in range(len(FORWARD) - 1)
+        for f in range(len(FORWARD) - 1)
         for t in range(len(TURN) - 1)
-        if (own := (column == c) & (line == t)).any()
+        if (own := (forward == f) & (turn == t)).any()
     ]
 
 
 def _difficulty(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
     found = []
-    for axis, edges in DIFFICULTY.items():
-        group = [
+    for axis, kind in SHAPES.items():
+        outcomes = [
             (e["shape"][axis], bool(e["survived"]))
             for e in episodes
-            if axis in e.get("shape", ())
-            and (e["space"] == "train" or (e["space"] == "heldout" and axis in e["contexts"]))
+            if axis in e.get("shape", ()) and _varies_only(e, axis)
         ]
-        for low, high in pairwise(edges):
-            stood = [up for size, up in group if low < size <= high]
-            if stood:
-                rate = wilson(sum(stood), len(stood))
-                found.append(
-                    {
-                        "axis": axis,
-                        "low": low,
-                        "high": high,
-                        "episodes": len(stood),
-                        "survival": {"mean": rate.mean, "low": rate.low, "high": rate.high},
-                    }
-                )
+        for low, high in pairwise(levels(kind)):
+            survived = [outcome for size, outcome in outcomes if low < size <= high]
+            if survived:
+                level = {"axis": axis, "low": low, "high": high, "episodes": len(survived)}
+                found.append({**level, "survival": asdict(wilson(sum(survived), len(survived)))})
     return found

@@ -1,8 +1,8 @@
-"""Is a candidate worse than a baseline? A paired non-inferiority test of two scorecards.
+"""Paired non-inferiority test of two scorecards: a candidate against a baseline.
 
-Both ran in the same worlds, so episodes are compared one by one. The whole suite must be shown not
-to lose more than the margin: too little data is no pass. A single row, axis or space alarms only
-if its loss is real after Holm's correction over all of them, and it fails the margin too.
+Both ran the same scenarios, so episodes are compared in pairs. Over the whole suite non-inferiority
+must be shown: too little data is a failure. A row, axis or space fails only if it is not shown to
+be non-inferior and its loss is significant after Holm's correction over all of them.
 """
 
 import math
@@ -16,12 +16,18 @@ import numpy as np
 from grek import terminal
 from grek.errors import InputError
 from grek.eval.report import tables
-from grek.eval.scores.resampling import Sample
-from grek.eval.scores.rows import Episode, stratum, worlds
-from grek.eval.scores.statistics import Verdict, holm, judge, mcnemar, non_inferiority
+from grek.eval.scores.rows import Episode, clusters, stratum
+from grek.eval.scores.statistics import (
+    ALPHA,
+    Sample,
+    Verdict,
+    classify,
+    holm,
+    mcnemar,
+    non_inferiority,
+)
 
 MARGIN = 0.05  # of traversal
-ALPHA = 0.05
 ALL = "all"  # in place of a space, axis or context: all of them together
 
 Key = tuple[str, str, str]
@@ -30,24 +36,25 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Line:
-    """One group of paired episodes and what they say."""
+    """The test of one group of paired episodes."""
 
     key: Key
     baseline: float
     """Mean traversal, each world counted once."""
     candidate: float
+    """The same of the candidate."""
     test: Verdict
 
     @property
     def name(self) -> str:
-        """As a person says it: "heldout material ice", "train, all", "all"."""
+        """For display: "heldout material ice", "train, all" or "all"."""
         named = [part for part in self.key if part != ALL]
         return " ".join(named) + (", all" if 0 < len(named) < 3 else "") or ALL
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The verdict on a candidate, overall and for each space, axis and context."""
+    """Verdicts on a candidate, overall and for each space, axis and context."""
 
     baseline: str
     candidate: str
@@ -59,12 +66,12 @@ class Comparison:
     mended_falls: int
     """Episodes in which only the baseline fell."""
     falls_p: float
-    """Exact McNemar p of the worlds in which the candidate fell more, and less."""
+    """Exact McNemar p of the worlds in which the candidate fell more often, and less often."""
     notes: tuple[str, ...] = ()
 
     @property
     def regressions(self) -> tuple[Line, ...]:
-        """What fails: the overall test unless passed, and every line with a real loss."""
+        """The overall line unless it passed, then the inferior lines, largest loss first."""
         failed = self.overall.test.verdict in ("inferior", "inconclusive")
         worse = [line for line in self.lines if line.test.verdict == "inferior"]
         worse.sort(key=lambda line: line.test.mean)
@@ -76,7 +83,7 @@ class Comparison:
         return int(bool(self.regressions))
 
     def summary(self) -> str:
-        """One line: what came out."""
+        """The result in one line."""
         test = self.overall.test
         change = f"traversal {_change(self.overall)}"
         if not self.regressions:
@@ -107,40 +114,41 @@ def compare(
 ) -> Comparison:
     """Test `candidate` against `baseline`, both scorecards as `scorecard.read` returns them.
 
-    `margin` is the loss of traversal that is still acceptable. Raises InputError, naming what
-    differs, unless both have the same schema, suite, seed, episodes and worlds.
+    `margin` is the tolerated loss of traversal. Raises InputError, naming what differs, unless both
+    have the same schema, suite, seed and episodes.
     """
     check_margin(margin)
-    _same_worlds(baseline, candidate)
+    _check_pairs(baseline, candidate)
     pairs = list(zip(baseline["episodes"], candidate["episodes"], strict=True))
     groups = _groups([first for first, _ in pairs])
     overall = _line((ALL, ALL, ALL), pairs, margin)
     lines = [_line(key, [pairs[i] for i in ids], margin) for key, ids in groups.items()]
     survived = np.array([[bool(e["survived"]) for e in pair] for pair in pairs])  # (n, 2)
-    balance: dict[object, int] = {}  # of each world: falls mended less falls new
-    for world, (before, now) in zip(worlds(candidate["episodes"]), survived, strict=True):
-        balance[world] = balance.get(world, 0) + int(now) - int(before)
-    worlds_won = np.array(list(balance.values()))
+    gains: dict[object, int] = {}  # change in the number of episodes survived, by world
+    for world, (before, after) in zip(clusters(candidate["episodes"]), survived, strict=True):
+        gains[world] = gains.get(world, 0) + int(after) - int(before)
+    gain = np.array(list(gains.values()))
     return Comparison(
         baseline=_name(baseline, "the baseline"),
         candidate=_name(candidate, "the candidate"),
         margin=margin,
         overall=overall,
-        lines=tuple(_judged(lines, margin)),
+        lines=tuple(_corrected(lines, margin)),
         new_falls=int((survived[:, 0] & ~survived[:, 1]).sum()),
         mended_falls=int((~survived[:, 0] & survived[:, 1]).sum()),
-        falls_p=mcnemar(worlds_won < 0, worlds_won > 0),
+        falls_p=mcnemar(gain < 0, gain > 0),
         notes=_notes(baseline, candidate),
     )
 
 
 def check_margin(margin: float) -> None:
-    """Raise InputError unless `margin` is a share of traversal that can be lost."""
+    """Raise InputError unless `margin`, a loss of traversal, is inside (0, 1)."""
     if not 0 < margin < 1:
         raise InputError(f"margin {margin} is outside (0, 1)")
 
 
-def _same_worlds(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> None:
+def _check_pairs(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> None:
+    """Raise InputError unless the episodes of both scorecards form pairs."""
     if baseline["schema"] != candidate["schema"]:
         raise InputError(
             f"cannot compare scorecards of schema {baseline['schema']} and {candidate['schema']}"
@@ -152,20 +160,18 @@ def _same_worlds(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> N
                 f"cannot compare scorecards of different suites: {key} is {str(first)[:40]!r}"
                 f" in the baseline and {str(second)[:40]!r} in the candidate"
             )
-    met = [
-        [(e["scenario"], e["space"], e["contexts"]) for e in card["episodes"]]
-        for card in (baseline, candidate)
-    ]
-    if len(met[0]) != len(met[1]):
-        counts = f"{len(met[0])} and {len(met[1])}"
-        raise InputError(f"cannot compare scorecards of {counts} episodes")
-    for first, second in zip(*met, strict=True):
-        if first != second:
-            raise InputError(f"cannot compare {first[0]} of the baseline with {second[0]}")
+    counts = [len(card["episodes"]) for card in (baseline, candidate)]
+    if counts[0] != counts[1]:
+        raise InputError(f"cannot compare scorecards of {counts[0]} and {counts[1]} episodes")
+    for before, after in zip(baseline["episodes"], candidate["episodes"], strict=True):
+        if any(before[key] != after[key] for key in ("scenario", "space", "contexts")):
+            raise InputError(
+                f"cannot compare {before['scenario']} of the baseline with {after['scenario']}"
+            )
 
 
 def _groups(episodes: Sequence[Episode]) -> dict[Key, list[int]]:
-    """Which episodes belong to each context, then to each axis and space of more than one part."""
+    """Indices of the episodes of each context, then of each axis and space with several parts."""
     contexts: dict[Key, list[int]] = {}
     wider: dict[Key, list[int]] = {}
     parts: dict[Key, set[str]] = {}
@@ -181,40 +187,40 @@ def _groups(episodes: Sequence[Episode]) -> dict[Key, list[int]]:
 
 
 def _line(key: Key, pairs: Sequence[tuple[Episode, Episode]], margin: float) -> Line:
+    """The test of `pairs`, those with an undefined traversal left out."""
     pairs = [p for p in pairs if all(e["traversal"] is not None for e in p)]
-    before, now = (np.array([float(pair[i]["traversal"]) for pair in pairs]) for i in (0, 1))
-    met = worlds([first for first, _ in pairs])
+    before, after = (np.array([float(pair[i]["traversal"]) for pair in pairs]) for i in (0, 1))
+    labels = clusters([first for first, _ in pairs])
     test = non_inferiority(
-        now - before,
+        after - before,
         margin,
         seed=zlib.crc32("/".join(key).encode()),
         strata=[stratum(first) for first, _ in pairs],
-        alpha=ALPHA,
-        worlds=met,
+        clusters=labels,
     )
     baseline, candidate = (
-        float(scores.mean()) if len(scores) else math.nan
-        for scores in (Sample.of(part, worlds=met).values for part in (before, now))
+        float(values.mean()) if len(values) else math.nan
+        for values in (Sample.of(scores, clusters=labels).values for scores in (before, after))
     )
     return Line(key, baseline, candidate, test)
 
 
-def _judged(lines: Sequence[Line], margin: float) -> list[Line]:
-    """The lines with verdicts for which losses and gains had to stand Holm's correction."""
+def _corrected(lines: Sequence[Line], margin: float) -> list[Line]:
+    """The lines with the verdicts of p values after Holm's correction over all lines."""
     loss = holm([line.test.p_loss for line in lines]) < ALPHA
     gain = holm([line.test.p_gain for line in lines]) < ALPHA
-    return [
-        replace(
-            line,
-            test=replace(
-                line.test, verdict=judge(line.test.low, margin, bool(gain[i]), bool(loss[i]))
-            ),
-        )
+    verdicts = [
+        classify(line.test.low, margin, bool(gain[i]), bool(loss[i]))
         for i, line in enumerate(lines)
+    ]
+    return [
+        replace(line, test=replace(line.test, verdict=verdict))
+        for line, verdict in zip(lines, verdicts, strict=True)
     ]
 
 
 def _notes(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[str, ...]:
+    """Versions that differ and may change scores."""
     first, second = baseline["versions"], candidate["versions"]
     return tuple(
         f"note: made with {key} {first.get(key)} and {second.get(key)}"
@@ -224,7 +230,7 @@ def _notes(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[s
 
 
 def _name(card: Mapping[str, Any], otherwise: str) -> str:
-    """One printable line, whatever a file says."""
+    """Name of the policy of `card`, without the unprintable characters a file may contain."""
     name = "".join(c for c in str(card["policy"].get("name", "")) if c.isprintable())
     return name[:60] or otherwise
 

@@ -1,10 +1,10 @@
-"""Score a policy on a suite: scenarios, rollouts, metrics, scorecard. `grek eval` from Python."""
+"""Evaluation of a policy on a suite: scenarios, rollouts, metrics, scorecard (`grek eval`)."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from grek.eval.report import text as report
-from grek.eval.scores import breakdown, metrics, partial, policies, rollout, scorecard, suites
+from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
 from grek.provenance import versions
@@ -17,18 +17,19 @@ def score(
     seed: int = 0,
     threads: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    kept: Path | None = None,
+    partial_file: Path | None = None,
     force: bool = False,
 ) -> Card:
-    """The scorecard of `policy` on `suite`; `progress` gets episodes done and in all.
+    """The scorecard of `policy` on `suite`; `progress` gets the numbers of episodes done and total.
 
-    The file `kept` takes in every finished batch of episodes, and those of an interrupted call with
-    the same arguments are taken from it. Raises InputError for an unknown policy or suite, absurd
-    numbers, a policy that acts up, and a `kept` of another evaluation unless `force`.
+    Every finished batch of episodes is saved to `partial_file`; a call with the same arguments
+    resumes from it. Raises InputError for an unknown policy or suite, numbers out of range, invalid
+    actions, and, unless `force`, a `partial_file` of another evaluation.
     """
     chosen = suites.suite(suite)
-    scenarios = suites.scenarios(chosen, seed, episodes)
-    judged = policies.load(policy) if isinstance(policy, str) else policy
+    loaded = policies.load(policy) if isinstance(policy, str) else policy
+    task = loaded.task
+    scenarios = suites.scenarios(chosen, seed, episodes, task.robot)
     about = {
         "name": chosen.name,
         "sha256": suites.digest(scenarios),
@@ -36,51 +37,52 @@ def score(
         "episodes": chosen.episodes if episodes is None else episodes,
     }
     made_with = versions("mujoco", "numpy")
-    of = {
-        "policy": judged.sha256,
+    evaluation = {
+        "policy": loaded.sha256,
         "suite": chosen.name,
         "seed": seed,
         "episodes": about["episodes"],
         "worlds": about["sha256"],
         **made_with,
     }
-    found = [] if kept is None else partial.load(kept, of, force)
-    total, before = len(scenarios), len(found)
+    done = [] if partial_file is None else partial.load(partial_file, evaluation, force)
+    total, resumed = len(scenarios), len(done)
     runs = rollout.rollouts(
-        judged,
-        scenarios[before:],
+        loaded,
+        scenarios[resumed:],
         threads,
         rollout.WORLDS,
-        progress=lambda behind: progress(before + behind, total),
+        progress=lambda episodes: progress(resumed + episodes, total),
     )
     for run in runs:
         details = breakdown.details(run.log)
-        measured = scorecard.episodes_of(run.scenarios, metrics.measure(run.log), details)
+        found = {name: metric(run.log) for name, metric in task.metrics.items()}
+        measured = scorecard.episodes_of(run.scenarios, found, details)
         for episode, scenario in zip(measured, run.scenarios, strict=True):
             episode["shape"] = breakdown.shape(scenario)
-            if episode["space"] == "numerics":  # the others name their material by themselves
+            if episode["space"] == "numerics":  # the contexts of other spaces name their material
                 episode["contexts"]["material"] = scenario.surface.materials[0]
-        found += measured
-        if kept is not None:
-            partial.save(kept, of, found)
-        progress(len(found), total)
+        done += measured
+        if partial_file is not None:
+            partial.save(partial_file, evaluation, done)
+        progress(len(done), total)
     return scorecard.build(
-        {"name": judged.name, "sha256": judged.sha256, "contract": judged.contract},
+        {"name": loaded.name, "sha256": loaded.sha256, "contract": loaded.contract},
         about,
         made_with,
-        found,
+        done,
     )
 
 
 def write(
     card: Card, directory: Path, policy: str, films: Mapping[str, str] | None = None
 ) -> list[Path]:
-    """Write scorecard.json, .md and .html into `directory`; returns their paths.
+    """Write scorecard.json, .md and .html into `directory` and return their paths.
 
-    `policy` is how to name the policy on the command line, `films` what `filming.picked` returns.
+    `policy` names the policy on the command line; `films` is the result of `filming.picked`.
     """
     paths = [directory / f"scorecard.{kind}" for kind in ("json", "md", "html")]
     scorecard.write_text(paths[1], report.markdown(card, policy))
     scorecard.write_text(paths[2], report.html(card, policy, films or {}))
-    scorecard.write(card, paths[0])  # last: where it is, the result is whole
+    scorecard.write(card, paths[0])  # last: its presence marks a complete result
     return paths

@@ -1,12 +1,12 @@
-"""The gate of a test suite: score a policy again in the worlds of a stored scorecard, and compare.
+"""Regression gate: scores a policy in the scenarios of a stored scorecard and compares the two.
 
-Suite, seed and episodes come from the stored one, so that the two cannot disagree.
+Suite, seed and episodes come from the stored scorecard, so that the two always form pairs.
 """
 
 from dataclasses import dataclass
 
 from grek.errors import InputError
-from grek.eval.scores import compare, evaluate, suites
+from grek.eval.scores import compare, evaluate, policies, suites
 from grek.eval.scores.compare import MARGIN, Comparison
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
@@ -14,15 +14,15 @@ from grek.eval.scores.scorecard import Card
 
 @dataclass(frozen=True)
 class Gate:
-    """The new scorecard, and how it compares."""
+    """The new scorecard and its comparison with the stored one."""
 
     card: Card
     comparison: Comparison
 
     def fault(self, strict: bool = True) -> str | None:
-        """What to tell a person: one line, then the contexts, axes and spaces that got worse.
+        """Message for a policy that fails: the summary, then the inferior contexts and groups.
 
-        None if the policy passes; unless `strict` it also does where a loss is only not ruled out.
+        None if the policy passes. Unless `strict`, an inconclusive result passes too.
         """
         failed = self.comparison.regressions
         worse = [line.name for line in failed if line.test.verdict == "inferior"]
@@ -33,21 +33,22 @@ class Gate:
 
 
 def gate(policy: str | Policy, baseline: Card, margin: float = MARGIN, threads: int = 1) -> Gate:
-    """Score `policy` as `baseline` was scored, and compare.
+    """Score `policy` in the scenarios of `baseline`, and compare.
 
-    Raises InputError, before anything is simulated, for a baseline whose worlds this version does
-    not have, for a policy that there is not, and for an absurd margin.
+    Raises InputError, before anything is simulated, for a baseline whose scenarios this version
+    does not draw, for an unknown policy, and for a margin outside (0, 1).
     """
     compare.check_margin(margin)
     suite = baseline["suite"]
     name, seed, episodes = (suite.get(key) for key in ("name", "seed", "episodes"))
     if not (isinstance(seed, int) and isinstance(episodes, int)):
         raise InputError("the baseline does not say on which seed and episodes it was scored")
-    worlds = suites.scenarios(suites.suite(str(name)), seed, episodes)
-    if suites.digest(worlds) != suite.get("sha256"):
+    loaded = policies.load(policy) if isinstance(policy, str) else policy
+    scenarios = suites.scenarios(suites.suite(str(name)), seed, episodes, loaded.task.robot)
+    if suites.digest(scenarios) != suite.get("sha256"):
         raise InputError(
             f"the baseline was scored in other worlds than the suite {name!r} of this version;"
             f" write it anew: grek eval POLICY --suite {name} --episodes {episodes} --seed {seed}"
         )
-    card = evaluate.score(policy, str(name), episodes, seed, threads)
+    card = evaluate.score(loaded, str(name), episodes, seed, threads)
     return Gate(card, compare.compare(baseline, card, margin))

@@ -3,6 +3,7 @@
 ONNX files are loaded by onnxruntime and never unpickled; their contract is checked before they run.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -14,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.assets import asset_path
-from grek.envs import noise
-from grek.envs.contract import config_of, contract_of
-from grek.envs.robots.robot import LEGS
-from grek.envs.tasks import observations
+from grek.envs import hashing, tasks
+from grek.envs.contract import contract_of, task_of
+from grek.envs.tasks import Task
 from grek.envs.tasks.gait import Gait
-from grek.envs.tasks.walk import WalkConfig
 from grek.errors import InputError
 
 REFERENCES = ("zero", "random", "gait")
@@ -27,17 +26,17 @@ SHIPPED = ("walk",)
 _CHUNK = 16  # rows of a network call: always the same, so that a row's bits never depend on others
 
 Act = Callable[[NDArray[np.float32], NDArray[np.uint64], int], NDArray]
-"""observation (n, obs), world seeds (n,), control step -> action (n, 10)"""
+"""observation (n, obs), world seeds (n,), control step -> action (n, acting joints)"""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Something that acts, and what it knows of the task."""
+    """A function that acts, its contract and its task."""
 
     name: str
     sha256: str
     contract: dict[str, Any]
-    config: WalkConfig
+    task: Task
     act: Act = field(repr=False)
 
 
@@ -56,29 +55,36 @@ def load(text: str) -> Policy:
     return _from_onnx(path, text if text in SHIPPED else path.stem)
 
 
-def from_function(name: str, act: Callable[[NDArray[np.float32]], NDArray]) -> Policy:
-    """Any callable from observations (n, obs) to actions (n, 10), under the default contract."""
-    return _own(name, WalkConfig(), lambda observation, seeds, step: act(observation))
+def from_function(
+    name: str, act: Callable[[NDArray[np.float32]], NDArray], task: Task | None = None
+) -> Policy:
+    """Any callable from observations (n, obs) to actions (n, acting joints), under `task`.
+
+    The task is walking by default.
+    """
+    return _own(name, task or tasks.walking(), lambda observation, seeds, step: act(observation))
 
 
 def _reference(name: str) -> Policy:
     """`zero` holds the stand pose, `gait` walks the reference gait, `random` adds noise to it."""
+    walking = tasks.walking()
+    acting = len(walking.robot.joints)
+    if name == "random":
+        return _own(name, walking, lambda observation, *at: _random(acting, *at))
     if name == "zero":
-        config = WalkConfig(gait=Gait(lift=0.0, sway=0.0, gain=(0.0, 0.0, 0.0)))
-        return _own(name, config, lambda observation, *_: np.zeros((len(observation), LEGS)))
-    if name == "gait":
-        return _own(name, WalkConfig(), lambda observation, *_: np.zeros((len(observation), LEGS)))
-    return _own(name, WalkConfig(), _random)
+        still = Gait(lift=0.0, sway=0.0, gain=(0.0, 0.0, 0.0))
+        walking = dataclasses.replace(walking, motion=still)
+    return _own(name, walking, lambda observation, *_: np.zeros((len(observation), acting)))
 
 
-def _random(observation: NDArray[np.float32], seeds: NDArray[np.uint64], step: int) -> NDArray:
-    return noise.normal(seeds, np.full(len(seeds), step, np.uint64), LEGS)
+def _random(acting: int, seeds: NDArray[np.uint64], step: int) -> NDArray:
+    return hashing.normal(seeds, np.full(len(seeds), step, np.uint64), acting)
 
 
-def _own(name: str, config: WalkConfig, act: Act) -> Policy:
-    contract = contract_of(config)
+def _own(name: str, task: Task, act: Act) -> Policy:
+    contract = contract_of(task)
     digest = hashlib.sha256(json.dumps([name, contract], sort_keys=True).encode()).hexdigest()
-    return Policy(name, digest, contract, config, act)
+    return Policy(name, digest, contract, task, act)
 
 
 def _no_number(constant: str) -> None:
@@ -104,11 +110,13 @@ def _from_onnx(path: Path, name: str) -> Policy:
         contract = json.loads(meta["grek.contract"], parse_constant=_no_number)
     except ValueError:  # nor are NaN and its like
         raise InputError(f"{path}: its grek.contract is not JSON") from None
-    config = config_of(contract, str(path))
-    size = observations.size(observations.actor_fields(config.history))
+    if not isinstance(contract, dict):
+        raise InputError(f"{path}: its grek.contract is no JSON object")
+    task = task_of(contract, str(path))
+    size, acting = task.size(), len(task.robot.joints)
     ports = [(p.name, p.shape[-1]) for p in (*session.get_inputs(), *session.get_outputs())]
-    if ports != [("observation", size), ("action", LEGS)]:
-        raise InputError(f"{path}: its ports are {ports}, not observation {size}, action {LEGS}")
+    if ports != [("observation", size), ("action", acting)]:
+        raise InputError(f"{path}: its ports are {ports}, not observation {size}, action {acting}")
 
     def act(observation: NDArray[np.float32], *_: Any) -> NDArray:
         n = len(observation)
@@ -120,4 +128,4 @@ def _from_onnx(path: Path, name: str) -> Policy:
         ]
         return np.concatenate(rows)[:n]
 
-    return Policy(name, hashlib.sha256(content).hexdigest(), contract, config, act)
+    return Policy(name, hashlib.sha256(content).hexdigest(), contract, task, act)

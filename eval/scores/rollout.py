@@ -1,16 +1,17 @@
-"""Run a policy through scenarios and log what the metrics need."""
+"""Rollouts: run a policy through scenarios and log what the metrics need."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from grek.envs.robots.robot import LEGS, torque_limits
+from grek.envs.robots.robot import torque_limits
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks.walk import STEPS, STRIDE, Walk
+from grek.envs.tasks import TaskBatch
+from grek.envs.tasks.metrics import EpisodeLog
+from grek.envs.vectors import heading_frame
 from grek.errors import InputError
-from grek.eval.scores.metrics import EpisodeLog
 from grek.eval.scores.policies import Policy
 
 WORLDS = 256  # simulated at once
@@ -19,7 +20,7 @@ _TICK = 50  # control steps between two signs of life
 
 @dataclass(frozen=True)
 class Rollout:
-    """The log of some episodes, and the scenarios they ran in."""
+    """Episodes of a policy in some scenarios."""
 
     scenarios: list[Scenario]
     log: EpisodeLog
@@ -32,10 +33,14 @@ def rollouts(
     scenarios: Sequence[Scenario],
     threads: int = 1,
     worlds: int = WORLDS,
-    steps: int = STEPS,
+    steps: int | None = None,
     progress: Callable[[int], None] = lambda episodes: None,
 ) -> Iterator[Rollout]:
-    """Run `policy` once in each scenario, `worlds` at a time; `progress` gets what is behind it."""
+    """Run `policy` once in each scenario, `worlds` at a time, for `steps` or a whole episode.
+
+    `progress` gets the number of episodes done.
+    """
+    steps = policy.task.steps if steps is None else steps
     for first in range(0, len(scenarios), worlds):
         batch = list(scenarios[first : first + worlds])
 
@@ -52,31 +57,31 @@ def _run(
     steps: int,
     tick: Callable[[float], None],
 ) -> Rollout:
-    n = len(scenarios)
-    walk = Walk(n, threads, policy.config)
-    walk.reset(np.arange(n), scenarios)
-    simulation = walk.simulation
+    n, task = len(scenarios), policy.task
+    batch = TaskBatch(task, n, threads)
+    batch.reset(np.arange(n), scenarios)
     seeds = np.array([s.seed for s in scenarios], np.uint64)
     strength = np.array([s.motors.strength for s in scenarios])
-    low, high = simulation.parts.joint_low[:LEGS], simulation.parts.joint_high[:LEGS]
+    layout, acting = batch.simulation.layout, len(task.robot.joints)
+    low, high = layout.joint_low[:acting], layout.joint_high[:acting]
     alive = np.ones(n, bool)
-    log: dict[str, list[np.ndarray]] = {name: [] for name in _LOGGED}
+    log: dict[str, list[np.ndarray]] = {}
     for step in range(steps):
         if step % _TICK == 0:
             tick(step / steps)
-        action = check_action(policy, policy.act(walk.observe(), seeds, step), n)
+        action = check_action(policy, policy.act(batch.observe(), seeds, step), n)
         action = np.where(alive[:, None], action, 0)
-        command, before = walk.command[:, :3].copy(), walk.state
-        push = walk.schedule.push(walk.age * CONTROL_STEP)
-        outcome = walk.step(action)
-        state = walk.state
+        command, before = batch.command[:, :3].copy(), batch.state
+        push = batch.schedule.push(batch.age * CONTROL_STEP)
+        outcome = batch.step(action)
+        state = batch.state
         fell = outcome.terminated & alive
         alive = alive & ~fell
         if fell.any():
-            simulation.pause(np.flatnonzero(fell))
-        torque = state.torque[:, :LEGS]
-        lowest, highest = torque_limits(simulation.model, state.joint_velocity[:, :LEGS], strength)
-        position = state.joint_position[:, :LEGS]
+            batch.simulation.pause(np.flatnonzero(fell))
+        torque, velocity = state.torque[:, :acting], state.joint_velocity[:, :acting]
+        lowest, highest = torque_limits(batch.simulation.engine.model, velocity, strength)
+        position = state.joint_position[:, :acting]
         landed = state.contact & ~before.contact
         rows = {
             "alive": alive.copy(),
@@ -85,71 +90,53 @@ def _run(
             "velocity_b": np.concatenate([state.velocity_h, state.velocity_b[:, 2:]], 1),
             "yaw_rate": state.gyro_b[:, 2],
             "command": command,
+            "moving": task.moving(command),
             "torque": torque,
             "torque_limit": np.where(torque > 0, highest, -lowest),
-            "joint_velocity": state.joint_velocity[:, :LEGS],
+            "joint_velocity": velocity,
             "joint_margin": np.minimum(position - low, high - position),
             "action": action,
             "foot_slip": np.sqrt((state.foot_velocity_w[..., :2] ** 2).sum(2))
             * (state.contact & before.contact)
             * CONTROL_STEP,
-            "push": _ahead(push, before.heading),
+            "push": heading_frame(push, before.heading),
             "foot_impact": np.maximum(-before.foot_velocity_w[..., 2], 0) * landed,
         }
         for name, value in rows.items():
-            log[name].append(value if value.dtype == bool else value.astype(np.float32))
+            kept = value if value.dtype == bool else value.astype(np.float32)
+            log.setdefault(name, []).append(kept)
         if not alive.any():
             break
     # Worlds that all fell early stay down for the rest of the episode; commands and pushes go on.
     for step in range(len(log["command"]), steps):
         time = np.full(n, step) * CONTROL_STEP
-        log["command"].append(walk.schedule.command(time)[:, :3].astype(np.float32))
-        push = _ahead(walk.schedule.push(time), walk.state.heading)
+        command = batch.schedule.command(time)[:, :3]
+        push = heading_frame(batch.schedule.push(time), batch.state.heading)
+        log["command"].append(command.astype(np.float32))
+        log["moving"].append(task.moving(command))
         log["push"].append(push.astype(np.float32))
     arrays = {name: _extend(np.stack(values), steps) for name, values in log.items()}
     arrays["alive"][len(log["alive"]) :] = False
-    mass = simulation.batch.expanded("body_mass").sum(1)
-    episode = EpisodeLog(**arrays, dt=CONTROL_STEP, stride=STRIDE, mass=mass)
-    return Rollout(scenarios, episode, list(walk.broken))
+    episode = EpisodeLog(
+        **arrays, dt=CONTROL_STEP, stride=task.stride, mass=batch.simulation.engine.mass
+    )
+    return Rollout(scenarios, episode, list(batch.broken))
 
 
 def check_action(policy: Policy, action: np.ndarray, worlds: int) -> np.ndarray:
-    """`action` as float (worlds, 10); raises InputError if it is none."""
+    """`action` as float (worlds, acting joints); raises InputError if it is none."""
     action = np.asarray(action, float)
-    if action.shape != (worlds, LEGS):
+    wanted = (worlds, len(policy.task.robot.joints))
+    if action.shape != wanted:
         raise InputError(
-            f"policy {policy.name} returned an action of shape {action.shape}, not {(worlds, LEGS)}"
+            f"policy {policy.name} returned an action of shape {action.shape}, not {wanted}"
         )
     if not np.isfinite(action).all():
         raise InputError(f"policy {policy.name} returned an action that is not finite")
     return action
 
 
-def _ahead(vector: np.ndarray, heading: np.ndarray) -> np.ndarray:
-    """Forward and left part of `vector` (n, 2) for droids that face `heading` (n, 2)."""
-    (x, y), (cos, sin) = vector.T, heading.T
-    return np.stack([cos * x + sin * y, cos * y - sin * x], 1)
-
-
 def _extend(array: np.ndarray, steps: int) -> np.ndarray:
     """`array` (t, ...) with its last row repeated up to `steps` rows."""
     missing = steps - len(array)
     return np.concatenate([array, np.repeat(array[-1:], missing, 0)]) if missing else array
-
-
-_LOGGED = (
-    "alive",
-    "position_w",
-    "yaw",
-    "velocity_b",
-    "yaw_rate",
-    "command",
-    "torque",
-    "torque_limit",
-    "joint_velocity",
-    "joint_margin",
-    "action",
-    "foot_slip",
-    "push",
-    "foot_impact",
-)

@@ -1,4 +1,4 @@
-"""Rows and summary of a scorecard: episodes gathered by context and by space."""
+"""Rows and summary of a scorecard: episodes aggregated by context and by space."""
 
 import math
 import zlib
@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from grek.envs.scenarios.scenario import Context
 from grek.envs.scenarios.spaces import zone
-from grek.eval.scores.metrics import falls_per_km
-from grek.eval.scores.resampling import Interval, Statistic
+from grek.envs.tasks.metrics import falls_per_km
 from grek.eval.scores.statistics import (
+    Array,
+    Interval,
+    Labels,
+    Statistic,
     bootstrap_interval,
     gap_interval,
     interquartile_mean,
@@ -23,53 +27,51 @@ from grek.eval.scores.statistics import (
 
 Episode = Mapping[str, Any]
 
-SCORES = ("survival", "traversal", "velocity_error")  # with an interval, in rows and summary
-_PER_METRE = ("cost_of_transport", "slip_per_metre")
-_PLAIN = ("torque_saturation", "yaw_error", "joint_limit_time", "foot_impact", "action_jerk")
+_PER_EPISODE = ("torque_saturation", "yaw_error", "joint_limit_time", "foot_impact", "action_jerk")
 
 
 def stratum(episode: Episode) -> tuple[str, str, str]:
-    """What the suite drew this episode for: space, axis and context."""
+    """Space, axis and context that the suite drew this episode for."""
     axis, context = next(iter(episode["contexts"].items()))
     return episode["space"], axis, context
 
 
-def worlds(episodes: Sequence[Episode]) -> list[object]:
-    """Which episodes met the same world: same space and "world"; without one each is its own."""
+def clusters(episodes: Sequence[Episode]) -> list[object]:
+    """Labels equal for episodes that share a world: same space and "world".
+
+    An episode without "world" is a cluster of its own.
+    """
     return [
         (e["space"], e["world"]) if e.get("world") is not None else i
         for i, e in enumerate(episodes)
     ]
 
 
-def row(space: str, axis: str, context: str, group: Sequence[Episode]) -> dict[str, Any]:
-    """One row: the scores of `group`, all episodes of one context, NaN where undefined."""
-    where = f"{space}/{axis}/{context}"
-    walked = _column(group, "distance")
-    per_metre = {name: _weighted(_column(group, name), walked) for name in _PER_METRE}
+def row(space: str, axis: str, context: str, episodes: Sequence[Episode]) -> dict[str, Any]:
+    """One row: the scores of all `episodes` of one context, NaN where undefined."""
+    name = f"{space}/{axis}/{context}"
+    distance = _column(episodes, "distance")
     return {
         "space": space,
         "axis": axis,
         "context": context,
-        "zone": zone(space, axis, context),
-        "episodes": len(group),
-        "survival": _survival(group),
-        "traversal": _traversal(group, where),
-        "velocity_error": _interval(group, "velocity_error", where, most=math.inf),
-        "cost_of_transport": per_metre["cost_of_transport"],
-        "falls_per_km": falls_per_km(_column(group, "survived"), np.nan_to_num(walked)),
-        "slip_per_metre": per_metre["slip_per_metre"],
-        "distance": float(np.nansum(walked)),
-        **{name: _mean(_column(group, name)) for name in _PLAIN},
+        "zone": zone(space, Context(axis, context)),
+        "episodes": len(episodes),
+        **_scores(episodes, name),
+        "cost_of_transport": _weighted_mean(_column(episodes, "cost_of_transport"), distance),
+        "falls_per_km": falls_per_km(_column(episodes, "survived"), np.nan_to_num(distance)),
+        "slip_per_metre": _weighted_mean(_column(episodes, "slip_per_metre"), distance),
+        "distance": float(np.nansum(distance)),
+        **{metric: _mean(_column(episodes, metric)) for metric in _PER_EPISODE},
     }
 
 
 def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Scores of each space, stratified by context; the gap from train to heldout; the worst row.
 
-    The mean of a space counts every episode alike. `interquartile_mean` and `worst_decile` are of
-    traversal (of each world's mean, where contexts share worlds). The gap is absent unless both its
-    spaces are there.
+    The mean of a space weights every episode equally. `interquartile_mean` and `worst_decile` are
+    of traversal, averaged over each world first where contexts share worlds. The gap is absent
+    unless both its spaces are present.
     """
     spaces: dict[str, list[Episode]] = {}
     for episode in episodes:
@@ -78,9 +80,7 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
     for space, group in spaces.items():
         strata = [stratum(episode) for episode in group]
         summary[space] = {
-            "survival": _survival(group),
-            "traversal": _traversal(group, space, strata),
-            "velocity_error": _interval(group, "velocity_error", space, strata, most=math.inf),
+            **_scores(group, space, strata),
             "interquartile_mean": _interval(group, "traversal", space, strata, interquartile_mean),
             "worst_decile": _interval(group, "traversal", space, strata, worst_decile),
         }
@@ -94,72 +94,78 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
             heldout_strata=[stratum(episode) for episode in heldout],
         )
         summary["gap"] = _bounded(gap, -1.0, 1.0)
-    worst = min(rows, key=lambda row: _or_infinity(row["traversal"]["mean"]))
-    summary["worst"] = {name: worst[name] for name in ("space", "axis", "context")}
+    worst = min(rows, key=lambda row: np.nan_to_num(row["traversal"]["mean"], nan=math.inf))
+    summary["worst"] = {key: worst[key] for key in ("space", "axis", "context")}
     return summary
 
 
-def _survival(group: Sequence[Episode]) -> dict[str, float]:
-    return asdict(survival_interval(_column(group, "survived"), worlds(group)))
-
-
-def _traversal(
-    group: Sequence[Episode], where: str, strata: Sequence[object] | None = None
-) -> dict[str, float]:
-    survived = _column(group, "survived") > 0
-    values = _column(group, "traversal")
-    seed = _seed(f"{where}/traversal")
-    interval = traversal_interval(values, survived, seed, strata=strata, worlds=worlds(group))
-    return _bounded(interval, 0.0, 1.0)
+def _scores(episodes: Sequence[Episode], name: str, strata: Labels = None) -> dict[str, Any]:
+    """The scores that have an interval, in rows and in the summary."""
+    survived, labels = _column(episodes, "survived"), clusters(episodes)
+    traversal = traversal_interval(
+        _column(episodes, "traversal"),
+        survived > 0,
+        _seed(f"{name}/traversal"),
+        strata=strata,
+        clusters=labels,
+    )
+    return {
+        "survival": asdict(survival_interval(survived, labels)),
+        "traversal": _bounded(traversal, 0.0, 1.0),
+        "velocity_error": _interval(episodes, "velocity_error", name, strata, most=math.inf),
+    }
 
 
 def _interval(
-    group: Sequence[Episode],
+    episodes: Sequence[Episode],
     metric: str,
-    where: str,
-    strata: Sequence[object] | None = None,
+    name: str,
+    strata: Labels = None,
     statistic: Statistic = mean,
     most: float = 1.0,
 ) -> dict[str, float]:
-    """Each interval has random numbers of its own, so that no row depends on the other rows."""
+    """Bootstrap interval of a metric of row or space `name`, seeded by both names.
+
+    Thus no row depends on which others there are.
+    """
     interval = bootstrap_interval(
-        _column(group, metric),
-        _seed(f"{where}/{metric}"),
+        _column(episodes, metric),
+        _seed(f"{name}/{metric}"),
         strata=strata,
         statistic=statistic,
-        worlds=worlds(group),
+        clusters=clusters(episodes),
     )
     return _bounded(interval, 0.0, most)
 
 
 def _bounded(interval: Interval, least: float, most: float) -> dict[str, float]:
-    """Where one episode says nothing of the spread, what is left is what a score can be at all."""
+    """The interval within the range of the score; undefined bounds become the ends of the range."""
+    if math.isnan(interval.mean):
+        return asdict(interval)
     low = least if math.isnan(interval.low) else max(interval.low, least)
     high = most if math.isnan(interval.high) else min(interval.high, most)
-    known = not math.isnan(interval.mean)
-    return {"mean": interval.mean, "low": low, "high": high} if known else asdict(interval)
+    return {"mean": interval.mean, "low": low, "high": high}
 
 
 def _seed(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def _column(group: Sequence[Episode], metric: str) -> np.ndarray:
-    """One metric of all episodes (n,); NaN where it is undefined or missing."""
-    return np.array([math.nan if e.get(metric) is None else float(e[metric]) for e in group])
+def _column(episodes: Sequence[Episode], metric: str) -> Array:
+    """One metric of all episodes (n,), NaN where undefined or missing."""
+    return np.array([math.nan if e.get(metric) is None else float(e[metric]) for e in episodes])
 
 
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+def _mean(values: Array) -> float:
+    """Mean of `values` (n,), NaNs left out; NaN if all are."""
+    return _weighted_mean(values, np.ones(len(values)))
 
 
-def _weighted(values: np.ndarray, weight: np.ndarray) -> float:
-    """Mean weighted by distance: what the row spent over how far it went, all episodes in one."""
+def _weighted_mean(values: Array, weight: Array) -> float:
+    """Weighted mean of `values` (n,), NaNs left out; NaN if the weights sum to 0.
+
+    With distance as weight, quantities per metre become the row's total over its total distance.
+    """
     known = ~np.isnan(values) & ~np.isnan(weight)
     total = weight[known].sum()
     return float((values[known] * weight[known]).sum() / total) if total > 0 else math.nan
-
-
-def _or_infinity(value: float) -> float:
-    return math.inf if math.isnan(value) else value

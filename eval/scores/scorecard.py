@@ -1,8 +1,8 @@
-"""The scorecard: what a suite found about a policy, as JSON that is the same to the last byte.
+"""The scorecard of a policy on a suite: a JSON document, reproducible byte for byte.
 
-`build` makes it from episodes; `write` and `read` are its only way to and from a file. An episode
-carries the rows it belongs to as `contexts`, {"material": "ice"}; the first is what the suite was
-stratified by. A digest over all of it shows when a file was edited.
+`build` makes it from episodes; `write` and `read` store and load it. An episode names the rows it
+belongs to as `contexts`, {"material": "ice"}; the first is the stratum of the suite. A digest of
+the content reveals edited files.
 """
 
 import hashlib
@@ -11,33 +11,19 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from grek.errors import InputError
 from grek.eval.scores import breakdown
-from grek.eval.scores.rows import SCORES, Episode, row, summary
+from grek.eval.scores.rows import Episode, row, summary
 
 Card = dict[str, Any]
 
 SCHEMA = 1
 _SIX_DIGITS = ".6g"
-
-_KEYS = {
-    "schema": int,
-    "policy": dict,
-    "suite": dict,
-    "versions": dict,
-    "rows": list,
-    "summary": dict,
-    "episodes": list,
-    "digest": str,
-}
-_PARTS = {
-    "rows": ("space", "axis", "context", "episodes", *SCORES),
-    "episodes": ("scenario", "space", "contexts", "survived", "traversal", "velocity_error"),
-}
 
 
 def build(
@@ -49,16 +35,17 @@ def build(
     """The scorecard of `episodes` in the order given.
 
     `policy` {"name", "sha256", "contract"}, `suite` {"name", "sha256", "seed", "episodes"} and
-    `versions` are kept as they are. An episode is {"scenario", "space", "contexts": {axis:
-    context}} and the numbers of `metrics.measure`; NaN becomes null. What `breakdown` adds to an
-    episode is kept in bins. Episodes of one space with the
-    same "world" are not taken for independent. Raises InputError without episodes.
+    `versions` are stored unchanged. An episode is {"scenario", "space", "contexts": {axis:
+    context}, "world"} and the metrics of the task; NaN becomes null. Episodes of one space
+    with the same "world" form a cluster in the statistics. The keys that `breakdown` adds to an
+    episode are stored as bins only. Raises InputError without episodes.
     """
     if not episodes:
         raise InputError("a scorecard needs at least one episode")
-    parts = breakdown.gather(episodes)
+    bins = breakdown.bins(episodes)
     episodes = [
-        _tidy({k: v for k, v in episode.items() if k not in breakdown.KEYS}) for episode in episodes
+        _rounded({key: value for key, value in episode.items() if key not in breakdown.KEYS})
+        for episode in episodes
     ]
     groups: dict[tuple[str, str, str], list[Episode]] = {}
     for episode in episodes:
@@ -67,13 +54,13 @@ def build(
     rows = [row(*key, group) for key, group in groups.items()]
     card = {
         "schema": SCHEMA,
-        "policy": _plain(policy),
-        "suite": _plain(suite),
-        "versions": _plain(versions),
-        "rows": _tidy(rows),
-        "summary": _tidy(summary(episodes, rows)),
+        "policy": _exact(policy),
+        "suite": _exact(suite),
+        "versions": _exact(versions),
+        "rows": _rounded(rows),
+        "summary": _rounded(summary(episodes, rows)),
         "episodes": episodes,
-        **_tidy(parts),
+        **_rounded(bins),
     }
     return {**card, "digest": digest(card)}
 
@@ -83,9 +70,9 @@ def episodes_of(
     measured: Mapping[str, np.ndarray],
     details: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """One dict per scenario from what `metrics.measure` and `breakdown.details` return.
+    """One episode per scenario, from metrics (n,) by name and `breakdown.details`.
 
-    A scenario has a `.name`, a `.context` and a `.seed`, which those of the same world share.
+    Scenarios of the same world in several contexts share their `seed`.
     """
     episodes: list[dict[str, Any]] = []
     for i, scenario in enumerate(scenarios):
@@ -94,7 +81,7 @@ def episodes_of(
         episodes.append(
             {
                 "scenario": scenario.name,
-                "space": scenario.name.partition(":")[0],
+                "space": scenario.space,
                 "contexts": {axis: context},
                 "world": int(scenario.seed),
                 **numbers,
@@ -105,18 +92,37 @@ def episodes_of(
     return episodes
 
 
+def _exact(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`content` as it comes back from a JSON file, not rounded."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(content), allow_nan=False))
+    return plain
+
+
+def _rounded(value: Any) -> Any:
+    """`value` as JSON types, at six significant digits, null if not finite, 0 for -0."""
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_rounded(item) for item in value]
+    if isinstance(value, np.generic):
+        return _rounded(value.item())
+    if isinstance(value, float):
+        return float(format(value, _SIX_DIGITS)) + 0.0 if math.isfinite(value) else None
+    return value
+
+
 def dumps(card: Card) -> str:
     """The text of a scorecard file."""
     return json.dumps(card, indent=1, allow_nan=False) + "\n"
 
 
 def write(card: Card, path: Path) -> None:
-    """Write `card` to `path` whole or not at all, replacing what is there."""
+    """Write `card` to `path` atomically, replacing an existing file."""
     write_text(path, dumps(card))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write to a file beside `path`, then rename: a reader never meets half of it."""
+    """Write `text` to `path` atomically: to a temporary file beside it, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -126,21 +132,21 @@ def write_text(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def digest(card: Mapping[str, Any]) -> str:
-    """sha256 of everything in `card` but its digest, in canonical JSON."""
-    content = {key: value for key, value in card.items() if key != "digest"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def digest(content: Mapping[str, Any], allow_nan: bool = False) -> str:
+    """sha256 of `content` without its "digest", as canonical JSON.
+
+    Raises ValueError for a number that is not finite, unless `allow_nan`.
+    """
+    signed = {key: value for key, value in content.items() if key != "digest"}
+    text = json.dumps(signed, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# -- reading -------------------------------------------------------------------------------
-
-
 def read(path: Path) -> Card:
-    """The scorecard in a file, or in a directory as scorecard.json.
+    """The scorecard in a file, or in scorecard.json of a directory.
 
-    Raises InputError, in one line, for a file that is missing, empty, cut off, edited, of a newer
-    schema or no scorecard at all.
+    Raises InputError, one line, for a file that is missing, empty, truncated, edited, of a newer
+    schema or not a scorecard.
     """
     path = path / "scorecard.json" if path.is_dir() else path
     try:
@@ -164,73 +170,65 @@ def read(path: Path) -> Card:
 
 
 def validate(card: Any, name: str = "scorecard") -> None:
-    """Raise InputError, naming what is wrong, unless `card` is a whole scorecard of this schema."""
+    """Raise InputError, naming place and fault, unless `card` is a whole scorecard of schema 1.
+
+    Keys beyond those of `_Scorecard` are accepted; the digest covers them as well.
+    """
     if not isinstance(card, dict) or "schema" not in card:
         raise InputError(f"{name} is not a scorecard: it has no schema")
     schema = card["schema"]
-    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise InputError(f"{name}: schema {str(schema)[:40]!r} is not known; this grek reads 1")
-    if schema > SCHEMA:
+    if isinstance(schema, int) and schema > SCHEMA:
         raise InputError(f"{name} has schema {schema}, of a newer grek; this one reads {SCHEMA}")
-    for key, kind in _KEYS.items():
-        if key not in card:
-            raise InputError(f"{name} is not a scorecard: it has no {key!r}")
-        if not isinstance(card[key], kind):
-            raise InputError(f"{name}: {key!r} is not of type {kind.__name__}")
+    try:
+        msgspec.convert(card, _Scorecard)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{name} is not a scorecard: {error}") from None
     try:
         genuine = digest(card) == card["digest"]
-    except ValueError:  # a number too large for a float
+    except (ValueError, RecursionError):  # a number too large for a float, or nested too deeply
         genuine = False
     if not genuine:
-        raise InputError(f"{name} was edited: its digest does not match what it says")
-    for part, keys in _PARTS.items():
-        if not card[part]:
-            raise InputError(f"{name} is empty: it has no {part}")
-        for i, item in enumerate(card[part]):
-            for key in keys:
-                if not isinstance(item, dict) or key not in item:
-                    raise InputError(f"{name}: {part}[{i}] has no {key!r}")
-                if not _fits(part, key, item[key]):
-                    raise InputError(f"{name}: {part}[{i}] has a {key!r} of the wrong type")
+        raise InputError(f"{name} was edited: its digest does not match its content")
 
 
-def _fits(part: str, key: str, value: Any) -> bool:
-    """Is this what a row or an episode may hold under `key`?"""
-    if key in ("space", "axis", "context", "scenario"):
-        return isinstance(value, str)
-    if key == "contexts":
-        return isinstance(value, dict) and bool(value)
-    if part == "rows" and key in SCORES:
-        ends = ("mean", "low", "high")
-        return isinstance(value, dict) and all(_number(value.get(end)) for end in ends)
-    return _number(value)
+class _Interval(msgspec.Struct):
+    mean: float | None
+    low: float | None
+    high: float | None
 
 
-def _number(value: Any) -> bool:
-    return value is None or isinstance(value, int | float)
+class _Row(msgspec.Struct):
+    space: str
+    axis: str
+    context: str
+    episodes: int
+    survival: _Interval
+    traversal: _Interval
+    velocity_error: _Interval
+
+
+class _Episode(msgspec.Struct):
+    scenario: str
+    space: str
+    contexts: Annotated[dict[str, str], msgspec.Meta(min_length=1)]
+    survived: bool
+    traversal: float | None
+    velocity_error: float | None
+    world: int | str | None = None
+
+
+class _Scorecard(msgspec.Struct):
+    """The part of the file that readers depend on; validated, while the content stays a dict."""
+
+    schema: Annotated[int, msgspec.Meta(ge=1)]
+    policy: dict[str, Any]
+    suite: dict[str, Any]
+    versions: dict[str, Any]
+    rows: Annotated[list[_Row], msgspec.Meta(min_length=1)]
+    summary: dict[str, Any]
+    episodes: Annotated[list[_Episode], msgspec.Meta(min_length=1)]
+    digest: str
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
-
-
-# -- plain JSON ----------------------------------------------------------------------------
-
-
-def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`content` as a JSON file would give it back, not rounded."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(content), allow_nan=False))
-    return plain
-
-
-def _tidy(value: Any) -> Any:
-    """Plain JSON: six significant digits, null for what is not finite, no -0, no NumPy types."""
-    if isinstance(value, Mapping):
-        return {str(key): _tidy(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_tidy(item) for item in value]
-    if isinstance(value, np.generic):
-        return _tidy(value.item())
-    if isinstance(value, float):
-        return float(format(value, _SIX_DIGITS)) + 0.0 if math.isfinite(value) else None
-    return value
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,18 +1,20 @@
 """Suites: fixed lists of scenarios, the same for every policy.
 
-A suite takes the same number of episodes for each context of its spaces. Training draws train
-indices below TRAINING_SCENARIOS, in whatever space; a suite begins there, so they never meet.
+A suite takes the same number of episodes for each context of its spaces. Training draws indices
+below FIRST_EVALUATED in every context, suites from there on, so they never meet.
 """
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
 
-from grek.envs.scenarios.scenario import TRAINING_SCENARIOS, Scenario, ScenarioSpace
+from grek.envs.robots import GREK, Robot
+from grek.envs.scenarios.scenario import Scenario, to_plain
+from grek.envs.scenarios.spaces import FIRST_EVALUATED, space
 from grek.errors import InputError
 
-VERSION = 3
+VERSION = 4
+BLOCK = 10_000  # worlds of a context that a seed has to itself
 
 
 @dataclass(frozen=True)
@@ -43,24 +45,25 @@ def suite(name: str) -> Suite:
     return SUITES[name]
 
 
-def scenarios(suite: Suite, seed: int = 0, episodes: int | None = None) -> list[Scenario]:
+def scenarios(
+    suite: Suite, seed: int = 0, episodes: int | None = None, robot: Robot = GREK
+) -> list[Scenario]:
     """The scenarios of `suite` in order; another `seed` takes a disjoint block of indices."""
     count = suite.episodes if episodes is None else episodes
-    if not 1 <= count <= 10_000:
-        raise InputError(f"episodes must be between 1 and 10000, got {count}")
+    if not 1 <= count <= BLOCK:
+        raise InputError(f"episodes must be between 1 and {BLOCK}, got {count}")
     if not 0 <= seed < 10_000:
         raise InputError(f"seed must be between 0 and 9999, got {seed}")
-    found = []
-    for name in suite.spaces:
-        space = ScenarioSpace(name)
-        contexts = len(space.contexts)
-        block = -(-TRAINING_SCENARIOS // contexts)
-        first = (block + seed * 10_000) * contexts
-        found += [space.draw(first + i) for i in range(contexts * count)]
-    return found
+    first = FIRST_EVALUATED + seed * BLOCK
+    return [
+        space(name).draw(context, first + i, robot)
+        for name in suite.spaces
+        for i in range(count)
+        for context in space(name).contexts
+    ]
 
 
 def digest(scenarios: list[Scenario]) -> str:
-    """What identifies the worlds of a suite: the hash of all that was drawn for them."""
-    text = json.dumps([VERSION, *(dataclasses.asdict(s) for s in scenarios)], sort_keys=True)
+    """SHA-256 of everything that was drawn for the worlds of a suite."""
+    text = json.dumps([VERSION, *(to_plain(s) for s in scenarios)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

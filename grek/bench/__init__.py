@@ -1,1 +1,1 @@
-"""Rates of this machine, side by side."""
+"""Benchmarks of this machine: simulation, training and learning."""

@@ -1,4 +1,4 @@
-"""What `grek bench` measures: each function makes a `Rate`, or takes one figure."""
+"""Measurements of `grek bench`: functions that return a `Rate`, or a single figure."""
 
 import csv
 import subprocess
@@ -16,24 +16,21 @@ import numpy as np
 from mujoco.batch import Batch
 
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.gym_env import WalkEnv, WalkVectorEnv
-from grek.envs.robots import robot
-from grek.envs.robots.robot import BODY_GEOMS, HOME, SAG, SOLE_POINTS
+from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.robots import GREK, Layout
 
 WORLDS = 256
 SUBSTEPS = 4
 ENVPOOL_SUBSTEPS = 10
-ENVPOOL_WORLDS = 64  # it takes seconds to make each dozen, and is no slower for being fewer
-_CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)
+ENVPOOL_WORLDS = 64  # more are no faster and take minutes to create
+_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL)
 Rate = Callable[[], float]
-"""Runs for a moment; returns env steps (or samples) per second."""
+"""Takes one measurement; returns env steps (or samples) per second."""
 
 
 def raw(threads: int) -> Rate:
-    """`Batch.step` of the same droid on one bare plane, with nothing around it: the limit."""
-    spec = robot.load_spec()
-    robot.strip_visuals(spec)
-    robot.strip_overhead(spec)
+    """Measure `Batch.step` alone, of the same robot on one plane: the upper bound of our rates."""
+    spec = GREK.physics_spec()
     spec.worldbody.add_geom(
         name="floor",
         type=mujoco.mjtGeom.mjGEOM_PLANE,
@@ -44,50 +41,51 @@ def raw(threads: int) -> Rate:
         friction=[0.75, 0, 0],
         solref=[0.012, 1],
     )
-    for name in (*SOLE_POINTS, *BODY_GEOMS):
+    for name in (*GREK.sole_points, *GREK.body_geoms):
         spec.geom(name).conaffinity = 1
     model = spec.compile()
     batch = Batch(model, WORLDS, threads, True)
     batch.reset()
     qpos, qvel, ctrl = batch.bind("qpos"), batch.bind("qvel"), batch.bind("ctrl")
-    parts = robot.Layout.of(model)
+    layout = Layout.of(model, GREK)
     rng = np.random.default_rng(0)
+    held = np.array(GREK.home) + np.array(GREK.sag)
     start = np.tile(model.qpos0, (WORLDS, 1))
-    start[:, parts.qpos] = HOME
-    start[:, 2] = robot.STAND_HEIGHT + 0.001
+    start[:, layout.qpos] = GREK.home
+    start[:, 2] = GREK.stand_height + 0.001
 
     def run(steps: int = 50) -> float:
         qpos[:], qvel[:] = start, 0
         began = time.perf_counter()
         for _ in range(steps):
-            ctrl[:] = HOME + SAG + rng.normal(0, 0.02, ctrl.shape)
-            batch.step(nstep=SUBSTEPS, stage=_CURRENT)
+            ctrl[:] = held + rng.normal(0, 0.02, ctrl.shape)
+            batch.step(nstep=SUBSTEPS, stage=_STAGE)
         return steps * WORLDS / (time.perf_counter() - began)
 
     return run
 
 
 def vector_env(threads: int, materials: tuple[str, ...] | None, worlds: int = WORLDS) -> Rate:
-    """Our VectorEnv; the droid stands and shivers, as it does for `raw`."""
+    """Measure our VectorEnv under small random actions, as for `raw`."""
     config = EpisodeConfig(materials=materials)
-    envs = WalkVectorEnv(worlds, threads=threads, config=config)
+    envs = GrekVectorEnv(worlds, threads=threads, config=config)
 
     def run(steps: int = 50) -> float:
         envs.reset(seed=0)
-        return timed(lambda: envs.step(shiver(worlds)), steps) * worlds
+        return timed(lambda: envs.step(random_actions(worlds)), steps) * worlds
 
     return run
 
 
 def single_env() -> Rate:
-    """One `WalkEnv` by itself."""
+    """Measure a single `GrekEnv`."""
     env = _dry_env()
 
     def run(steps: int = 300) -> float:
         env.reset(seed=0)
 
         def step() -> None:
-            if any(env.step(shiver(1)[0])[2:4]):
+            if any(env.step(random_actions(1)[0])[2:4]):
                 env.reset()
 
         return timed(step, steps)
@@ -96,9 +94,9 @@ def single_env() -> Rate:
 
 
 def peer(kind: Callable[..., Any], threads: int) -> Rate:
-    """A vector environment of Gymnasium or Stable-Baselines3 around `WalkEnv`, at its best size.
+    """Measure a vector environment `kind` of Gymnasium or SB3 made of `GrekEnv`.
 
-    The first call tries one, four and sixteen environments a thread.
+    The first call tries 1, 4 and 16 environments per thread; later calls use the fastest.
     """
     sizes = [threads * each for each in (1, 4, 16)]
 
@@ -111,19 +109,19 @@ def peer(kind: Callable[..., Any], threads: int) -> Rate:
         steps = max(400 // worlds, 20)
         envs = kind([_dry_env] * worlds)
         envs.reset()
-        found = timed(lambda: envs.step(shiver(worlds)), steps) * worlds
+        found = timed(lambda: envs.step(random_actions(worlds)), steps) * worlds
         envs.close()
         return found
 
     return run
 
 
-def _dry_env() -> WalkEnv:
-    return WalkEnv(config=EpisodeConfig(materials=("dry_concrete",)))
+def _dry_env() -> GrekEnv:
+    return GrekEnv(config=EpisodeConfig(materials=("dry_concrete",)))
 
 
 def training(threads: int, steps: int = 65_536) -> float:
-    """`grek train` as a person runs it, for a few updates; the rate of the last half."""
+    """Measure `grek train` with default settings: env steps per second over its second half."""
     with tempfile.TemporaryDirectory() as directory:
         run = Path(directory) / "run"
         command = [sys.executable, "-m", "grek", "train", "--out", str(run)]
@@ -136,9 +134,9 @@ def training(threads: int, steps: int = 65_536) -> float:
 
 
 def envpool(terrain: str, threads: int) -> Rate | None:
-    """EnvPool's Berkeley Humanoid, a 16 kg biped at 50 Hz and ten physics steps each; or None.
+    """Measure EnvPool's Berkeley Humanoid, a 16 kg biped at 50 Hz with ten physics steps each.
 
-    None where EnvPool, or a version with these tasks, is not installed.
+    Returns None if EnvPool, or a version with these tasks, is not installed.
     """
     if find_spec("envpool") is None:
         return None
@@ -159,9 +157,9 @@ def envpool(terrain: str, threads: int) -> Rate | None:
 
 
 def ppo_updates(threads: int) -> tuple[Rate, Rate]:
-    """Our PPO update with its extras off, and Stable-Baselines3's: same network, same samples.
+    """Measure our PPO update without symmetry and Stable-Baselines3's [samples/s].
 
-    Samples per second: each is seen in every epoch.
+    Network and samples are the same; each sample counts once, whatever the number of epochs.
     """
     import stable_baselines3
     import torch
@@ -169,9 +167,9 @@ def ppo_updates(threads: int) -> tuple[Rate, Rate]:
 
     from grek.training.config import PPOConfig, TrainConfig
     from grek.training.train import make_model
-    from grek.training.vec_env import WalkVecEnv
+    from grek.training.vec_env import GrekVecEnv
 
-    env = WalkVecEnv(WORLDS, threads)
+    env = GrekVecEnv(WORLDS, threads)
     model = make_model(env, TrainConfig(ppo=PPOConfig(symmetry="none")), threads)
     model.set_logger(Logger(None, []))
     buffer, rng = model.rollout_buffer, np.random.default_rng(0)
@@ -200,7 +198,7 @@ def ppo_updates(threads: int) -> tuple[Rate, Rate]:
 
 
 def scaling(threads: int, most: int = 4096) -> list[dict[str, Any]]:
-    """Rate of our VectorEnv on all training ground, by worlds and by threads."""
+    """Measure our VectorEnv on all training materials, by number of worlds and of threads."""
     sizes = [(4**k, threads) for k in range(12) if 4**k <= most]
     sizes += [(WORLDS, n) for n in range(1, threads)]
     found = []
@@ -212,15 +210,15 @@ def scaling(threads: int, most: int = 4096) -> list[dict[str, Any]]:
 
 
 def memory_per_world(worlds: int = 1024) -> float:
-    """Growth of resident memory for each further world, all of them on sand [MiB]."""
+    """Measure the growth of resident memory per additional world on sand [MiB]."""
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from grek.envs.gym_env import WalkVectorEnv\n"
+        "from grek.envs.gym_env import GrekVectorEnv\n"
         "from grek.envs.episodes import EpisodeConfig\n"
-        "envs = WalkVectorEnv(int(sys.argv[1]), config=EpisodeConfig(materials=('sand',)))\n"
+        "envs = GrekVectorEnv(int(sys.argv[1]), config=EpisodeConfig(materials=('sand',)))\n"
         "envs.reset(seed=0)\n"
-        "for _ in range(3): envs.step(np.zeros((envs.num_envs, 10), np.float32))\n"
-        # Not getrusage: a child inherits the peak of its parent there.
+        "for _ in range(3): envs.step(np.zeros(envs.action_space.shape, np.float32))\n"
+        # Not getrusage, whose peak a child inherits from its parent.
         "status = Path('/proc/self/status').read_text()\n"
         "print(next(w.split()[1] for w in status.splitlines() if w.startswith('VmRSS')))"
     )
@@ -236,7 +234,7 @@ def memory_per_world(worlds: int = 1024) -> float:
 
 
 def startup(code: str) -> float:
-    """Best of three times that a new Python takes to run `code` [s]."""
+    """Measure how long a new Python process takes to run `code`, best of three [s]."""
     times = []
     for _ in range(3):
         began = time.perf_counter()
@@ -246,7 +244,7 @@ def startup(code: str) -> float:
 
 
 def timed(step: Callable[[], object], steps: int) -> float:
-    """Calls of `step` per second, after a few to warm up."""
+    """Measure calls of `step` per second, after five to warm up."""
     for _ in range(5):
         step()
     began = time.perf_counter()
@@ -258,6 +256,6 @@ def timed(step: Callable[[], object], steps: int) -> float:
 _RNG = np.random.default_rng(1)
 
 
-def shiver(worlds: int) -> np.ndarray:
-    """Small random actions: about 0.02 rad at every joint."""
-    return _RNG.normal(0, 0.08, (worlds, robot.LEGS)).astype(np.float32)
+def random_actions(worlds: int) -> np.ndarray:
+    """Draw small random actions (worlds, joints), about 0.02 rad at every joint."""
+    return _RNG.normal(0, 0.08, (worlds, len(GREK.joints))).astype(np.float32)

@@ -1,10 +1,11 @@
-"""`grek bench --learning`: how long a policy takes from nothing until it walks on dry concrete.
+"""`grek bench --learning`: training time from random weights to walking on dry concrete.
 
-Each seed trains for the same time and keeps its policy now and then; scoring comes afterwards, so
-that it costs no training time. Scored is traversal in worlds of the training space on dry
-concrete (slopes, waves, steps, pushes and all) that no training draws.
+Each seed trains for the same time and exports its policy at intervals; scoring follows after
+training, so that it takes no training time. The score is the mean traversal over scenarios of the
+training space on dry concrete, with all shapes and disturbances, that training never draws.
 """
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,21 +14,25 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
-GOALS = (0.5, 0.8, 0.9)
-EVERY = 20.0  # between two policies that are kept [s]
-WORLDS = 32
+from grek import terminal
+
+GOALS = (0.5, 0.8, 0.9)  # traversal
+EVERY = 20.0  # training time between two exported policies [s]
+SCENARIOS = 32  # that score a policy
 GROUND = ("dry_concrete",)
 
 
 def measure(
     seeds: int, minutes: float, threads: int, progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    """Curves and times to each of GOALS for `seeds` runs of `minutes` each.
+    """Train `seeds` policies for `minutes` each; return learning curves and times to each goal.
 
-    A time is when a curve first passes the goal, null if it does not; a median is null unless
-    more than half of the seeds passed. It belongs to runs of that length: the weight of the entropy
-    fades towards their end.
+    The time to a goal is that of the first point of a curve at or above it, None if there is none;
+    the median over seeds is None unless more than half of them reached the goal. Times depend on
+    the length of the run, since the entropy coefficient decreases towards its end. `progress` is
+    called with the seeds done and their number.
     """
     runs = []
     for seed in range(seeds):
@@ -50,7 +55,7 @@ def measure(
 
 def _run(seed: int, minutes: float, threads: int) -> dict[str, Any]:
     from grek.envs.contract import contract_of
-    from grek.envs.tasks.walk import WalkConfig
+    from grek.envs.tasks import walking
     from grek.training.config import TrainConfig
     from grek.training.export import export
     from grek.training.ppo import PPO
@@ -65,15 +70,15 @@ def _run(seed: int, minutes: float, threads: int) -> dict[str, Any]:
             threads=threads,
             materials=",".join(GROUND),
         )
-        contract = contract_of(WalkConfig(history=config.history))
+        contract = contract_of(walking(history=config.history))
         began: float | None = None
 
         def keep(model: PPO) -> None:
             nonlocal began
             now = time.monotonic()
-            began = began or now  # of the first update: start-up is not learning
-            over = now - began >= 60 * minutes - 1  # the last second: the finished policy counts
-            if not kept or over or now - began - kept[-1][0] >= EVERY:
+            began = began or now  # first update: start-up does not count
+            last = now - began >= 60 * minutes - 1  # includes the final policy
+            if not kept or last or now - began - kept[-1][0] >= EVERY:
                 path = Path(directory) / f"{model.num_timesteps}.onnx"
                 export(model.policy, contract, path)
                 kept.append((now - began, model.num_timesteps, path))
@@ -95,7 +100,7 @@ def _run(seed: int, minutes: float, threads: int) -> dict[str, Any]:
 
 
 def first(curve: list[dict[str, Any]], goal: float) -> dict[str, Any]:
-    """Minutes and steps of the first point of `curve` at or above `goal`; null if there is none."""
+    """Return minutes and steps of the first point of `curve` at or above `goal`, or None."""
     for point in curve:
         if point["traversal"] >= goal:
             return {"minutes": point["minutes"], "steps": point["steps"]}
@@ -103,38 +108,46 @@ def first(curve: list[dict[str, Any]], goal: float) -> dict[str, Any]:
 
 
 def _median(values: list[float | None]) -> float | None:
-    """Median where a missing value is later than all others."""
+    """Return the median, where None counts as infinite; None if it is infinite."""
     found = median(np.inf if v is None else v for v in values)
     return found if np.isfinite(found) else None
 
 
 def _traversal(policy: Path, threads: int) -> float:
-    from grek.envs.scenarios.scenario import TRAINING_SCENARIOS, ScenarioSpace
-    from grek.eval.scores import metrics, policies
+    from grek.envs.scenarios.spaces import FIRST_EVALUATED, space
+    from grek.envs.tasks import metrics
+    from grek.eval.scores import policies
     from grek.eval.scores.rollout import rollouts
 
-    space = ScenarioSpace("train")
-    worlds = [space.draw(TRAINING_SCENARIOS + i, GROUND) for i in range(WORLDS)]
-    runs = rollouts(policies.load(str(policy)), worlds, threads)
+    train = space("train")
+    drawn = (
+        train.draw(train.context(name), FIRST_EVALUATED + i)
+        for i in itertools.count()
+        for name in GROUND
+    )
+    pure = (scenario for scenario in drawn if set(scenario.surface.materials) <= set(GROUND))
+    runs = rollouts(policies.load(str(policy)), list(itertools.islice(pure, SCENARIOS)), threads)
     return round(float(np.mean([metrics.traversal(run.log) for run in runs])), 4)
 
 
-def table(found: dict[str, Any]) -> str:
-    """Times to each goal, seed by seed."""
-    lines = [f"{'traversal on dry concrete':32}{'minutes':>10}{'steps':>12}"]
+def table(found: dict[str, Any]) -> Table:
+    """Table of the times to each goal, by seed, for `terminal.show`."""
+    rows = []
     for goal in map(str, GOALS):
         for name, times in (
             *((f"{goal}, seed {run['seed']}", run["passed"][goal]) for run in found["runs"]),
             (f"{goal}, median", found["median"][goal]),
         ):
             minutes, steps = times["minutes"], times["steps"]
-            shown = ("not reached", "") if minutes is None else (f"{minutes:.1f}", f"{steps:.0f}")
-            lines.append(f"{name:32}{shown[0]:>10}{shown[1]:>12}")
-    return "\n".join(lines)
+            if minutes is None:
+                rows.append((name, "not reached", ""))
+            else:
+                rows.append((name, f"{minutes:.1f}", f"{steps:.0f}"))
+    return terminal.table(("traversal on dry concrete", "minutes", "env steps"), rows, "<>")
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """The curves as a picture; the kind of file follows from the name."""
+    """Plot the learning curves to `path`; its suffix selects the file format."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.6), layout="constrained")
@@ -144,7 +157,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
         axes.plot(minutes, [p["traversal"] for p in run["curve"]], label=f"seed {run['seed']}")
     for goal in GOALS:
         axes.axhline(goal, color="0.8", linewidth=0.8, zorder=0)
-    axes.set(xlabel="minutes of training", ylabel="traversal, dry concrete", ylim=(0, 1))
+    axes.set(xlabel="training time [min]", ylabel="traversal on dry concrete", ylim=(0, 1))
     axes.set_xlim(left=0)
     axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)

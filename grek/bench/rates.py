@@ -1,7 +1,7 @@
-"""`grek bench`: rates of this machine side by side in one run, ratios taken pair by pair.
+"""`grek bench`: rates of this machine, measured in alternation, and ratios of paired measurements.
 
-What is compared takes turns, round after round, so that a machine that slows down slows down all
-of it; a ratio is the median over rounds of that round's ratio.
+Each round measures every rate once, so that a change of machine speed affects all of them alike. A
+ratio is taken within each round; its median, minimum and maximum over rounds are reported.
 """
 
 import itertools
@@ -11,12 +11,15 @@ import platform
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
+from rich.table import Table
 
+from grek import terminal
 from grek.bench import contenders
 from grek.bench.contenders import ENVPOOL_SUBSTEPS, SUBSTEPS, Rate
 from grek.eval.scores.scorecard import write_text
@@ -31,8 +34,11 @@ _NO_ENVPOOL = "EnvPool with its Berkeley Humanoid tasks is not installed"
 
 
 def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """All rates and ratios, as `contracts` says: median, low and high over `repeats` rounds."""
-    from stable_baselines3.common import vec_env  # brings torch, which others need not wait for
+    """Measure all rates and ratios over `repeats` rounds; return the contents of the JSON file.
+
+    `progress` is called with the measurements done and their total number.
+    """
+    from stable_baselines3.common import vec_env  # imports torch
 
     threads = os.cpu_count() or 1
     ours, theirs = contenders.ppo_updates(threads)
@@ -54,16 +60,16 @@ def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any
     }
     count, total = itertools.count(), len(makers) * (repeats + 1) + 2 + len(_STARTS)
 
-    def told(work: Callable[[], Any]) -> Any:
+    def counted(work: Callable[[], Any]) -> Any:
         progress(next(count), total)
         return work()
 
-    rates: dict[str, Rate | None] = {name: told(make) for name, make in makers.items()}
+    rates: dict[str, Rate | None] = {name: counted(make) for name, make in makers.items()}
     present = {name: rate for name, rate in rates.items() if rate is not None}
     found: dict[str, list[float]] = {name: [] for name in present}
     for _ in range(repeats):
         for name, rate in present.items():
-            found[name].append(told(rate))
+            found[name].append(counted(rate))
     rounds = {name: np.array(values) for name, values in found.items()}
     raw, mixed = rounds["raw_rigid"], rounds["vector_env_mixed"]
     ratios = {
@@ -80,12 +86,12 @@ def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any
         ratios["physics_over_envpool_rough"] = rounds["vector_env_rigid"] * SUBSTEPS / physics
     missing = dict.fromkeys(name for name, rate in rates.items() if rate is None)
     unknown = {} if "envpool_rough" in rounds else {"physics_over_envpool_rough": None}
-    scaling = told(partial(contenders.scaling, threads))
-    memory = told(contenders.memory_per_world)
-    startup = {name: told(partial(contenders.startup, code)) for name, code in _STARTS.items()}
+    scaling = counted(partial(contenders.scaling, threads))
+    memory = counted(contenders.memory_per_world)
+    startup = {name: counted(partial(contenders.startup, code)) for name, code in _STARTS.items()}
     progress(total, total)
     return {
-        **about(),
+        **machine(),
         "rates": {**{n: spread(v) for n, v in rounds.items()}, **missing},
         "ratios": {**{n: spread(v) for n, v in ratios.items()}, **unknown},
         "scaling": scaling,
@@ -95,8 +101,8 @@ def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any
     }
 
 
-def about() -> dict[str, Any]:
-    """The schema, and the machine that was measured."""
+def machine() -> dict[str, Any]:
+    """Return the schema version and the description of this machine, for the JSON file."""
     return {
         "schema": SCHEMA,
         "machine": {
@@ -110,37 +116,47 @@ def about() -> dict[str, Any]:
 
 
 def spread(values: np.ndarray) -> dict[str, float]:
-    """Median, lowest and highest."""
+    """Return median, minimum ("low") and maximum ("high"), rounded."""
     digits = 3 if np.median(values) < 100 else 0
     median, low, high = (float(f(values)) for f in (np.median, np.min, np.max))
     return {"median": round(median, digits), "low": round(low, digits), "high": round(high, digits)}
 
 
-def table(result: dict[str, Any]) -> str:
-    """Rates and ratios as text."""
-    lines = [f"{'env steps per second':32}{'median':>10}{'low':>10}{'high':>10}"]
-    for part, title in (("rates", None), ("ratios", "ratio")):
-        if title:
-            lines.append(f"{title:32}{'median':>10}{'low':>10}{'high':>10}")
-        for name, value in result[part].items():
-            if value is None:
-                lines.append(f"{name:32}{'-':>10}  {result['notes'].get(name, 'not measured')}")
-            else:
-                lines.append(f"{name:32}" + "".join(f"{value[k]:>10}" for k in value))
-    lines.append(f"{'worlds x threads, all ground':32}{'median':>10}")
-    lines += [f"{s['worlds']:>5} x {s['threads']:<24}{s['rate']:>10}" for s in result["scaling"]]
-    lines.append(f"{'memory per world [MiB]':32}{result['memory_per_world_mib']:>10}")
-    lines += [f"{k + ' [s]':32}{v:>10}" for k, v in result["startup_s"].items()]
-    return "\n".join(lines)
+def tables(result: dict[str, Any]) -> tuple[Table | str, ...]:
+    """Tables of rates, ratios, scaling and other figures, for `terminal.show`."""
+    notes = result["notes"]
+
+    def row(name: str, value: dict[str, float] | None) -> list[str]:
+        if value is None:
+            return [name, "-", "-", "-", notes.get(name, "not measured")]
+        return [name, *(_number(value[key]) for key in ("median", "low", "high")), ""]
+
+    spreads = [
+        terminal.table((title, "median", "low", "high", ""), starmap(row, found.items()), "<>>><")
+        for title, found in (
+            ("rate [env steps/s]", result["rates"]),
+            ("ratio", result["ratios"]),
+        )
+    ]
+    sizes = [(s["worlds"], s["threads"], _number(s["rate"])) for s in result["scaling"]]
+    scaling = terminal.table(("worlds", "threads", "env steps/s on all materials"), sizes, ">")
+    memory = ("memory per world [MiB]", _number(result["memory_per_world_mib"]))
+    startup = [(f"{name} [s]", _number(value)) for name, value in result["startup_s"].items()]
+    others = terminal.table(("figure", "value"), [memory, *startup], "<>")
+    return (spreads[0], "", spreads[1], "", scaling, "", others)
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3f}"
 
 
 def write(result: dict[str, Any], path: Path) -> None:
-    """Write the result as JSON, whole or not at all."""
+    """Write the result as JSON, atomically."""
     write_text(path, json.dumps(result, indent=2) + "\n")
 
 
 def cpu() -> str:
-    """Name of the processor."""
+    """Return the model name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

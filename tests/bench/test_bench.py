@@ -1,4 +1,4 @@
-"""What `grek bench` says follows from what it measured."""
+"""`grek bench`: goals, medians, tables and the measurements themselves."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from grek import terminal
 from grek.bench import contenders, learning
 from grek.bench import rates as benchmark
 
@@ -47,7 +48,7 @@ def test_learning_in_words_and_as_a_picture(tmp_path: Path):
             for goal in learning.GOALS
         },
     }
-    text = learning.table(found)
+    text = terminal.text(learning.table(found))
     assert "0.5, median" in text and "not reached" in text
     learning.draw(found, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -55,7 +56,7 @@ def test_learning_in_words_and_as_a_picture(tmp_path: Path):
 
 def test_a_few_seconds_of_learning_make_a_curve(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(learning, "EVERY", 0.0)
-    monkeypatch.setattr(learning, "WORLDS", 2)
+    monkeypatch.setattr(learning, "SCENARIOS", 2)
     found = learning.measure(1, 0.05, 1, lambda done, total: None)
     points = found["runs"][0]["curve"]
     assert points[0]["minutes"] == 0 and points[0]["steps"] > 0
@@ -65,6 +66,27 @@ def test_a_few_seconds_of_learning_make_a_curve(monkeypatch: pytest.MonkeyPatch)
 
 def test_spread_is_median_low_and_high():
     assert benchmark.spread(np.array([3.0, 1.0, 2.0])) == {"median": 2.0, "low": 1.0, "high": 3.0}
+
+
+def test_tables_show_what_is_missing_and_why():
+    spread = {"median": 66422.0, "low": 60000.0, "high": 70000.0}
+    ratio = {"median": 0.7071, "low": 0.5, "high": 0.9}
+    result = {
+        "rates": {"raw_rigid": spread, "envpool_flat": None, "odd [x]": None},
+        "ratios": {"vector_env_over_raw_rigid": ratio},
+        "scaling": [{"worlds": 64, "threads": 2, "rate": 4321}],
+        "memory_per_world_mib": 0.0623,
+        "startup_s": {"grek_help": 0.181},
+        "notes": {"envpool_flat": "EnvPool is missing"},
+    }
+    lines = [line.split() for line in terminal.text(*benchmark.tables(result)).splitlines()]
+    assert ["raw_rigid", "66422", "60000", "70000"] in lines
+    assert ["envpool_flat", "-", "-", "-", "EnvPool", "is", "missing"] in lines
+    assert ["odd", "[x]", "-", "-", "-", "not", "measured"] in lines
+    assert ["vector_env_over_raw_rigid", "0.707", "0.500", "0.900"] in lines
+    assert ["64", "2", "4321"] in lines
+    assert ["memory", "per", "world", "[MiB]", "0.062"] in lines
+    assert ["grek_help", "[s]", "0.181"] in lines
 
 
 def test_updates_are_timed_on_the_same_samples():

@@ -1,4 +1,4 @@
-"""Runs so small that tests can make them."""
+"""Settings of training runs small enough for tests."""
 
 from pathlib import Path
 

@@ -1,10 +1,11 @@
-"""The run directory: what is in it, what is refused, what is never replaced."""
+"""Run directory: its contents, refused settings, and protection of existing files."""
 
 import json
 
 import numpy as np
 import pytest
 
+from grek.envs.scenarios.scenario import TRAINING_SCENARIOS
 from grek.errors import InputError
 from grek.training import run_directory
 from grek.training.config import PPOConfig, TrainConfig
@@ -49,9 +50,13 @@ def test_bad_settings_are_refused_before_anything_is_made(tmp_path, changes, mes
     assert not (tmp_path / "run").exists()
 
 
+def test_all_training_scenarios_are_the_default():
+    assert TrainConfig().scenarios == TRAINING_SCENARIOS
+
+
 def test_existing_runs_are_kept(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="it is a file"):
+    with pytest.raises(InputError, match="is a file or a link"):
         run_directory.prepare(TrainConfig(out=tmp_path / "file", force=True))
     (tmp_path / "run").mkdir()
     with pytest.raises(InputError, match="--force"):
@@ -66,7 +71,7 @@ def test_force_replaces_runs_only(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("x")
-    with pytest.raises(InputError, match="no run directory"):
+    with pytest.raises(InputError, match="is not a run directory"):
         run_directory.prepare(TrainConfig(out=mine, force=True))
     assert (mine / "thesis.txt").exists()
     (tmp_path / "link").symlink_to(mine)

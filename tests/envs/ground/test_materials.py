@@ -1,10 +1,11 @@
-"""The table of materials: complete, physical, sourced, and what the contract promises."""
+"""Materials: complete, physical, sourced, and those the contract promises."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
+from grek.envs.ground import materials
 from grek.envs.ground.materials import (
     ESTIMATE,
     MATERIALS,
@@ -12,11 +13,16 @@ from grek.envs.ground.materials import (
     Look,
     Material,
     Quantity,
+    fixed,
     index,
+    log_uniform,
     material,
+    register,
     table,
+    uniform,
+    water_film,
 )
-from grek.envs.scenarios.distributions import Uniform
+from grek.envs.scenarios.distributions import Constant, LogUniform, Uniform
 from grek.errors import InputError
 
 TRAINED = {"dry_concrete", "wet_concrete", "sand", "gravel", "carpet"}
@@ -79,17 +85,51 @@ def test_a_layer_thinner_than_a_grain_is_refused():
             "x",
             "x",
             True,
-            Look((0, 0, 0), "plain"),
-            {
-                "depth": Quantity(0.02, Uniform(0.01, 0.03), ESTIMATE),
-                "grain": Quantity(0.02, Uniform(0.01, 0.03), ESTIMATE),
-            },
+            Look((0, 0, 0)),
+            {"depth": uniform(0.02, 0.01, 0.03), "grain": uniform(0.02, 0.01, 0.03)},
         )
 
 
 def test_a_number_without_a_source_is_refused():
     with pytest.raises(InputError, match="cohesion names no source"):
         changed("cohesion", 1.0, 0.0, 2.0, " ")
+
+
+def test_a_material_from_outside_is_registered_once(monkeypatch):
+    monkeypatch.setattr(materials, "MATERIALS", dict(MATERIALS))
+    clay = register(Material("fired_clay", "fired clay", False, Look((0.6, 0.3, 0.2)), {}))
+    assert material("fired_clay") is clay
+    assert list(materials.MATERIALS) == [*MATERIALS, "fired_clay"]
+    assert clay.nominal().tolist() == [parameter.neutral for parameter in PARAMETERS]
+    with pytest.raises(InputError, match="material 'fired_clay' exists"):
+        register(clay)
+    with pytest.raises(InputError, match="material 'sand' exists; there are: dry_concrete"):
+        register(SAND)
+
+
+@pytest.mark.parametrize("name", ["Clay", "fired clay", "fired-clay", "_clay", "2clay", ""])
+def test_a_name_that_is_not_snake_case_is_refused(name):
+    with pytest.raises(InputError, match="is not in snake case"):
+        Material(name, "clay", False, Look((0.6, 0.3, 0.2)), {})
+
+
+def test_a_colour_out_of_range_is_refused():
+    with pytest.raises(InputError, match=r"clay: rgb \(153, 80, 50\) is outside of 0 to 1"):
+        Material("clay", "clay", False, Look((153, 80, 50)), {})
+
+
+def test_quantities_are_made_in_one_call():
+    assert fixed(0.3, "a book") == Quantity(0.3, Constant(0.3), "a book")
+    assert uniform(0.3, 0.2, 0.5) == Quantity(0.3, Uniform(0.2, 0.5), "estimate")
+    assert log_uniform(0.3, 0.2, 0.5) == Quantity(0.3, LogUniform(0.2, 0.5), "estimate")
+    film = water_film(fixed(0.5), fixed(0.3), fixed(0.2), fixed(0.4))
+    assert [(name, quantity.nominal) for name, quantity in film.items()] == [
+        ("wet_ratio_low", 0.5),
+        ("wet_ratio_high", 0.3),
+        ("slip_speed", 0.2),
+        ("wet_area", 0.4),
+        ("patch_length", 0.3),
+    ]
 
 
 def test_unknown_names_list_the_known_ones():

@@ -56,8 +56,8 @@ def evil(part: Any = EVIL) -> Card:
     card["rows"][-1]["zone"] = part
     for episode in card["episodes"]:
         free = set(episode) - {"survived", "traversal", "velocity_error"}
-        episode.update(dict.fromkeys(free, part), space=EVIL, scenario=EVIL)
-        episode["contexts"] = {EVIL: part}
+        episode.update(dict.fromkeys(free, part), space=EVIL, scenario=EVIL, world=EVIL)
+        episode["contexts"] = {EVIL: EVIL}
     return card
 
 

@@ -108,11 +108,12 @@ class TestPage:
         assert "rows: ice (material)" in text
 
     def test_commands_and_films_of_the_policy_it_is_told(self) -> None:
-        films = {"heldout:0": "films/heldout-0.mp4"}
-        card = cards.card([e for e in cards.episodes(1) if e["scenario"] in films])
-        made = report.html(card, "runs/a/policy.onnx", films)
-        assert made.count("grek render runs/a/policy.onnx --scenario heldout:0") == 3
-        assert made.count('src="films/heldout-0.mp4"') == 3
+        episode = cards.episodes(1)[2]
+        episode["scenario"] = "heldout/ice:0"
+        films = {"heldout/ice:0": "films/heldout-ice-0.mp4"}
+        made = report.html(cards.card([episode]), "runs/a/policy.onnx", films)
+        assert made.count("grek render runs/a/policy.onnx --scenario heldout/ice:0") == 3
+        assert made.count('src="films/heldout-ice-0.mp4"') == 3
         assert report.html(whole(), "runs/b").count("grek render runs/b --scenario ") == 12
 
     def test_deterministic(self) -> None:

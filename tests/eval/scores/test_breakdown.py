@@ -65,7 +65,7 @@ def episode(space: str, contexts: dict[str, str], **more: Any) -> dict[str, Any]
 
 
 def test_pushes_are_binned_by_where_they_come_from_and_how_hard_they_are():
-    found = breakdown.gather(
+    found = breakdown.bins(
         [
             episode("train", {"material": "sand"}, pushes=[[0.2, 0.0, 1.0], [0.2, 0.01, 0.0]]),
             episode("heldout", {"pushes": "far"}, pushes=[[0.0, 0.6, 1.0]]),
@@ -80,9 +80,7 @@ def test_pushes_are_binned_by_where_they_come_from_and_how_hard_they_are():
 
 def test_commands_are_binned_and_errors_averaged_as_squares():
     rows = [[0.5, 0.4, 0.0, 0.0, 0.01], [0.5, 0.6, 0.0, 0.1, 0.03]]
-    (found,) = breakdown.gather([episode("train", {"material": "sand"}, stretches=rows)])[
-        "commands"
-    ]
+    (found,) = breakdown.bins([episode("train", {"material": "sand"}, stretches=rows)])["commands"]
     edges = breakdown.FORWARD[found["forward"]], breakdown.FORWARD[found["forward"] + 1]
     assert edges == (0.4, 0.6)
     assert found["velocity_error"] == pytest.approx(np.sqrt(0.02))
@@ -103,7 +101,7 @@ def test_the_hardest_level_is_the_last_before_one_that_is_not_passed():
         for i in range(10)
     ]
     made += [episode("heldout", {"slope": "far"}, shape={"slope": 0.18}) for _ in range(10)]
-    levels = breakdown.gather(made)["difficulty"]
+    levels = breakdown.bins(made)["difficulty"]
     assert [level["survival"]["mean"] for level in levels] == [0.9, 0.8, 0.7, 1.0]
     best = breakdown.hardest(levels)
     assert best is not None and best["high"] == 0.10

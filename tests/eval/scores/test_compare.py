@@ -92,7 +92,7 @@ def test_falls_are_counted_in_pairs() -> None:
     assert (back.new_falls, back.mended_falls) == (0, 3)
 
 
-def test_falls_in_one_world_are_one_witness() -> None:
+def test_falls_in_one_world_are_one_discordant_pair() -> None:
     made = [e for e in cards.episodes(3) if e["space"] == "numerics"]
     before = [
         {**e, "contexts": {"numerics": name}, "world": i, "survived": True}
@@ -150,5 +150,18 @@ def test_what_cannot_be_compared_is_named() -> None:
     with pytest.raises(InputError, match="10 and 9 episodes"):
         compare(card, {**card, "episodes": card["episodes"][:-1]})
     swapped = [card["episodes"][1], card["episodes"][0], *card["episodes"][2:]]
-    with pytest.raises(InputError, match=r"train:300000 .* train:300001"):
+    with pytest.raises(InputError, match=r"train/sand:300000 .* train/carpet:300001"):
         compare(card, {**card, "episodes": swapped})
+
+
+def test_scorecards_with_former_scenario_names_compare() -> None:
+    def former(card: Card) -> Card:
+        renamed = [
+            {**e, "scenario": f"{e['space']}:{e['scenario'].partition(':')[2]}"}
+            for e in card["episodes"]
+        ]
+        return {**card, "episodes": renamed}
+
+    before, after = policy(0), policy(1)
+    assert former(before)["episodes"][0]["scenario"] == "train:300000"
+    assert compare(former(before), former(after)) == compare(before, after)

@@ -1,4 +1,4 @@
-"""An interrupted evaluation goes on where it stopped, or says in one line why it cannot."""
+"""An interrupted evaluation resumes where it stopped, or is refused in one line."""
 
 import json
 import os
@@ -21,7 +21,7 @@ GAIT = ("eval", "gait", "--suite", "train", "--episodes", "2", "--threads", "1",
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The files of an evaluation that nobody interrupted."""
+    """The files of an uninterrupted evaluation."""
     out = tmp_path_factory.mktemp("whole")
     subprocess.run([sys.executable, "-c", IN_BATCHES, *GAIT, str(out)], check=True)
     return contents(out)
@@ -54,24 +54,32 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_bytes(number, whole, tmp_
     assert contents(tmp_path) == whole
 
 
-@pytest.fixture
-def stopped(tmp_path, monkeypatch, capsys):
-    """The path of what two episodes of ten left behind."""
-    monkeypatch.setattr(rollout, "WORLDS", 2)
+@pytest.fixture(scope="module")
+def two_episodes(tmp_path_factory):
+    """The partial file of an evaluation interrupted after two episodes of ten."""
+    out = tmp_path_factory.mktemp("stopped")
     save = partial.save
 
     def stop(*arguments):
         save(*arguments)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollout, "WORLDS", 2)
         patch.setattr(partial, "save", stop)
-        assert main([*GAIT, str(tmp_path)]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+        assert main([*GAIT, str(out)]) == 130
+    return (out / partial.NAME).read_bytes()
+
+
+@pytest.fixture
+def stopped(two_episodes, tmp_path, monkeypatch):
+    """The path of a partial file of two episodes."""
+    monkeypatch.setattr(rollout, "WORLDS", 2)
+    (tmp_path / partial.NAME).write_bytes(two_episodes)
     return tmp_path / partial.NAME
 
 
-def test_what_was_done_is_not_done_again(stopped, whole, monkeypatch, capsys):
+def test_finished_episodes_are_not_run_again(stopped, whole, monkeypatch, capsys):
     ran = []
     real = rollout._run
 
@@ -94,7 +102,7 @@ def test_what_was_done_is_not_done_again(stopped, whole, monkeypatch, capsys):
         ({8: "1", 7: "--seed"}, "seed is '0', not '1'"),
     ],
 )
-def test_a_part_of_another_evaluation_is_refused(changed, named, stopped, capsys):
+def test_a_file_of_another_evaluation_is_refused(changed, named, stopped, capsys):
     before = stopped.read_bytes()
     arguments = [changed.get(i, word) for i, word in enumerate(GAIT)]
     if 7 in changed:
@@ -105,7 +113,7 @@ def test_a_part_of_another_evaluation_is_refused(changed, named, stopped, capsys
     assert contents(stopped.parent) == {partial.NAME: before}
 
 
-def test_a_part_by_another_version_is_refused_or_replaced(stopped, whole, monkeypatch, capsys):
+def test_a_file_of_another_version_is_refused_or_replaced(stopped, whole, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr("grek.provenance.__version__", "9.9")
         assert main([*GAIT, str(stopped.parent)]) == 2
@@ -117,18 +125,27 @@ def test_a_part_by_another_version_is_refused_or_replaced(stopped, whole, monkey
     assert contents(stopped.parent) == whole
 
 
-@pytest.mark.parametrize("damage", ["cut", "edited", "empty", "list", "binary"])
-def test_a_damaged_part_is_passed_over(damage, stopped, whole, capsys):
-    text = stopped.read_bytes()
-    stopped.write_bytes(
-        {
-            "cut": text[: len(text) // 2],
-            "edited": text.replace(b'"survived": false', b'"survived": true', 1),
-            "empty": b"",
-            "list": b"[]",
-            "binary": b"\xff\xfe\x00",
-        }[damage]
-    )
+DAMAGE = {
+    "cut": lambda text: text[: len(text) // 2],
+    "edited": lambda text: text.replace(b'"survived": false', b'"survived": true', 1),
+    "empty": lambda text: b"",
+    "list": lambda text: b"[]",
+    "binary": lambda text: b"\xff\xfe\x00",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_deleted_with_a_warning(damage, stopped, capsys):
+    evaluation = json.loads(stopped.read_bytes())["of"]
+    assert len(partial.load(stopped, evaluation)) == 2
+    stopped.write_bytes(DAMAGE[damage](stopped.read_bytes()))
+    assert partial.load(stopped, evaluation) == []
+    assert capsys.readouterr().err.startswith(f"grek: {stopped} is damaged")
+    assert not stopped.exists()
+
+
+def test_after_damage_all_episodes_are_run_again(stopped, whole, capsys):
+    stopped.write_bytes(DAMAGE["edited"](stopped.read_bytes()))
     assert main([*GAIT, str(stopped.parent)]) == 0
     assert f"{stopped} is damaged" in capsys.readouterr().err
     assert contents(stopped.parent) == whole

@@ -126,7 +126,7 @@ class TestContent:
     def test_episodes_of_scenarios(self) -> None:
         scenarios = [
             SimpleNamespace(name="heldout:3", context=("material", "ice"), seed=5),
-            SimpleNamespace(name="train:9", context=("material", "sand"), seed=6),
+            SimpleNamespace(name="train/sand:9", context=("material", "sand"), seed=6),
         ]
         measured = {"survived": np.array([1.0, 0.0]), "traversal": np.array([0.5, np.nan])}
         first, second = scorecard.episodes_of(scenarios, measured)
@@ -138,7 +138,7 @@ class TestContent:
             "survived": True,
             "traversal": 0.5,
         }
-        assert second["survived"] is False
+        assert (second["space"], second["survived"]) == ("train", False)
         assert math.isnan(second["traversal"])
 
 
@@ -216,12 +216,34 @@ class TestFile:
             card = {**cards.card(cards.episodes(2)), **change}
             return scorecard.dumps({**card, "digest": scorecard.digest(card)})
 
-        self.refused(tmp_path, signed(episodes=[]), "no episodes")
-        self.refused(tmp_path, signed(rows=[]), "no rows")
-        self.refused(tmp_path, signed(rows=[3]), "rows.0. has no 'space'")
-        row = cards.card(cards.episodes(2))["rows"][0]
-        self.refused(tmp_path, signed(rows=[{**row, "traversal": 1}]), "'traversal' of the wrong")
-        self.refused(tmp_path, signed(rows=[{**row, "axis": None}]), "'axis' of the wrong")
+        row, episode = (cards.card(cards.episodes(2))[part][0] for part in ("rows", "episodes"))
+        bad: list[tuple[str, object, str]] = [
+            ("episodes", [], r"length >= 1 - at `\$\.episodes`"),
+            ("rows", [], r"length >= 1 - at `\$\.rows`"),
+            ("rows", [row, 3], r"`object`, got `int` - at `\$\.rows\[1\]`"),
+            ("rows", [{"axis": "material"}], r"field `space` - at `\$\.rows\[0\]`"),
+            ("rows", [{**row, "traversal": 1}], r"got `int` - at `\$\.rows\[0\]\.traversal`"),
+            ("rows", [{**row, "axis": None}], r"got `null` - at `\$\.rows\[0\]\.axis`"),
+            ("episodes", [{**episode, "contexts": {}}], r"\$\.episodes\[0\]\.contexts`"),
+            ("episodes", [{**episode, "world": [1]}], r"\$\.episodes\[0\]\.world`"),
+            ("episodes", [{**episode, "traversal": "1"}], r"\$\.episodes\[0\]\.traversal`"),
+        ]
+        for part, content, words in bad:
+            self.refused(tmp_path, signed(**{part: content}), words)
+
+    def test_keys_of_later_versions_are_kept(self, tmp_path: Path) -> None:
+        card = cards.card(cards.episodes(2))
+        card = {**card, "later": [1], "rows": [{**row, "later": 2} for row in card["rows"]]}
+        card["digest"] = scorecard.digest(card)
+        scorecard.write(card, tmp_path / "card.json")
+        assert scorecard.read(tmp_path / "card.json") == card
+
+    def test_any_depth_of_nesting_is_read_or_refused(self, tmp_path: Path) -> None:
+        text = scorecard.dumps(cards.card(cards.episodes(1)))
+        for depth in range(800, 1010, 3):
+            nested = '"versions": {"deep": ' + "[" * depth + "]" * depth + ","
+            deep = text.replace('"versions": {', nested, 1)
+            self.refused(tmp_path, deep, "edited|not a scorecard")
 
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot read"):

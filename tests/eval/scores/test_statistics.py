@@ -1,4 +1,4 @@
-"""Statistics against scipy, hand computation, and simulated coverage, size and power."""
+"""Statistics against scipy.stats, hand computation, and simulated coverage, size and power."""
 
 import math
 
@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from grek.eval.scores import statistics as st
-from grek.eval.scores.resampling import t_quantile
 
 REPLICATIONS = 1000
 
@@ -33,6 +32,12 @@ class TestWilson:
         ours = st.wilson(k, n)
         assert (ours.mean, ours.low, ours.high) == pytest.approx((k / n, *expected), abs=1e-12)
 
+    def test_fractional_successes_solve_the_score_equation(self) -> None:
+        # The bounds p of Wilson's interval are the roots of |rate - p| = z sqrt(p (1 - p) / n).
+        ours = st.wilson(2.5, 4)
+        for p in (ours.low, ours.high):
+            assert abs(0.625 - p) == pytest.approx(1.959964 * math.sqrt(p * (1 - p) / 4), rel=1e-6)
+
     def test_exact_ends_and_nothing(self) -> None:
         assert st.wilson(0, 10).low == 0
         assert st.wilson(10, 10).high == 1
@@ -52,7 +57,7 @@ class TestBootstrap:
     def test_small_samples_are_as_wide_as_the_t_interval(self) -> None:
         values = np.array([2.1, 1.9, 2.4, 2.0, 1.7, 2.6, 2.2, 1.8])
         half = stats.t.ppf(0.975, 7) * values.std(ddof=1) / np.sqrt(8)
-        ours = st.bootstrap_interval(values, seed=1, reps=20_000)
+        ours = st.bootstrap_interval(values, seed=1, resamples=20_000)
         assert ours.high - ours.low == pytest.approx(2 * half, rel=0.08)
 
     def test_strata_take_the_spread_between_them_out(self) -> None:
@@ -90,28 +95,38 @@ class TestBootstrap:
             values, 0
         )
 
-    @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 6, 15, 200])
-    def test_t_quantile(self, freedom: int) -> None:
-        for p in (0.95, 0.975):
-            assert t_quantile(p, freedom) == pytest.approx(stats.t.ppf(p, freedom), rel=2e-3)
+    def test_few_values_have_the_t_interval(self) -> None:
+        values = np.array([0.2, 0.5, 0.9, 0.6])
+        ours = st.bootstrap_interval(values, 0)
+        theirs = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+        assert (ours.low, ours.high) == pytest.approx(theirs, rel=1e-12)
+
+    @pytest.mark.parametrize(("size", "dof"), [(8, 7), (24, 20), (400, 399)])
+    def test_expansion_of_the_tail(self, size: int, dof: int) -> None:
+        # Equidistant draws in [0, 1]: each is its own quantile.
+        ours = st.expanded_percentiles(0.0, np.arange(100_001) / 100_000, size, dof, 0.05)
+        tail = stats.norm.cdf(-math.sqrt(size / dof) * stats.t.ppf(0.95, dof))
+        assert (ours.low, ours.high) == pytest.approx((tail, 1 - tail), abs=1e-9)
 
 
-class TestWorlds:
-    def test_values_of_one_world_count_as_their_mean(self) -> None:
+class TestClusters:
+    def test_values_of_one_cluster_count_as_their_mean(self) -> None:
         means = np.array([0.2, 0.9, 0.5, 0.7, 0.4, 0.6])
         values = (means[:, None] + [-0.1, 0.0, 0.1, math.nan]).ravel()
-        worlds, strata = [i // 4 for i in range(24)], [i % 4 for i in range(24)]
-        ours = st.bootstrap_interval(values, 0, strata=strata, worlds=worlds)
+        clusters, strata = [i // 4 for i in range(24)], [i % 4 for i in range(24)]
+        ours = st.bootstrap_interval(values, 0, strata=strata, clusters=clusters)
         alone = st.bootstrap_interval(means, 0)
         assert (ours.mean, ours.low, ours.high) == pytest.approx(
             (alone.mean, alone.low, alone.high)
         )
-        assert st.non_inferiority(values, 0.05, worlds=worlds).n == 6
+        assert st.non_inferiority(values, 0.05, clusters=clusters).n == 6
 
     def test_survival(self) -> None:
         expected = stats.binomtest(3, 4).proportion_ci(method="wilson")
-        ours = st.survival_interval([1, 1, 1, 1, 1, 0, 1, 0], worlds=list("aabbccdd"))
+        ours = st.survival_interval([1, 1, 1, 1, 1, 0, 1, 0], clusters=list("aabbccdd"))
         assert (ours.mean, ours.low, ours.high) == pytest.approx((0.75, *expected))
+        # One world in which half of the contexts fell: 1.5 of 2 survived.
+        assert st.survival_interval([1, 1, 1, 0], clusters=list("aabb")) == st.wilson(1.5, 2)
 
 
 class TestTraversalInterval:
@@ -154,7 +169,7 @@ class TestPairedTests:
         values = np.array([-0.3, -0.1, -0.2, 0.05, -0.4, -0.02])
         signs = np.array(np.meshgrid(*[[-1, 1]] * 6)).reshape(6, -1).T
         sums = signs @ values
-        loss, gain = st.sign_flip(values, 0, reps=40_000)
+        loss, gain = st.sign_flip(values, 0, flips=40_000)
         assert loss == pytest.approx((sums <= values.sum() + 1e-12).mean(), abs=0.004)
         assert gain == pytest.approx((sums >= values.sum() - 1e-12).mean(), abs=0.004)
 

@@ -1,16 +1,15 @@
-"""What an episode was worth: pure functions from a log of control steps to one number per episode.
+"""Episode metrics: pure functions from a log of control steps to one number per episode.
 
 Metrics are apart from rewards: no weights, nothing tuned. Every function takes an `EpisodeLog` of
 T steps and n worlds and returns (n,). Only the time until the fall counts; a world whose state is
 no longer finite counts as fallen. NaN means undefined, and each function says when that is.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from grek.envs.tasks.gait import STANDING
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -38,6 +37,8 @@ class EpisodeLog:
     """(T, n) [rad/s]"""
     command: NDArray[np.floating]
     """Forward, left [m/s] and yaw rate [rad/s] in the heading frame (T, n, 3)."""
+    moving: NDArray[np.bool_]
+    """Whether the command asks to move, as the task says; else it means "stand" (T, n)."""
     torque: NDArray[np.floating]
     """(T, n, joints) [N m]"""
     torque_limit: NDArray[np.floating]
@@ -62,21 +63,8 @@ class EpisodeLog:
     """Whole droid (n,) [kg]."""
 
 
-def measure(log: EpisodeLog) -> dict[str, Array]:
-    """Every metric of every episode: name -> (n,), the numbers that a scorecard keeps."""
-    return {
-        "survived": survival(log),
-        "traversal": traversal(log),
-        "velocity_error": velocity_error(log),
-        "yaw_error": yaw_error(log),
-        "distance": distance(log),
-        "cost_of_transport": cost_of_transport(log),
-        "slip_per_metre": slip_per_metre(log),
-        "torque_saturation": torque_saturation(log),
-        "joint_limit_time": joint_limit_time(log),
-        "foot_impact": foot_impact(log),
-        "action_jerk": action_jerk(log),
-    }
+Metric = Callable[[EpisodeLog], Array]
+"""One number for each episode (n,)."""
 
 
 def survival(log: EpisodeLog) -> Array:
@@ -94,12 +82,11 @@ def traversal(log: EpisodeLog) -> Array:
     no less than nothing and no more than was commanded in that time, so hurrying in one leg does
     not pay for dawdling in another. The commanded distance of the full episode is what it is
     divided by.
-    Commands that mean "stand" (gait.STANDING) are left out; if there is nothing else, traversal is
-    survival.
+    Commands that mean "stand" are left out; if there is nothing else, traversal is survival.
     """
     up = standing(log)
     command = _clean(log.command).copy()  # (T, n, 3)
-    moving = np.abs(command).sum(2) > STANDING
+    moving = log.moving
     command[..., 2] *= LEVER_ARM
     speed = np.sqrt((command**2).sum(2)) * moving
     along = (_motion_h(log, up) * command).sum(2) / np.where(speed > 0, speed, 1)
@@ -196,7 +183,23 @@ def action_jerk(log: EpisodeLog) -> Array:
     return _mean_up((third**2).mean(2), standing(log)[3:])
 
 
-# -- what the metrics share ----------------------------------------------------------------
+WALKING: dict[str, Metric] = {
+    "survived": survival,
+    "traversal": traversal,
+    "velocity_error": velocity_error,
+    "yaw_error": yaw_error,
+    "distance": distance,
+    "cost_of_transport": cost_of_transport,
+    "slip_per_metre": slip_per_metre,
+    "torque_saturation": torque_saturation,
+    "joint_limit_time": joint_limit_time,
+    "foot_impact": foot_impact,
+    "action_jerk": action_jerk,
+}
+"""Metrics of walking, by the names they have in a scorecard."""
+
+
+# -- shared ----------------------------------------------------------------
 
 
 def standing(log: EpisodeLog) -> Mask:

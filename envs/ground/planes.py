@@ -1,0 +1,149 @@
+"""Rigid ground under the soles: planes that follow the ground, with the material's friction.
+
+Height fields cannot differ between the worlds of a batch and their facets brake, so each sole
+point has a ground of its own: a plane on a mocap body that only it touches (an explicit contact
+pair), laid on the tangent plane of the world's ground under that point. Friction is a field of the
+pair, so a contact has the material's friction exactly. Tyre models meet roads this way. The last
+plane is for the parts of the body that touch the ground in a fall.
+"""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from grek.envs.ground import materials
+from grek.envs.ground.surface import Ground
+from grek.envs.robots import Robot
+from grek.envs.vectors import Array, dot, quaternion_from_z
+
+CONTACT_TIME = 0.012  # solref of the contacts: stiff, and above two physics steps [s]
+_FRICTION, _DEPTH = materials.index("friction"), materials.index("depth")
+
+
+def add_planes(spec: mujoco.MjSpec, robot: Robot) -> None:
+    """Give `spec` a plane for each sole point and one for the body, with explicit contact pairs."""
+    for name in (*robot.sole_points, "body"):
+        body = spec.worldbody.add_body(name=f"ground_{name}", mocap=True)
+        body.add_geom(
+            name=f"ground_{name}",
+            type=mujoco.mjtGeom.mjGEOM_PLANE,
+            size=[0, 0, 1],
+            contype=0,
+            conaffinity=0,
+            group=4,
+        )
+        for geom in robot.body_geoms if name == "body" else (name,):
+            spec.add_pair(
+                name=f"ground_{geom}",
+                geomname1=f"ground_{name}",
+                geomname2=geom,
+                condim=3,
+                friction=[0.8, 0.8, 0, 0, 0],
+                solref=[CONTACT_TIME, 1],
+            )
+
+
+@dataclass(frozen=True)
+class PlaneArrays:
+    """Live arrays of the engine through which planes are laid; P sole points."""
+
+    position: Array
+    """(worlds, P + 1, 3) [m]"""
+    rotation: Array
+    """Quaternions (worlds, P + 1, 4)."""
+    sole_friction: Array
+    """Of the pairs of the sole points, both directions (worlds, P, 2)."""
+    body_friction: Array
+    """Of the pairs of the body's geoms, both directions (worlds, geoms, 2)."""
+
+
+class Planes:
+    """The planes of all worlds."""
+
+    def __init__(self, ground: Ground, radius: float, arrays: PlaneArrays) -> None:
+        worlds, planes, _ = arrays.position.shape
+        self.ground = ground
+        self.normal = np.zeros((worlds, planes, 3))
+        self.friction = np.zeros((worlds, planes - 1))  # under each sole point [-]
+        self._depth = np.zeros((worlds, planes - 1))  # of the layer that gives there [m]
+        self._radius = radius  # of a sole point [m]
+        self._arrays = arrays
+
+    def lay(self, soles_w: Array, base_w: Array, slip: Array, worlds: NDArray[np.int64]) -> None:
+        """Put the planes of `worlds` (m,) under the soles.
+
+        `soles_w` (m, P, 3) are the centres of the sole points and `base_w` (m, 3) the base [m],
+        `slip` (m, P) the speeds of the points along the ground [m/s], used where it is wet.
+        """
+        # The plane goes under the contact point, one radius along the last known normal.
+        points = np.empty((len(worlds), self.normal.shape[1], 2))
+        points[:, :-1] = soles_w[..., :2] - self._radius * self.normal[worlds, :-1, :2]
+        points[:, -1] = base_w[:, :2]
+        ground = self.ground
+        height, normal = ground.terrain.height_and_normal(points, worlds)
+        self.normal[worlds] = normal
+        if len(rows := np.flatnonzero(ground.varies[worlds])):
+            which, xy = worlds[rows], points[rows, :-1]
+            slot = ground.slot(xy, which)
+            # From ground that gives onto rigid ground the plane comes up no faster than the sole:
+            # one that jumped to the surface would throw the foot out of its print.
+            buried = np.minimum(self._depth[which], -self._gap(soles_w[rows], height[rows], which))
+            self._depth[which] = np.maximum(ground.parameter(_DEPTH, slot, which), buried)
+            self.friction[which] = friction = ground.friction_at(xy, slot, slip[rows], which)
+            self._arrays.sole_friction[which] = friction[..., None]
+        # Under ground that gives, the rigid plane is the bottom of the layer.
+        planes = np.concatenate([points, height[..., None]], 2)
+        planes[:, :-1] -= normal[:, :-1] * self._depth[worlds, :, None]
+        self._arrays.position[worlds] = planes
+        self._arrays.rotation[worlds] = quaternion_from_z(normal)
+
+    def _gap(self, soles_w: Array, height: Array, worlds: NDArray) -> Array:
+        """Gap (m, P) [m] from sole points (m, P, 3) to the undisturbed surface at `height`."""
+        normal = self.normal[worlds, :-1]
+        # The surface was asked for one radius along the last normal, as good as under the point.
+        return (soles_w[..., 2] - height[:, :-1]) * normal[..., 2] - self._radius
+
+    def lay_first(self, worlds: NDArray[np.int64], normal: Array) -> None:
+        """Give all that touches the ground in `worlds` (m,) their first material, dry.
+
+        The body keeps it, soles until `lay` finds something else. `normal` (m, 3) is that of the
+        ground at the start.
+        """
+        ground = self.ground.parameters[worlds, 0]
+        self.normal[worlds] = normal[:, None]
+        self._depth[worlds] = ground[:, _DEPTH, None]
+        self.friction[worlds] = dry = ground[:, _FRICTION, None]
+        self._arrays.body_friction[worlds] = dry[..., None]
+        self._arrays.sole_friction[worlds] = dry[..., None]
+
+    @property
+    def body_height(self) -> Array:
+        """Height of the ground below each base (worlds,) [m]."""
+        return self._arrays.position[:, -1, 2]
+
+    def clearance(
+        self, soles_w: Array, worlds: NDArray | slice = slice(None)
+    ) -> tuple[Array, Array]:
+        """Gaps from sole points (m, P, 3) to the undisturbed surface and to the rigid ground [m].
+
+        Both are (m, P) and negative when pressed; they differ by the layer that gives.
+        """
+        offset = soles_w - self._arrays.position[worlds, :-1]
+        rigid = dot(offset, self.normal[worlds, :-1]) - self._radius
+        return rigid - self._depth[worlds], rigid
+
+    def snapshot(self) -> dict[str, Array]:
+        """What `lay` goes on from, for `restore`."""
+        return {
+            "normal": self.normal.copy(),
+            "friction": self.friction.copy(),
+            "depth": self._depth.copy(),
+        }
+
+    def restore(self, saved: dict[str, Array]) -> None:
+        """Go on from a snapshot of the same surfaces."""
+        self.normal[:] = saved["normal"]
+        self.friction[:] = saved["friction"]
+        self._depth[:] = saved["depth"]

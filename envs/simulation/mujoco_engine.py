@@ -1,0 +1,268 @@
+"""MuJoCo's batch as the engine: n worlds on one C thread pool, with live arrays.
+
+Per-world differences are model fields expanded over the batch. What each part and each setting of
+the simulator costs: docs/speed.md.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+from numpy.typing import NDArray
+
+from grek.envs.ground.planes import PlaneArrays, add_planes
+from grek.envs.robots import Layout, Robot
+from grek.envs.scenarios.scenario import Numerics, Scenario
+from grek.envs.vectors import Array, cross
+from grek.errors import InputError
+
+_CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)  # poses and velocities of the state, not one step old
+_NOTHING = int(mujoco.mjtStage.mjSTAGE_NONE)
+_INTEGRATORS = {"Euler": 0, "implicit": 2, "implicitfast": 3}
+_CONES = {"pyramidal": 0, "elliptic": 1}
+_DC_GAINS = ((4, "stiffness"), (6, "damping"), (7, "strength"))  # kp, kd, voltage limit: gainprm
+_SERVO_GAINS = ((1, "stiffness"), (2, "damping"))  # -kp, -kv of a position servo: biasprm
+
+
+class MujocoEngine:
+    """`mujoco.batch.Batch` behind the seam of `grek.envs.simulation.engine`."""
+
+    def __init__(self, robot: Robot, worlds: int, threads: int) -> None:
+        spec = robot.physics_spec()
+        add_planes(spec, robot)
+        self.model = model = spec.compile()
+        self.robot = robot
+        self.layout = Layout.of(model, robot)
+        self.timestep = float(model.opt.timestep)
+        self.batch = batch = Batch(model, worlds, threads, True)
+        batch.reset(stage=_NOTHING)
+        bind, expand = batch.bind, batch.expand
+        self._acting = len(robot.joints)
+        self._qpos, self._qvel, self.targets = bind("qpos"), bind("qvel"), bind("ctrl")
+        self._history, self._force = bind("history"), bind("xfrc_applied")
+        self.torque, self.time = bind("actuator_force"), bind("time")
+        self._xpos, self._xmat, self._geoms = bind("xpos"), bind("xmat"), bind("geom_xpos")
+        self._cvel, self._centre, self._xipos = bind("cvel"), bind("subtree_com"), bind("xipos")
+        self.push_w = self._force[:, self.layout.base, :3]
+        self.base_w = self._xpos[:, self.layout.base]
+        self._mass, self._inertia = expand("body_mass"), expand("body_inertia")
+        self._com = expand("body_ipos")
+        self._gains, self._peak = expand("actuator_gainprm"), expand("actuator_forcerange")
+        self._delay = expand("actuator_delay")
+        self._armature, self._friction = expand("dof_armature"), expand("dof_frictionloss")
+        self._dc = model.actuator_gaintype[: self._acting] == mujoco.mjtGain.mjGAIN_DCMOTOR
+        self._options: dict[str, Array] = {}
+        self._warnings = np.zeros(worlds)
+        self._point_feet = np.repeat(self.layout.feet, robot.points_per_foot)  # body ids (P,)
+        friction = expand("pair_friction")[..., :2]  # (worlds, pairs, 2)
+        soles, body = (_pairs(model, names) for names in (robot.sole_points, robot.body_geoms))
+        self.planes = PlaneArrays(
+            position=bind("mocap_pos"),
+            rotation=bind("mocap_quat"),
+            sole_friction=friction[:, soles],
+            body_friction=friction[:, body],
+        )
+
+    @property
+    def mass(self) -> Array:
+        """Of each whole robot (n,) [kg]."""
+        return self._mass.sum(1)
+
+    # -- scenarios -------------------------------------------------------------------------
+
+    def set_scenarios(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Write bodies, motors and numerics; raises InputError for a motor delay beyond the model's
+        buffer or unknown numerics."""
+        for world, scenario in zip(worlds, scenarios, strict=True):
+            self._set_numerics(world, scenario.numerics)
+        self._set_bodies(worlds, scenarios)
+        self._set_motors(worlds, scenarios)
+        self.batch.set_const(worlds)
+
+    def _set_bodies(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
+        model, base = self.model, self.layout.base
+        bodies = [scenario.body for scenario in scenarios]
+        scale = np.repeat(_column(bodies, "mass_scale"), model.nbody, 1)  # (m, bodies)
+        if self.robot.head is not None:
+            scale[:, model.body(self.robot.head).id] *= _column(bodies, "head_scale")[:, 0]
+        mass = model.body_mass * scale
+        mass[:, base] += _column(bodies, "payload")[:, 0]
+        self._mass[worlds] = mass
+        self._inertia[worlds] = model.body_inertia * scale[..., None]
+        self._com[worlds, base] = model.body_ipos[base] + _column(bodies, "base_com")[:, 0]
+
+    def _set_motors(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
+        model, acting = self.model, self._acting
+        motors = [scenario.motors for scenario in scenarios]
+        gains = np.repeat(model.actuator_gainprm[None], len(worlds), 0)
+        for column, name in _DC_GAINS:
+            gains[:, :acting, column] *= np.where(self._dc, _column(motors, name), 1)
+        if not self._dc.all():
+            gains[:, :acting, 0] *= np.where(self._dc, 1, _column(motors, "stiffness"))
+            bias = np.repeat(model.actuator_biasprm[None], len(worlds), 0)
+            for column, name in _SERVO_GAINS:
+                bias[:, :acting, column] *= np.where(self._dc, 1, _column(motors, name))
+            self._option("actuator_biasprm")[worlds] = bias
+        self._gains[worlds] = gains
+        strength = _column(motors, "strength")[..., None]
+        self._peak[worlds, :acting] = model.actuator_forcerange[:acting] * strength
+        delay = _column(motors, "delay")
+        longest = self.layout.history.shape[1] * self.timestep
+        if delay.max(initial=0) > longest:
+            raise InputError(
+                f"motor delay {delay.max():g} s is beyond the {longest:g} s that the model of"
+                f" {self.robot.name} remembers (nsample)"
+            )
+        if self.layout.history.shape[1]:
+            self._delay[worlds, :acting] = delay
+        rows = worlds[:, None], self.layout.dof[:acting]
+        self._armature[rows] = model.dof_armature[rows[1]] * _column(motors, "armature")
+        self._friction[rows] = model.dof_frictionloss[rows[1]] * _column(motors, "friction")
+
+    def _set_numerics(self, world: int, numerics: Numerics) -> None:
+        """Options that no world has asked for stay shared by all: they cost nothing."""
+        option = self.model.opt
+        wanted: dict[str, float] = {
+            "opt.timestep": numerics.timestep,
+            "opt.integrator": _known(_INTEGRATORS, numerics.integrator, "integrator"),
+            "opt.cone": _known(_CONES, numerics.cone, "cone"),
+            "opt.impratio": numerics.impratio,
+            "opt.iterations": numerics.iterations,
+        }
+        for name, value in wanted.items():
+            if name in self._options or value != getattr(option, name[4:]):
+                self._option(name)[world] = value
+        if "pair_solref" in self._options or numerics.contact_time != self.model.pair_solref[0, 0]:
+            self._option("pair_solref")[world, :, 0] = numerics.contact_time
+
+    def _option(self, name: str) -> Array:
+        if name not in self._options:
+            self._options[name] = self.batch.expand(name)
+        return self._options[name]
+
+    # -- state -----------------------------------------------------------------------------
+
+    def reset(self, worlds: NDArray) -> None:
+        """Forget the past of `worlds`."""
+        self.batch.reset(ids=worlds, stage=_NOTHING)
+        self._force[worlds] = 0
+        self._warnings[worlds] = self._warning_count()[worlds]
+
+    def place(self, worlds: NDArray, position_w: Array, rotation: Array, joints: Array) -> None:
+        """Put bodies at rest."""
+        self._qpos[worlds] = self.model.qpos0
+        self._qpos[np.ix_(worlds, self.layout.qpos)] = joints
+        self._qvel[worlds] = 0
+        self._qpos[worlds, :3] = position_w
+        self._qpos[worlds, 3:7] = rotation
+
+    def hold(self, worlds: NDArray, targets: Array) -> None:
+        """Let motors have been at `targets` (m, J) [rad]."""
+        self.targets[worlds] = targets
+        held = targets[:, : self._acting, None]
+        self._history[worlds[:, None, None], self.layout.history] = held
+
+    def forward(self, worlds: NDArray | None = None) -> None:
+        """Make poses and velocities current."""
+        self.batch.forward(ids=worlds, stage=_CURRENT)
+
+    def step(self, worlds: NDArray | None, steps: int) -> list[int]:
+        """Advance by physics steps; returns worlds that failed."""
+        try:
+            self.batch.step(worlds, nstep=steps, stage=_CURRENT)
+        except SimulationError as error:
+            return list(error.ids)
+        return []
+
+    def broken(self) -> NDArray[np.bool_]:
+        """Worlds that warned or are not finite (n,)."""
+        finite = np.isfinite(self._qpos).all(1) & np.isfinite(self._qvel).all(1)
+        return (self._warning_count() > self._warnings) | ~finite
+
+    def snapshot(self) -> Array:
+        """MuJoCo's own state of all worlds."""
+        return np.array(self.batch.state)
+
+    def restore(self, saved: Array) -> None:
+        """Go on from a snapshot."""
+        self.batch.state[:] = saved
+        self.forward()
+        self._warnings = self._warning_count()
+
+    def _warning_count(self) -> Array:
+        return np.asarray(self.batch.warning)[:, :, 1].sum(1)
+
+    # -- poses and velocities --------------------------------------------------------------
+    # np.take keeps rows contiguous, so that sums over a row round alike at any number of rows.
+
+    def pose(self, worlds: NDArray | slice) -> tuple[Array, Array]:
+        """Base position (m, 3) and rotation (m, 3, 3)."""
+        rotation = self._xmat[worlds, self.layout.base].reshape(-1, 3, 3).copy()
+        return self._qpos[worlds, :3].copy(), rotation
+
+    def twist(self, worlds: NDArray | slice) -> tuple[Array, Array]:
+        """Base velocity: a free joint moves in the world and turns in the body."""
+        return self._qvel[worlds, :3].copy(), self._qvel[worlds, 3:6].copy()
+
+    def joints(self, worlds: NDArray | slice) -> tuple[Array, Array]:
+        """Position and velocity (m, J)."""
+        return (
+            np.take(self._qpos[worlds], self.layout.qpos, 1),
+            np.take(self._qvel[worlds], self.layout.dof, 1),
+        )
+
+    def soles(self, worlds: NDArray | slice) -> Array:
+        """Centres of the sole points (m, P, 3)."""
+        return np.take(self._geoms[worlds], self.layout.sole_geoms, 1)
+
+    def sole_velocity(self, worlds: NDArray, points_w: Array) -> Array:
+        """Velocity (m, P, 3) of points fixed to the feet of the sole points."""
+        return self._velocity(points_w, self._point_feet, worlds)[1]
+
+    def foot_velocity(self, worlds: NDArray | slice, points_w: Array) -> Array:
+        """Velocity (m, F, 3) of points fixed to the feet."""
+        return self._velocity(points_w, self.layout.feet, worlds)[1]
+
+    def foot_pose(self, worlds: NDArray) -> tuple[Array, Array]:
+        """Origin (m, F, 3) and rotation (m, F, 3, 3) of the feet."""
+        feet = worlds[:, None], self.layout.feet
+        return self._xpos[feet], self._xmat[feet].reshape(*feet[0].shape[:1], -1, 3, 3)
+
+    def foot_twist(self, worlds: NDArray, origin: Array) -> tuple[Array, Array]:
+        """Angular and linear velocity at `origin` (m, F, 3)."""
+        return self._velocity(origin, self.layout.feet, worlds)
+
+    def push_feet(self, worlds: NDArray, origin: Array, force: Array, moment: Array) -> None:
+        """Apply a wrench about `origin`; MuJoCo's acts at the centre of mass of the body."""
+        feet = worlds[:, None], self.layout.feet
+        about_centre = moment - cross(self._xipos[feet] - origin, force)
+        self._force[feet] = np.concatenate([force, about_centre], 2)
+
+    def _velocity(
+        self, points_w: Array, bodies: NDArray, worlds: NDArray | slice
+    ) -> tuple[Array, Array]:
+        """Angular and linear velocity (m, k, 3) of points (m, k, 3) fixed to `bodies` (k,)."""
+        twist = np.take(self._cvel[worlds], bodies, 1)  # angular, linear at the subtree's centre
+        arm = points_w - self._centre[worlds, self.layout.base][:, None]
+        return twist[..., :3], twist[..., 3:] + cross(twist[..., :3], arm)
+
+
+def _pairs(model: mujoco.MjModel, geoms: Sequence[str]) -> slice:
+    """Contact pairs of the ground with `geoms`, which MuJoCo keeps in their order."""
+    ids = [model.pair(f"ground_{name}").id for name in geoms]
+    first = ids[0] if ids else 0
+    assert ids == list(range(first, first + len(ids)))
+    return slice(first, first + len(ids))
+
+
+def _column(values: Sequence[Any], name: str) -> Array:
+    """The attribute `name` of each value (m, 1), or (m, 1, 3)."""
+    return np.array([getattr(value, name) for value in values])[:, None]
+
+
+def _known(values: dict[str, int], name: str, kind: str) -> int:
+    if name not in values:
+        raise InputError(f"unknown {kind} {name!r}; there are: {', '.join(values)}")
+    return values[name]

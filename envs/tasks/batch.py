@@ -1,0 +1,205 @@
+"""A task in n worlds: the core of all faces (gymnasium Env and VectorEnv, SB3 VecEnv).
+
+Joint target = reference motion + action scale * action, at 50 Hz. No automatic reset.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grek.envs.scenarios.scenario import Scenario
+from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
+from grek.envs.simulation.state import State
+from grek.envs.tasks.commands import Schedule
+from grek.envs.tasks.sensors import Sensors
+from grek.envs.tasks.task import Moment, Task
+from grek.envs.vectors import Array
+from grek.errors import InputError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a control step in all worlds."""
+
+    reward: Array
+    """(n,)"""
+    terminated: NDArray[np.bool_]
+    """Fallen or broken (n,)."""
+    truncated: NDArray[np.bool_]
+    """Up at the end of the episode (n,)."""
+    terms: dict[str, Array] = field(repr=False)
+    """Each reward term (n,), weighted, per step."""
+
+
+class TaskBatch:
+    """`worlds` robots that pursue one task side by side; `threads` of them step at a time."""
+
+    def __init__(self, task: Task, worlds: int, threads: int = 1) -> None:
+        self.task = task
+        self.worlds = worlds
+        self.simulation = Simulation(worlds, threads, task.robot)
+        self.schedule = Schedule(worlds)
+        self.sensors = Sensors(worlds, task.measured, task.history)
+        self.motion = task.motion.motion(task.robot, worlds)
+        self.state: State = self.simulation.state()
+        self.age = np.zeros(worlds, int)  # control steps since the start of the episode
+        self.command = np.zeros((worlds, 5))
+        self.stride_velocity = np.zeros((worlds, 3))  # vx, vy, yaw rate averaged over a stride
+        acting = len(task.robot.joints)
+        self.action = np.zeros((worlds, acting))
+        self.broken: list[str] = []  # names of the scenarios that ended in a simulator failure
+        self._previous_action = np.zeros((worlds, acting))
+        self._joint_velocity = np.zeros((worlds, acting))
+        self._push = np.zeros((worlds, 3))  # [N]
+        self._factors = np.zeros((3, worlds))  # strength, motor delay, payload
+        self._scale = np.array(task.action_scale)
+        robot = task.robot
+        self._home, self._held = np.array(robot.home), np.array(robot.home) + np.array(robot.sag)
+        self._look = [robot.all_joints.index(name) for name in robot.look or ()]
+
+    # -- reset -----------------------------------------------------------------------------
+
+    def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Start an episode of each scenario in its world.
+
+        Raises InputError for a scenario that the robot or its engine cannot have.
+        """
+        ids = np.asarray(worlds, int)
+        if not len(ids):
+            return
+        self.simulation.reset(ids, scenarios)
+        self.sensors.set(ids, scenarios)
+        for world, scenario in zip(ids, scenarios, strict=True):
+            self.schedule.set(world, scenario)
+            motors = scenario.motors
+            self._factors[:, world] = motors.strength, motors.delay, scenario.body.payload
+        self.age[ids] = 0
+        for array in (
+            *(self.stride_velocity, self.action, self._previous_action, self._joint_velocity),
+        ):
+            array[ids] = 0
+        self.state = self.state.with_rows(ids, self.simulation.state(ids))
+        self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
+        seeds = np.array([scenario.seed for scenario in scenarios], np.uint64)
+        self.motion.reset(ids, seeds, self.command[ids, :3])
+        self.sensors.fill(ids, self._moment(self.action, self._previous_action), self.age)
+
+    # -- step ------------------------------------------------------------------------------
+
+    def step(self, action: Array) -> Outcome:
+        """Advance by a control step; `action` (n, acting joints) is cut to the task's limit.
+
+        Raises InputError for an action of another shape.
+        """
+        task, limit = self.task, self.task.action_limit
+        action = np.asarray(action, float)
+        if action.shape != self.action.shape:
+            raise InputError(f"actions have shape {action.shape}, not {self.action.shape}")
+        action = np.clip(action, -limit, limit)
+        self._push[:, :2] = self.schedule.push(self.age * CONTROL_STEP) * task.robot.mass
+        self.state = state = self.simulation.step(self.targets(action), self._push)
+        self.age += 1
+        now = np.concatenate([state.velocity_h, state.gyro_b[:, 2:]], 1)
+        self.stride_velocity += (now - self.stride_velocity) * (2 * CONTROL_STEP / task.stride)
+        terminated = task.fallen(state, task.robot) | state.broken
+        truncated = (self.age >= task.steps) & ~terminated
+        terms = self._rewards(self._moment(action, self.action, self._previous_action, terminated))
+        for world in np.flatnonzero(state.broken):
+            self.broken.append(self.simulation.scenarios[world].name)
+        self._previous_action, self.action = self.action, action
+        self._joint_velocity = state.joint_velocity[:, : action.shape[1]]
+        self.command = self.schedule.command(self.age * CONTROL_STEP)
+        self.sensors.read(self._moment(self.action, self._previous_action), self.age)
+        newest = self.sensors.newest
+        self.motion.advance(self.command[:, :3], newest("gyro"), newest("gravity"))
+        return Outcome(sum(terms.values()), terminated, truncated, terms)  # type: ignore[arg-type]
+
+    def targets(self, action: Array) -> Array:
+        """Joint targets (n, J) [rad]: reference, static torque, look and action together."""
+        layout, acting = self.simulation.layout, action.shape[1]
+        targets = np.tile(self._held, (self.worlds, 1))
+        reference = self.motion.now.joints
+        targets[:, :acting] += reference - self._home[:acting] + action * self._scale
+        if self._look:
+            targets[:, self._look] += self.command[:, 3:]
+        return np.clip(targets, layout.joint_low, layout.joint_high)
+
+    def _rewards(self, moment: Moment) -> dict[str, Array]:
+        """Every term (n,), weighted, per step; 0 where a failed simulation shows no measurement."""
+        broken = moment.state.broken
+        terms = {term.name: term.function(moment) for term in self.task.terms}
+        if broken.any():
+            terms = {name: np.where(broken, 0, term) for name, term in terms.items()}
+        return {t.name: terms[t.name] * (t.weight * CONTROL_STEP) for t in self.task.terms}
+
+    def _moment(
+        self,
+        action: Array,
+        previous: Array,
+        older: Array | None = None,
+        ended: NDArray[np.bool_] | None = None,
+    ) -> Moment:
+        """The present of all worlds."""
+        simulation, robot = self.simulation, self.task.robot
+        friction = np.add.reduceat(simulation.planes.friction, simulation.layout.first_point, 1)
+        return Moment(
+            robot=robot,
+            state=self.state,
+            command=self.command,
+            reference=self.motion.now,
+            action=action,
+            previous_action=previous,
+            older_action=previous if older is None else older,
+            joint_velocity=self._joint_velocity,
+            stride_velocity=self.stride_velocity,
+            push=self._push[:, :2] / robot.mass,
+            ground_normal=simulation.planes.normal[:, -1],
+            friction=friction / robot.points_per_foot,
+            strength=self._factors[0],
+            motor_delay=self._factors[1],
+            payload=self._factors[2],
+            ended=np.zeros(self.worlds, bool) if ended is None else ended,
+        )
+
+    # -- observation -----------------------------------------------------------------------
+
+    def observe(self, privileged: bool = False) -> NDArray[np.float32]:
+        """Observation of the policy (n, size), then the privileged fields; see `Task.layout`."""
+        task, n = self.task, self.worlds
+        arrived = self.sensors.arrived(1 + task.history)
+        moment = self._moment(self.action, self._previous_action)
+        parts = [arrived[:, 0], *(f.read(moment) for f in task.exact)]
+        parts.append(arrived[:, 1:].reshape(n, -1))
+        if privileged and task.privileged:
+            hidden = np.concatenate([f.read(moment) for f in task.privileged], 1)
+            parts.append(np.nan_to_num(hidden, posinf=0, neginf=0))
+        return np.concatenate(parts, 1).astype(np.float32)
+
+    # -- interruption ----------------------------------------------------------------------
+
+    _KEPT = (
+        *("age", "stride_velocity", "action"),
+        *("_previous_action", "_joint_velocity", "_push"),
+    )
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `restore` needs to go on from here, given the same scenarios."""
+        return {
+            "batch": {name: getattr(self, name).copy() for name in self._KEPT},
+            "sensors": self.sensors.snapshot(),
+            "motion": self.motion.snapshot(),
+            "simulation": self.simulation.snapshot(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go on from a snapshot; `reset` to the same scenarios comes first."""
+        self.simulation.restore(saved["simulation"])
+        for name in self._KEPT:
+            getattr(self, name)[:] = saved["batch"][name]
+        self.state = self.simulation.state()
+        self.command = self.schedule.command(self.age * CONTROL_STEP)
+        self.sensors.restore(saved["sensors"])
+        self.motion.restore(saved["motion"], self.command[:, :3])

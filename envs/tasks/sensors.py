@@ -1,0 +1,106 @@
+"""Sensors: noise, bias, mounting and zero errors of all worlds, and readings that arrive late."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grek.envs import hashing
+from grek.envs.scenarios.scenario import Scenario
+from grek.envs.tasks.task import Field, Moment
+from grek.envs.vectors import Array
+from grek.errors import InputError
+
+MAX_DELAY = 100  # control steps, 2 s; readings are remembered for as long
+
+
+class Sensors:
+    """What the sensors of all worlds have read, newest first."""
+
+    def __init__(self, worlds: int, fields: Sequence[Field], history: int) -> None:
+        self._fields = fields
+        ends = np.cumsum([0, *(f.size for f in fields)])
+        self._columns = {
+            f.name: slice(start, end)
+            for f, start, end in zip(fields, ends[:-1], ends[1:], strict=True)
+        }
+        self._history = history
+        self._deviation = np.zeros((worlds, ends[-1]))
+        self._bias = np.zeros((worlds, ends[-1]))
+        self._tilt = np.zeros((worlds, 2))  # roll, pitch [rad]
+        self._seed = np.zeros(worlds, np.uint64)
+        self.delay = np.zeros(worlds, int)  # [control steps]
+        # One more than the history holds, for readings that are a step late; longer as need be.
+        self._readings = np.zeros((worlds, history + 2, ends[-1]))
+
+    def set(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Take the errors of `worlds` from their scenarios; raises InputError for an odd delay."""
+        for world, scenario in zip(worlds, scenarios, strict=True):
+            sensors = scenario.sensors
+            if not 0 <= sensors.delay <= MAX_DELAY:
+                raise InputError(
+                    f"{scenario.name}: sensor delay {sensors.delay} is not in 0 to {MAX_DELAY}"
+                    " control steps"
+                )
+            for f in self._fields:
+                assert f.sensor is not None
+                columns = self._columns[f.name]
+                bias = np.asarray(f.sensor.bias(sensors), float)
+                self._deviation[world, columns] = f.sensor.deviation(sensors)
+                self._bias[world, columns] = bias if bias.size else 0.0
+            self._tilt[world] = sensors.tilt
+            self._seed[world] = scenario.seed
+            self.delay[world] = sensors.delay
+        longer = self._history + 1 + int(self.delay.max()) - self._readings.shape[1]
+        if longer > 0:  # zeros are never read: `fill` follows in worlds of a longer delay
+            self._readings = np.pad(self._readings, ((0, 0), (0, longer), (0, 0)))
+
+    def fill(self, worlds: NDArray, moment: Moment, age: NDArray) -> None:
+        """Let the sensors of `worlds` (m,) have read what they read now for as long as it matters.
+
+        `moment` is of all n worlds, `age` (n,) is the control step.
+        """
+        self._readings[worlds] = self._read(moment, age, worlds)[:, None]
+
+    def read(self, moment: Moment, age: NDArray) -> None:
+        """Read all sensors at `age` (n,) [control steps]."""
+        self._readings[:, 1:] = self._readings[:, :-1]
+        self._readings[:, 0] = self._read(moment, age, slice(None))
+
+    def _read(self, moment: Moment, age: NDArray, worlds: NDArray | slice) -> Array:
+        """Readings (m, columns); zeros where the simulation failed."""
+        true = np.concatenate([f.read(moment) for f in self._fields], 1)[worlds]
+        read = true + self._bias[worlds]
+        roll, pitch = self._tilt[worlds].T
+        # A small rotation of the IMU about x and y turns the vectors that it measures.
+        for f in self._fields:
+            if f.sensor is not None and f.sensor.mounted:
+                start = self._columns[f.name].start
+                x, y, z = true[:, start], true[:, start + 1], true[:, start + 2]
+                read[:, start] -= pitch * z
+                read[:, start + 1] += roll * z
+                read[:, start + 2] += pitch * x - roll * y
+        noise = hashing.normal(self._seed[worlds], age[worlds].astype(np.uint64), true.shape[1])
+        read += self._deviation[worlds] * noise
+        return np.nan_to_num(read, posinf=0, neginf=0)
+
+    def arrived(self, count: int) -> Array:
+        """The newest `count` readings that have arrived (n, count, columns)."""
+        if not self.delay.any():
+            return self._readings[:, :count].copy()
+        rows = np.arange(len(self.delay))[:, None]
+        return self._readings[rows, self.delay[:, None] + np.arange(count)]
+
+    def newest(self, name: str) -> Array:
+        """The newest reading of a field that has arrived (n, size); zeros for one not measured."""
+        if name not in self._columns:
+            return np.zeros((len(self.delay), 3))
+        return self._readings[np.arange(len(self.delay)), self.delay, self._columns[name]]
+
+    def snapshot(self) -> Array:
+        """What `restore` needs, given the same scenarios."""
+        return self._readings.copy()
+
+    def restore(self, saved: Array) -> None:
+        """Go on from a snapshot."""
+        self._readings = saved.copy()

@@ -1,0 +1,77 @@
+"""Progress of long commands: a bar on a terminal, plain lines when piped; always on stderr."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+REFRESH = 0.1  # shortest time between two drawings of a bar [s]
+
+
+class Show(Protocol):
+    """Report that `done` of `total` units are complete; `note` follows on the same line."""
+
+    def __call__(self, done: float, total: float, note: str = "") -> None: ...
+
+
+@contextlib.contextmanager
+def counter(unit: str) -> Iterator[Show]:
+    """Yield a function that shows progress: as a bar on a terminal, a line every tenth elsewhere.
+
+    `unit` is the plural noun that is counted, such as "episodes".
+    """
+    with bar(unit) as show:
+        yield show or lines(unit)
+
+
+@contextlib.contextmanager
+def bar(unit: str) -> Iterator[Show | None]:
+    """Yield a function that draws a bar with the time left; None if stderr is not a terminal.
+
+    What is printed to stderr meanwhile appears above the bar. The bar is drawn by the caller's
+    thread only: a drawing thread would disturb what `grek bench` measures and be lost in a fork.
+    """
+    if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}", markup=False),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    progress = Progress(
+        *columns, console=Console(stderr=True), auto_refresh=False, redirect_stdout=False
+    )
+    task = progress.add_task(unit, total=0, note="", visible=False)
+    drawn = -REFRESH
+
+    def show(done: float, total: float, note: str = "") -> None:
+        nonlocal drawn
+        now = time.monotonic()
+        progress.update(task, completed=done, total=total, note=note, visible=True)
+        if done >= total or now - drawn >= REFRESH:
+            progress.refresh()
+            drawn = now
+
+    with progress:
+        yield show
+
+
+def lines(unit: str) -> Show:
+    """Return a function that prints a line each time another tenth is complete."""
+    shown = -1
+
+    def show(done: float, total: float, note: str = "") -> None:
+        nonlocal shown
+        tenth = int(10 * done // max(total, 1))
+        if tenth > shown:
+            print(f"{done:.0f}/{total:.0f} {unit} {note}".rstrip(), file=sys.stderr, flush=True)
+            shown = tenth
+
+    return show

@@ -1,0 +1,104 @@
+"""Log of a run: statistics, progress.csv, and lines on stderr."""
+
+import csv
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.logger import Logger
+
+from grek.envs.episodes import EpisodeConfig
+from grek.training import log
+from grek.training.config import TrainConfig
+from grek.training.curriculum import Curriculum
+from grek.training.log import Log, Statistics
+from grek.training.stopping import Budget
+from grek.training.train import make_model, train
+from grek.training.vec_env import GrekVecEnv
+
+from .runs import PER_UPDATE, SMALL, config
+
+
+def step(statistics: Statistics, terms: dict[str, list[float]], fallen: list[bool]) -> None:
+    """Feed one control step of two worlds; the second world's episode is truncated."""
+    env = SimpleNamespace(
+        num_envs=2,
+        episodes=SimpleNamespace(level=0.0),
+        outcome=SimpleNamespace(
+            terms={name: np.array(values) for name, values in terms.items()},
+            terminated=np.array(fallen),
+            truncated=np.array([False, True]),
+        ),
+    )
+    statistics.model = SimpleNamespace(get_env=lambda: env, num_timesteps=0)  # type: ignore[assignment]
+    statistics.on_step()
+
+
+def test_statistics_are_means_per_second_and_counts():
+    statistics = Statistics(Curriculum())
+    step(statistics, {"alive": [0.02, 0.02], "slip": [0.0, -0.01]}, [False, False])
+    step(statistics, {"alive": [0.02, 0.04], "slip": [-0.02, -0.01]}, [True, False])
+    # A control step is 20 ms: alive (0.02 + 0.03) / 2 / 0.02, slip -(0.005 + 0.015) / 2 / 0.02.
+    assert statistics.reward() == pytest.approx({"alive": 1.25, "slip": -0.5})
+    assert (statistics.episodes, statistics.falls) == (3, 1)
+    assert statistics.curriculum.lived == pytest.approx(0.08) and statistics.curriculum.fallen == 1
+    statistics.clear()
+    assert statistics.reward() == {} and statistics.episodes == 0
+
+
+def test_progress_csv_has_a_row_per_update_also_after_resuming(tmp_path):
+    run = train(config(tmp_path / "run", 2))
+    train(TrainConfig(resume=run, steps=PER_UPDATE))
+    with (run / "progress.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["steps"]) for row in rows] == [PER_UPDATE, 2 * PER_UPDATE, 3 * PER_UPDATE]
+    names = list(rows[0])
+    assert names[:12] == [
+        *("steps", "seconds", "steps_per_second", "level", "episodes", "falls", "broken"),
+        *("kl", "learning_rate", "std", "value_loss", "explained_variance"),
+    ]
+    assert names[12] == "reward" and all(name.startswith("reward/") for name in names[13:])
+    for row in rows:
+        total = sum(float(row[name]) for name in names[13:])
+        assert float(row["reward"]) == pytest.approx(total, abs=0.002)
+
+
+@pytest.mark.parametrize("minutes", [None, 1.0])
+def test_a_bar_counts_steps_or_seconds_and_lines_are_rare(tmp_path, minutes, capsys, monkeypatch):
+    env = GrekVecEnv(2, 1, EpisodeConfig())
+    model = make_model(env, TrainConfig(ppo=SMALL))
+    model.set_logger(Logger(None, []))
+    settings = TrainConfig(steps=None if minutes else 640, minutes=minutes)
+    budget = Budget(settings, first_step=64)
+    shown: list[tuple[float, float, str]] = []
+    drawn = Log(
+        tmp_path, budget, Statistics(Curriculum()), lambda *arguments: shown.append(arguments)
+    )
+    printed = Log(tmp_path, budget, Statistics(Curriculum()), None)
+    monkeypatch.setattr(Budget, "elapsed", lambda self: 2.0)
+    for model.num_timesteps in (128, 192):
+        for name in log._LOSSES:
+            model.logger.record(f"train/{name}", torch.zeros(()))
+        drawn.update(model)
+        for name in log._LOSSES:
+            model.logger.record(f"train/{name}", torch.zeros(()))
+        printed.update(model)
+    expected = [(2.0, 60.0)] * 2 if minutes else [(64, 640), (128, 640)]
+    assert [(done, total) for done, total, _ in shown] == expected
+    assert shown[0][2] == "32 steps/s, level 0.0, reward 0.00"
+    assert capsys.readouterr().err == f"2 s, 128 steps, {shown[0][2]}\n"  # the next is 30 s later
+
+
+def test_failed_simulations_are_named_once(tmp_path, capsys):
+    printed = Log(tmp_path, Budget(TrainConfig(), 0), Statistics(Curriculum()), None)
+    broken = ["train:3"]
+    printed._report(broken)
+    printed._report(broken)
+    broken.append("train:8")
+    printed._report(broken)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(";")[0] for line in said] == [
+        "the simulation failed in train:3",
+        "the simulation failed in train:8",
+    ]

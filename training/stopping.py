@@ -1,0 +1,68 @@
+"""Conditions that end a training run: time, environment steps, or a signal."""
+
+import signal
+import time
+from types import FrameType
+
+from grek.training.config import TrainConfig
+
+DEFAULT_MINUTES = 10.0
+
+
+class Budget:
+    """Time or environment steps that a run may use, counted from its construction."""
+
+    def __init__(self, config: TrainConfig, first_step: int) -> None:
+        minutes = config.minutes
+        if minutes is None and config.steps is None:
+            minutes = DEFAULT_MINUTES
+        self.steps = config.steps
+        self.seconds = None if minutes is None else 60 * minutes
+        self.first_step = first_step
+        self.began = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Return the time since the run began [s]."""
+        return time.monotonic() - self.began
+
+    def spent(self, step: int) -> bool:
+        """Return whether the run ends at environment step `step`, now."""
+        if self.seconds is not None and self.elapsed() > self.seconds:
+            return True
+        return self.steps is not None and step >= self.first_step + self.steps
+
+    def fraction(self, step: int) -> float:
+        """Return the completed fraction of the run at environment step `step`, in [0, 1].
+
+        A budget of steps includes the steps before a resumption, so that schedules continue where
+        they were interrupted.
+        """
+        fraction = 0.0
+        if self.steps:
+            fraction = step / (self.first_step + self.steps)
+        if self.seconds:
+            fraction = max(fraction, self.elapsed() / self.seconds)
+        return min(fraction, 1.0)
+
+
+class Interruption:
+    """Context in which SIGINT or SIGTERM sets `requested`; a second one raises KeyboardInterrupt.
+
+    The run can thus finish an update and save before it ends.
+    """
+
+    requested = False
+
+    def __enter__(self) -> "Interruption":
+        signals = (signal.SIGINT, signal.SIGTERM)
+        self._previous = {number: signal.signal(number, self._handle) for number in signals}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
