@@ -25,7 +25,7 @@ TIERS = {  # what a part of envs may import from, besides itself and the tools b
     "tasks": {"robots", "ground", "scenarios", "simulation"},
 }
 TOOLS = {"hashing", "vectors"}  # arithmetic without a concept of its own
-SHARED = {"errors", "progress", "provenance"}  # of the package grek itself
+SHARED = {"errors", "progress", "provenance", "terminal"}  # of the package grek itself
 
 
 def imports(path: Path) -> set[str]:
@@ -82,7 +82,7 @@ def test_folders_hold_about_twelve_files(folder):
             assert len(files) <= 12, place
 
 
-def test_a_wheel_holds_the_droid_and_the_policies(tmp_path):
+def test_a_wheel_holds_the_droid_the_policies_and_the_templates(tmp_path):
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
     built = subprocess.run(
         [*command, "-w", str(tmp_path), str(ROOT)], capture_output=True, text=True, check=False
@@ -93,7 +93,8 @@ def test_a_wheel_holds_the_droid_and_the_policies(tmp_path):
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     for name in ("grek/py.typed", "grek/envs/tasks/walk.py", "grek/eval/films/film.py"):
         assert name in names
-    shipped = {p.relative_to(ROOT).as_posix() for p in (ROOT / "assets").rglob("*") if p.is_file()}
+    data = (*(ROOT / "assets").rglob("*"), *(ROOT / "eval/report/templates").iterdir())
+    shipped = {p.relative_to(ROOT).as_posix() for p in data if p.is_file()}
     shipped = {f"grek/{name}" for name in shipped if "__pycache__" not in name}
     assert shipped <= names
     assert not any(name.startswith(("envs/", "tests/", "eval/")) for name in names)

@@ -1,1 +1,6 @@
-"""Reports: a scorecard as tables, charts, Markdown and HTML."""
+"""Reports of a scorecard: tables, Markdown, an HTML page."""
+
+from grek.eval.report.page import html
+from grek.eval.report.tables import comparison, markdown, policies, rows, scores
+
+__all__ = ["comparison", "html", "markdown", "policies", "rows", "scores"]

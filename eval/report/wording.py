@@ -1,118 +1,120 @@
-"""A scorecard in words: numbers as people read them, the headline, and which episodes to film."""
+"""A scorecard in words: numbers as people read them, the headline, and which episodes to film.
+
+A scorecard may have been made by others: what is no number in it is shown as unknown.
+"""
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from grek.eval.scores.resampling import Interval
+from grek.eval.scores.statistics import Interval
 
+Card = Mapping[str, Any]
+Row = Mapping[str, Any]
 Episode = Mapping[str, Any]
 
 UNKNOWN = "–"  # noqa: RUF001 - what a table shows for a number that is not defined
-BEYOND = {"near": "just outside", "far": "far outside"}
+BEYOND = {"near": "just outside", "far": "far outside"}  # the ranges of training
 TITLES = {"train": "Training space", "heldout": "Held out", "numerics": "Other numerics"}
+LARGEST = 1e12  # no score is larger
+
+
+def number(value: Any) -> float:
+    """A number of a file, or the mean of an interval there; NaN for what is neither."""
+    value = value.get("mean") if isinstance(value, Mapping) else value
+    known = isinstance(value, int | float) and abs(value) <= LARGEST
+    return float(value) if known else math.nan
 
 
 def interval(value: Any) -> Interval:
-    """A {"mean", "low", "high"} of a file; NaN for what is not there."""
+    """The interval {"mean", "low", "high"} of a file; NaN for what is not there."""
     found = value if isinstance(value, Mapping) else {}
     return Interval(*(number(found.get(key)) for key in ("mean", "low", "high")))
 
 
-def number(value: Any) -> float:
-    """A number of a file; NaN for null and for what is none."""
-    return float(value) if isinstance(value, int | float) else math.nan
+def summary(card: Card, part: str, score: str | None = None) -> Any:
+    """A score of a whole space, or the interval "gap", as the file has it; None without one."""
+    found = card["summary"].get(part)
+    return found.get(score) if score and isinstance(found, Mapping) else found
 
 
-def percent(value: float, digits: int = 0) -> str:
-    """0.873 as "87%"."""
-    return UNKNOWN if math.isnan(value) else f"{100 * value:.{digits}f}%"
+def decimal(value: Any, digits: int = 2, unit: str = "") -> str:
+    """A number, or the mean of an interval, with `digits` after the point, then `unit`."""
+    return UNKNOWN if math.isnan(number(value)) else f"{number(value):.{digits}f}{unit}"
 
 
-def points(value: float) -> str:
-    """A difference of shares, 0.083 as "8.3 points"."""
-    return UNKNOWN if math.isnan(value) else f"{100 * value:.1f} points"
+def percent(share: Any, digits: int = 0, unit: str = "%") -> str:
+    """A share, or the mean of an interval of shares: 0.873 as "87%"."""
+    return decimal(100 * number(share), digits, unit)
 
 
-def bounds(found: Interval) -> str:
-    """Both bounds of a share, in percent."""
-    if math.isnan(found.low) or math.isnan(found.high):
-        return UNKNOWN
-    return f"{100 * found.low:.0f} to {100 * found.high:.0f}%"
+def bounds(shares: Any, digits: int = 0, unit: str = "%") -> str:
+    """Both bounds of an interval of shares, "81 to 94%"."""
+    low, high = 100 * interval(shares).low, 100 * interval(shares).high
+    return UNKNOWN if math.isnan(low + high) else f"{low:.{digits}f} to {high:.{digits}f}{unit}"
 
 
-def decimal(value: Any, digits: int = 2) -> str:
-    """A number of a file with so many digits after the point."""
-    return UNKNOWN if math.isnan(number(value)) else f"{number(value):.{digits}f}"
-
-
-def spoken(name: str) -> str:
-    """ "wet_leaves" as "wet leaves"."""
-    return name.replace("_", " ")
-
-
-def place(row: Mapping[str, Any]) -> str:
-    """What a row is about: "wet leaves (material)", or "slope, far outside"."""
-    context = spoken(row["context"])
-    axis = spoken(row["axis"])
-    return f"{axis}, {BEYOND[context]}" if context in BEYOND else f"{context} ({axis})"
+def spoken(name: object) -> str:
+    """An identifier as words, "wet_leaves" as "wet leaves"."""
+    return str(name).replace("_", " ")
 
 
 def title(space: str) -> str:
-    """What a space is to a reader."""
+    """Title of a space."""
     return TITLES.get(space, spoken(space))
 
 
-def spaces(card: Mapping[str, Any]) -> list[str]:
+def place(row: Row) -> tuple[str, str]:
+    """Name of a row and what specifies it: ("ice", "material"), ("slope", "far outside")."""
+    axis, context = spoken(row["axis"]), spoken(row["context"])
+    return (axis, BEYOND[context]) if context in BEYOND else (context, axis)
+
+
+def spaces(card: Card) -> list[str]:
     """The spaces of a scorecard, in its order."""
     return list(dict.fromkeys(str(row["space"]) for row in card["rows"]))
 
 
-def name(card: Mapping[str, Any]) -> str:
-    """What the policy is called."""
+def name(card: Card) -> str:
+    """Name of the policy."""
     return str(card["policy"].get("name") or "policy")
 
 
-def worst_row(card: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row of the lowest traversal, of those that say something of their own."""
-    rows: Sequence[Mapping[str, Any]] = [row for row in card["rows"] if row.get("zone")]
-    return min(rows or card["rows"], key=lambda row: _last(number(row["traversal"]["mean"])))
+def worst_row(card: Card) -> Row:
+    """The row of lowest traversal, of those with a zone: others regroup the same episodes."""
+    rows: list[Row] = [row for row in card["rows"] if row.get("zone")] or card["rows"]
+    return min(rows, key=_traversal)
 
 
-def headline(card: Mapping[str, Any]) -> str:
-    """What came out, in two or three sentences."""
-    summary, said = card["summary"], []
-    for space, words in (
-        ("train", "In the training space it makes good {} of the way, up in {}."),
-        ("heldout", "On held-out ground, bodies and commands: {} of the way, up in {}."),
-    ):
-        if space in summary:
-            walked = interval(summary[space].get("traversal")).mean
-            stood = interval(summary[space].get("survival")).mean
-            said.append(words.format(percent(walked), f"{percent(stood)} of the episodes"))
+def headline(card: Card) -> str:
+    """The result in two or three sentences."""
+    said = [
+        f"{start} {percent(summary(card, space, 'traversal'))} of the way,"
+        f" up in {percent(summary(card, space, 'survival'))} of the episodes."
+        for space, start in (
+            ("train", "In the training space it makes good"),
+            ("heldout", "On held-out ground, bodies and commands:"),
+        )
+        if space in card["summary"]
+    ]
     worst = worst_row(card)
-    score = percent(number(worst["traversal"]["mean"]))
-    said.append(f"Lowest of {len(card['rows'])} rows: {place(worst)}, {score}.")
-    return " ".join(said)
+    (what, of), score = place(worst), percent(worst["traversal"])
+    return " ".join([*said, f"Lowest of {len(card['rows'])} rows: {what} ({of}), {score}."])
 
 
-def picks(card: Mapping[str, Any]) -> dict[tuple[str, str], list[tuple[str, Episode]]]:
-    """Worst, median and best episode by traversal of each (space, axis) of the scorecard."""
+def picks(card: Card) -> dict[tuple[str, str], list[tuple[str, Episode]]]:
+    """The "worst", "median" and "best" episode by traversal of each (space, axis)."""
     groups: dict[tuple[str, str], list[Episode]] = {}
     for episode in card["episodes"]:
         for axis in episode["contexts"]:
             groups.setdefault((str(episode["space"]), str(axis)), []).append(episode)
-    found = {}
-    for key, group in groups.items():
-        ordered = sorted(group, key=lambda episode: _last(number(episode["traversal"])))
-        chosen = {
-            "worst": ordered[0],
-            "median": ordered[(len(ordered) - 1) // 2],
-            "best": ordered[-1],
-        }
-        found[key] = list(chosen.items())
-    return found
+    for group in groups.values():
+        group.sort(key=_traversal)
+    return {
+        key: [("worst", group[0]), ("median", group[(len(group) - 1) // 2]), ("best", group[-1])]
+        for key, group in groups.items()
+    }
 
 
 def render_command(policy: str, scenario: str) -> str:
@@ -120,6 +122,7 @@ def render_command(policy: str, scenario: str) -> str:
     return f"grek render {shlex.quote(policy)} --scenario {shlex.quote(scenario)}"
 
 
-def _last(value: float) -> float:
-    """Sorts what is undefined to the end."""
+def _traversal(scored: Mapping[str, Any]) -> float:
+    """Traversal of a row or an episode; undefined ones sort last."""
+    value = number(scored["traversal"])
     return math.inf if math.isnan(value) else value

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from grek import terminal
 from grek.errors import InputError
+from grek.eval.report import tables
 from grek.eval.scores.rows import Episode, clusters, stratum
 from grek.eval.scores.statistics import (
     ALPHA,
@@ -104,21 +106,7 @@ class Comparison:
 
     def text(self) -> str:
         """A table of all lines, then falls, notes and the summary."""
-        head = ("", "worlds", "baseline", "candidate", "change", "90 % interval", "verdict")
-        table = [head, *(_cells(line) for line in (*self.lines, self.overall))]
-        width = [max(len(row[i]) for row in table) for i in range(len(head))]
-        shown = [
-            "  ".join(
-                cell.ljust(w) if i in (0, 6) else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(row, width, strict=True))
-            ).rstrip()
-            for row in table
-        ]
-        falls = (
-            f"falls: {self.new_falls} new, {self.mended_falls} mended"
-            f" (McNemar p = {self.falls_p:.3g})"
-        )
-        return "\n".join([*shown, "", falls, *self.notes, self.summary()])
+        return terminal.text(*tables.comparison(self))
 
 
 def compare(
@@ -253,16 +241,3 @@ def _change(line: Line) -> str:
 
 def _signed(value: float) -> str:
     return f"{value:+.3f}"
-
-
-def _cells(line: Line) -> tuple[str, ...]:
-    test = line.test
-    return (
-        line.name,
-        str(test.n),
-        f"{line.baseline:.3f}",
-        f"{line.candidate:.3f}",
-        _signed(test.mean),
-        f"{_signed(test.low)} {_signed(test.high)}" if math.isfinite(test.low) else "",
-        test.verdict,
-    )

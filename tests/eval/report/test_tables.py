@@ -1,13 +1,17 @@
-"""Markdown tables of scorecards, against tables written by hand."""
+"""Tables of scorecards, against tables written by hand."""
 
 import copy
+import re
 
 import pytest
 
+from grek import terminal
 from grek.errors import InputError
-from grek.eval.report import tables
+from grek.eval import report
+from grek.eval.scores.compare import compare
 
 from .. import cards
+from .hostile import evil
 
 
 def made(policy="walk", **suite):
@@ -21,11 +25,18 @@ def made(policy="walk", **suite):
     return card
 
 
+def plain():
+    return cards.card(cards.episodes(8, loss={"ice": 0.4}))
+
+
+# -- Markdown of several scorecards --------------------------------------------------------
+
+
 def test_policies_side_by_side():
     other = made("z|`<b>")
     other["summary"]["train"]["survival"] = {"mean": None, "low": None, "high": None}
     known = "0.85 (0.76 to 0.91) | 0.50 (0.76 to 0.91)"
-    assert tables.policies([made(), other]).splitlines() == [
+    assert report.policies([made(), other]).splitlines() == [
         "| policy | train: survival | train: traversal | held out: survival | held out: traversal"
         " | numerics: traversal | gap |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -39,7 +50,7 @@ def test_only_spaces_that_were_run():
     card = made()
     for key in ("heldout", "numerics", "gap"):
         del card["summary"][key]
-    head = tables.policies([card]).splitlines()[0]
+    head = report.policies([card]).splitlines()[0]
     assert head == "| policy | train: survival | train: traversal |"
 
 
@@ -49,7 +60,7 @@ def test_only_spaces_that_were_run():
 )
 def test_other_worlds_make_no_table(suite, named):
     with pytest.raises(InputError, match=f"different suites make no table: {named} is"):
-        tables.policies([made(), made("other", **suite)])
+        report.policies([made(), made("other", **suite)])
 
 
 def test_rows_of_one_scorecard():
@@ -58,12 +69,116 @@ def test_rows_of_one_scorecard():
     for row in card["rows"]:
         row.update(survival=score, traversal=score, velocity_error={**score, "high": 1.0})
     same = "0.25 (0.20 to 0.30) | 0.25 (0.20 to 0.30) | 0.25 (0.20 to 1.00) |"
-    lines = tables.rows(card).splitlines()
+    lines = report.rows(card).splitlines()
     assert lines[0] == (
         "| space | axis | context | episodes | survival | traversal | velocity error [m/s] |"
     )
     assert lines[2] == f"| train | material | sand | 16 | {same}"
     card["rows"] = card["rows"][:2]
-    lines = tables.rows(card).splitlines()
+    card["rows"][1]["context"] = "wet_leaves"
+    lines = report.rows(card).splitlines()
     assert lines[0] == "| context | episodes | survival | traversal | velocity error [m/s] |"
-    assert lines[2:] == [f"| sand | 16 | {same}", f"| carpet | 16 | {same}"]
+    assert lines[2:] == [f"| sand | 16 | {same}", f"| wet_leaves | 16 | {same}"]
+
+
+@pytest.mark.parametrize(
+    ("said", "escaped"),
+    [
+        ("a|b", r"a\|b"),
+        ("_a_b_", r"\_a_b\_"),
+        ("__a__", r"\_\_a\_\_"),
+        ("[x](y)\n#1", r"\[x\](y) \#1"),
+        ("\x1b[2J<b>", r" \[2J\<b\>"),
+    ],
+)
+def test_rows_show_text_as_it_is(said, escaped):
+    card = made()
+    card["rows"] = card["rows"][:1]
+    card["rows"][0]["context"] = said
+    assert report.rows(card).splitlines()[2].startswith(f"| {escaped} | 16 |")
+
+
+# -- Markdown of one scorecard -------------------------------------------------------------
+
+
+def test_markdown_has_rows_and_films():
+    text = report.markdown(plain())
+    assert text.startswith("### walk on quick\n")
+    assert text.count("| heldout | material | ice |") == 1
+    assert "Generalisation gap (train minus heldout): " in text
+    assert text.count("grek render walk") == 12
+    assert "policy abababababab, suite cdcdcdcdcdcd, seed 0, grek 0.1.0, mujoco 4.0.0" in text
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.count("|") in (6, 11)
+
+
+def test_markdown_shows_what_a_file_says_as_text():
+    text = report.markdown(evil())
+    assert "<script" not in text.replace("\\<script", "")
+    assert "\x1b" not in text
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (6, 11)
+
+
+def test_the_gap_by_hand():
+    assert (
+        "Generalisation gap (train minus heldout): -2.1 points, -10.0 to -0.1."
+        in report.markdown(made())
+    )
+
+
+# -- terminal ------------------------------------------------------------------------------
+
+
+def test_columns_of_the_terminal_are_aligned():
+    card = plain()
+    lines = terminal.text(*report.scores(card)).splitlines()
+    head = lines[0]
+    assert head.split("  ")[:1] == ["space"]
+    for line, (space, axis, context) in zip(lines[1:], cards.ROWS, strict=False):
+        assert line[head.index("space") :].startswith(space)
+        assert line[head.index("axis") :].startswith(axis)
+        assert line[head.index("context") :].startswith(context)
+        end = head.index("episodes") + len("episodes")
+        assert line[:end].endswith(" 8")
+    rows, spaces = len(cards.ROWS), 3
+    assert lines[rows + 1].split()[:4] == ["train", "all", "all", "16"]
+    assert lines[rows + spaces + 1] == ""
+    assert lines[rows + spaces + 2].startswith("Generalisation gap")
+    assert "rows: ice (material)" in lines[-1]
+    assert len(lines) == rows + spaces + 4
+
+
+def test_no_control_characters_or_markup_reach_the_terminal():
+    card = plain()
+    card["rows"][0]["context"] = "a\x1b[31m[red]\nb"
+    card["rows"][1]["space"] = "\x1b]0;title\x07"
+    text = terminal.text(*report.scores(card))
+    assert "\x1b" not in text and "\x07" not in text
+    assert "a [31m[red] b" in text
+    assert "\x1b" not in terminal.text(*report.scores(evil()))
+
+
+def test_comparison_by_hand():
+    first, second = (cards.card(cards.episodes(8, seed=seed)) for seed in (0, 1))
+    result = compare(first, second)
+    lines = result.text().splitlines()
+    assert lines[0].split() == [
+        *("worlds", "baseline", "candidate", "change", "90", "%", "interval", "verdict")
+    ]
+    overall = result.overall
+    row = next(line for line in lines if line.startswith("all "))
+    assert row.split() == [
+        "all",
+        str(overall.test.n),
+        f"{overall.baseline:.3f}",
+        f"{overall.candidate:.3f}",
+        f"{overall.test.mean:+.3f}",
+        f"{overall.test.low:+.3f}",
+        f"{overall.test.high:+.3f}",
+        overall.test.verdict,
+    ]
+    assert lines[-1] == result.summary()
+    assert lines[-2].startswith(f"falls: {result.new_falls} new, {result.mended_falls} mended")
