@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from grek.envs.ground import materials
 from grek.envs.tasks.gait import Gait, period
 from grek.eval.films import filming
+from grek.eval.scores import policies
 
 MATERIALS = ("sand", "gravel", "wet_concrete", "snow", "wet_leaves", "carpet")
 COLUMNS = 3
@@ -32,7 +33,8 @@ def tile(name: str, directory: Path, frames: int) -> list[Image.Image]:
     """Film `name` and return `frames` labelled, cropped pictures; exits if the droid fell."""
     path = directory / f"{name}.mp4"
     seconds = START + (frames + 1) * STRIDE / FPS
-    print(filming.film(policies.load("walk"), filming.world(None, name), seconds, FPS, path, size=FILM))
+    policy, world = policies.load("walk"), filming.world(None, name)
+    print(filming.film(policy, world, seconds, FPS, path, size=FILM))
     first = round(START * FPS)
     shown = iio.imread(path)[first : first + frames * STRIDE : STRIDE]
     if len(shown) < frames:

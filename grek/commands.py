@@ -61,8 +61,9 @@ class Eval:
 
     def run(self) -> int:
         """Score, print the table and write the scorecard."""
-        from grek.eval.report import text as report
-        from grek.eval.scores import evaluate, partial
+        from grek import terminal
+        from grek.eval import report
+        from grek.eval.scores import evaluate, partial, policies
 
         if self.films and self.out is None:
             raise InputError("--films needs --out, the directory to write them to")
@@ -81,7 +82,7 @@ class Eval:
         with naming_kept_episodes(kept):
             with counter("episodes") as show:
                 card = evaluate.score(*arguments, show, kept, self.force)
-            print(report.table(card))
+            terminal.show(*report.scores(card))
             if self.out is not None and kept is not None:
                 written = evaluate.write(card, self.out, self.policy)
                 kept.unlink(missing_ok=True)
@@ -108,13 +109,15 @@ class Compare:
 
     def run(self) -> int:
         """Compare and print the verdict of each row."""
+        from grek import terminal
+        from grek.eval import report
         from grek.eval.scores import compare, scorecard
 
         if not 0 < self.margin < 1:
             raise InputError(f"--margin {self.margin} is outside (0, 1)")
         baseline, candidate = scorecard.read(self.baseline), scorecard.read(self.candidate)
         result = compare.compare(baseline, candidate, self.margin)
-        print(result.text())
+        terminal.show(*report.comparison(result))
         return result.exit_code
 
 
@@ -129,7 +132,7 @@ class Table:
 
     def run(self) -> int:
         """Print the table."""
-        from grek.eval.report import tables
+        from grek.eval import report
         from grek.eval.scores import scorecard
 
         if not self.cards:
@@ -137,7 +140,7 @@ class Table:
         if self.rows and len(self.cards) > 1:
             raise InputError(f"--rows takes one scorecard, not {len(self.cards)}")
         cards = [scorecard.read(path) for path in self.cards]
-        print(tables.rows(cards[0]) if self.rows else tables.policies(cards))
+        print(report.rows(cards[0]) if self.rows else report.policies(cards))
         return 0
 
 
@@ -163,6 +166,7 @@ class Render:
     def run(self) -> int:
         """Film and print the path of the film."""
         from grek.eval.films import filming
+        from grek.eval.scores import policies
 
         if not 0.02 <= self.seconds <= 600:
             raise InputError(f"--seconds {self.seconds} is outside [0.02, 600]")

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.assets.textures import LEAVES
-from grek.envs.hashing import uniform
 from grek.envs.ground.materials import material
+from grek.envs.hashing import uniform
 from grek.errors import InputError
 from grek.eval.films.scenery import Scenery
 from grek.eval.films.stage import Array, Stage
@@ -166,4 +166,3 @@ KINDS: dict[str, Callable[[np.random.Generator, NDArray[np.float32]], Kind]] = {
     "leaves": _leaves,
 }
 """Covers by name; each takes the material's colour."""
-

@@ -1,3 +1,0 @@
-"""`Interval` under its former module name, for `eval/report` until it imports `statistics`."""
-
-from grek.eval.scores.statistics import Interval as Interval
