@@ -16,7 +16,7 @@ from grek.assets import asset_path
 from grek.assets.textures import SUN, TEXELS
 from grek.envs.ground import materials
 from grek.envs.ground.materials import MATERIALS, Look, Material
-from grek.envs.robots import robot
+from grek.envs.robots import GREK
 from grek.errors import InputError
 from grek.eval.films import textures
 from grek.eval.films.canvas import check_rendering
@@ -38,7 +38,7 @@ def _can_draw() -> bool:
 render = pytest.mark.skipif(not _can_draw(), reason="films need libegl1 and ffmpeg")
 
 STAND = np.zeros(21)
-STAND[2], STAND[3] = robot.STAND_HEIGHT, 1.0
+STAND[2], STAND[3] = GREK.stand_height, 1.0
 SMALL = (320, 180)
 
 
@@ -71,7 +71,7 @@ def _laid(floor: Floor, xy: tuple[float, float] = (0.0, 0.0)) -> tuple[Scenery, 
 
 
 def _film(path: Path, floor: Floor, **settings: Any) -> Film:
-    return Film(path, floor, robot.load_spec(), "torso", **{"size": SMALL} | settings)
+    return Film(path, floor, GREK.load_spec(), GREK.base, **{"size": SMALL} | settings)
 
 
 def _vertices(model: mujoco.MjModel, name: str) -> Array:
@@ -224,7 +224,7 @@ def test_what_lies_stays_where_it_is_when_the_patch_moves(
 
 
 def test_the_shadow_lies_away_from_the_sun() -> None:
-    stage = Stage(robot.load_spec())
+    stage = Stage(GREK.load_spec())
     scenery = Scenery(stage, Floor("wood", slope=0.0))
     shadow = Shadow(stage, scenery, 0.0, 1.0)
     stage.compile()
@@ -251,7 +251,7 @@ def test_the_shadow_lies_away_from_the_sun() -> None:
 
 
 def test_the_reflection_mirrors_every_part() -> None:
-    model = robot.load_spec().compile()
+    model = GREK.load_spec().compile()
     data = mujoco.MjData(model)
     mujoco.mj_resetDataKeyframe(model, data, model.key("crouch").id)
     mujoco.mj_forward(model, data)

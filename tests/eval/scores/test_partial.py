@@ -43,7 +43,7 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_bytes(number, whole, tmp_
     process.send_signal(number)
     said = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 130, said
-    assert said.startswith("grek: interrupted; the same command goes on") and str(kept) in said
+    assert said.startswith("grek: interrupted; the same command continues") and str(kept) in said
     assert list(contents(tmp_path)) == [partial.NAME]
     done = len(json.loads(kept.read_text())["episodes"])
     assert 0 < done < 10 and done % 2 == 0

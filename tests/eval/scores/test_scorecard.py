@@ -128,7 +128,9 @@ class TestContent:
             SimpleNamespace(
                 name="heldout/ice:3", space="heldout", context=("material", "ice"), seed=5
             ),
-            SimpleNamespace(name="train/sand:9", context=("material", "sand"), seed=6),
+            SimpleNamespace(
+                name="train/sand:9", space="train", context=("material", "sand"), seed=6
+            ),
         ]
         measured = {"survived": np.array([1.0, 0.0]), "traversal": np.array([0.5, np.nan])}
         first, second = scorecard.episodes_of(scenarios, measured)
