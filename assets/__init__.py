@@ -1,4 +1,4 @@
-"""What the world is made of: the droid's model and the shipped policies."""
+"""Package data: robot models, shipped policies and textures."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _ROOT = Path(__file__).resolve().parent
 
 
 def asset_path(name: str) -> Path:
-    """Path of the asset `name`, for example "grek/grek.xml"; raises FileNotFoundError naming it."""
+    """Path of the file `name`, such as "grek/grek.xml"; raises FileNotFoundError if missing."""
     path = _ROOT / name
     if not path.exists():
         raise FileNotFoundError(f"no asset {name!r} in {_ROOT}")

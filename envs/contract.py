@@ -1,7 +1,7 @@
-"""A policy's contract: the observation it must be fed and the meaning of its actions.
+"""Policy contract: observation layout, action scaling and reference motion, stored with a policy.
 
-Columns of an observation have no names on the wire, so a policy that is fed another layout fails
-silently. The contract travels with the policy and is checked by name before it runs.
+The inputs of a network carry no names, so an observation in another layout would go unnoticed. The
+contract is part of the policy's file and is checked entry by entry before the policy runs.
 """
 
 import dataclasses
@@ -15,11 +15,14 @@ from grek.envs.tasks import Task
 from grek.errors import InputError
 
 SCHEMA = 1
-MOST_HISTORY = 50  # readings
+MOST_HISTORY = 50  # largest `history` accepted from a file; bounds the observation's size
 
 
 def contract_of(task: Task, **training: Any) -> dict[str, Any]:
-    """The contract of policies for `task`; `training` says on what they were trained, by what."""
+    """JSON-serialisable contract of policies for `task`.
+
+    `training` is provenance (space, seed, versions, ...), which `task_of` does not check.
+    """
     acting = len(task.robot.joints)
     return {
         "schema": SCHEMA,
@@ -39,9 +42,10 @@ def contract_of(task: Task, **training: Any) -> dict[str, Any]:
 
 
 def task_of(contract: dict[str, Any], source: str) -> Task:
-    """The task of a policy with `contract`.
+    """Task for a policy with `contract`, which sets its history, action scale and motion.
 
-    Raises InputError naming `source` and the first entry that this version cannot meet.
+    Raises InputError naming `source` and the first entry that is missing, malformed or different
+    from this version's.
     """
     try:
         base = tasks.task(str(contract["task"]))
@@ -55,10 +59,10 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
         raise InputError(f"{source}: the contract: {error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: the contract lacks or garbles {error}") from None
-    contract = {"robot": "grek", **contract}  # there were contracts before there were other robots
+    contract = {"robot": "grek", **contract}  # older contracts lack this entry
     wanted = contract_of(task)
     for entry in wanted:
-        if entry != "training" and contract.get(entry) != wanted[entry] and entry != "gait":
+        if entry not in ("training", "gait") and contract.get(entry) != wanted[entry]:
             raise InputError(
                 f"{source}: the contract's {entry} is {contract.get(entry)!r},"
                 f" this environment has {wanted[entry]!r}"
@@ -67,6 +71,7 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
 
 
 def _finite(x: Any) -> float:
+    """`x` as a float; raises ValueError unless it is a finite number."""
     if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
         raise ValueError(f"number {x!r}")
     return float(x)

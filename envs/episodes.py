@@ -1,4 +1,7 @@
-"""Episodes in n worlds: which scenario comes next, and SAME_STEP resets; what all faces share."""
+"""Episodes in n worlds: scenario sampling, replay and resets, shared by all environment interfaces.
+
+The interfaces are `gymnasium.Env`, `gymnasium.vector.VectorEnv` and SB3's `VecEnv`.
+"""
 
 import json
 from collections.abc import Sequence
@@ -15,23 +18,23 @@ from grek.envs.scenarios.spaces import TRAINING_SCENARIOS, parse, space
 from grek.envs.tasks import Outcome, Task, TaskBatch
 from grek.errors import InputError
 
-_ATTEMPTS = 1000  # draws until one is made of the wanted materials only
+_ATTEMPTS = 1000  # limit of rejection sampling by material
 
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """What the episodes are about and where their scenarios come from."""
+    """Task and scenario distribution of episodes; raises InputError for values out of range."""
 
     space: str = "train"
-    """Space the scenarios are drawn from."""
+    """Space that scenarios are drawn from."""
     scenarios: int = TRAINING_SCENARIOS
-    """Number of different scenarios, over all contexts."""
+    """Number of distinct scenarios, over all contexts of the space."""
     materials: tuple[str, ...] | None = None
-    """Only worlds made of these materials; by default all of the space's contexts."""
+    """Restrict ground to these materials; None for every context of the space."""
     again: float = 0.0
-    """Replay probability of scenarios that ended in a fall."""
+    """Replay probability, in [0, 1], of a scenario whose episode terminated (fall or failure)."""
     task: str | Task = tasks.NAME
-    """The task, or its name."""
+    """Task, or the name of a registered one."""
 
     def __post_init__(self) -> None:
         if self.scenarios < 1:
@@ -43,7 +46,10 @@ class EpisodeConfig:
 
 
 class Episodes:
-    """A task in `worlds` that begins again by itself; world i draws scenarios from seed + i."""
+    """Consecutive episodes of a task in `worlds` worlds.
+
+    World i draws its scenarios from a generator of its own, seeded with seed + i.
+    """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
         self.config = config or EpisodeConfig()
@@ -51,13 +57,16 @@ class Episodes:
         named = self.config.task
         self.task = named if isinstance(named, Task) else tasks.task(named)
         self.batch = TaskBatch(self.task, worlds, threads)
-        self.level = 1.0  # difficulty in [0, 1], set by a curriculum
-        self._levels = np.ones(worlds)  # at which each world's scenario was drawn
+        self.level = 1.0  # difficulty of new scenarios in [0, 1], set by a curriculum
+        self._levels = np.ones(worlds)  # difficulty of each world's present scenario
         self._contexts = self._chosen_contexts()
         self.seed(None)
 
     def _chosen_contexts(self) -> tuple[Context, ...]:
-        """Contexts to draw from; materials are contexts where the space has rows of them."""
+        """Contexts to draw from: those of the configured materials, if the space has such.
+
+        Otherwise all contexts of the space; `_new` then rejects scenarios of other materials.
+        """
         contexts, materials = self.space.contexts, self.config.materials
         if materials is None:
             return contexts
@@ -66,13 +75,16 @@ class Episodes:
         return contexts
 
     def seed(self, seed: int | None) -> None:
-        """Let world i draw its scenarios from seed + i, or from fresh entropy."""
+        """Seed the generator of world i with seed + i, or with fresh entropy for None."""
         n = self.batch.worlds
         seeds = [None] * n if seed is None else [seed + i for i in range(n)]
         self.generators = [np.random.default_rng(s) for s in seeds]
 
     def start(self, worlds: Sequence[int] | NDArray, names: Sequence[str] | None = None) -> None:
-        """Begin an episode in each of `worlds`, in the scenarios `names` or in drawn ones."""
+        """Reset `worlds` (k,) to the scenarios `names` (k,) at full difficulty, or to drawn ones.
+
+        Raises InputError for an unknown scenario or another number of names.
+        """
         if names is None:
             self._begin(worlds, [self._draw(world) for world in worlds], self.level)
         else:
@@ -81,15 +93,15 @@ class Episodes:
             self._begin(worlds, [parse(name, self.task.robot) for name in names], 1.0)
 
     def stagger(self) -> None:
-        """Let the worlds be anywhere in their episodes, so that they do not all end at once."""
+        """Set each world's episode age at random, so that time limits are spread over the steps."""
         self.batch.age[:] = [rng.integers(self.task.steps) for rng in self.generators]
 
     def step(self, action: NDArray) -> Outcome:
-        """Advance all worlds; those that end are left ended, see `restart`."""
+        """Advance all worlds by a control step, without resets; see `restart`."""
         return self.batch.step(action)
 
     def restart(self, outcome: Outcome) -> NDArray[np.int64]:
-        """Begin anew where `outcome` ended an episode; returns those worlds (k,)."""
+        """Reset the worlds in which `outcome` ended an episode; returns their indices (k,)."""
         ended = np.flatnonzero(outcome.terminated | outcome.truncated)
         scenarios = [self._draw(world, bool(outcome.terminated[world])) for world in ended]
         self._begin(ended, scenarios, self.level)
@@ -97,11 +109,11 @@ class Episodes:
 
     @property
     def scenarios(self) -> list[Scenario]:
-        """The present scenario of each world."""
+        """Present scenario of each world."""
         return self.batch.simulation.scenarios
 
     def snapshot(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here: plain values and arrays."""
+        """Complete state for `restore`: plain values and arrays."""
         return {
             "batch": self.batch.snapshot(),
             "scenarios": [scenario.name for scenario in self.scenarios],
@@ -111,7 +123,7 @@ class Episodes:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from a snapshot of as many worlds, in the same configuration."""
+        """Continue from a snapshot taken with the same configuration and number of worlds."""
         scenarios = [
             parse(name, self.task.robot).eased(level)
             for name, level in zip(saved["scenarios"], saved["levels"], strict=True)
@@ -130,7 +142,7 @@ class Episodes:
         self._levels[worlds] = level
 
     def _draw(self, world: int | np.int64, fell: bool = False) -> Scenario:
-        """The next scenario of `world`."""
+        """Next scenario of `world`; if it `fell`, its last one with probability `again`."""
         rng, config = self.generators[world], self.config
         if fell and config.again and rng.random() < config.again:
             scenario = parse(self.scenarios[world].name, self.task.robot)
@@ -139,7 +151,7 @@ class Episodes:
         return scenario.eased(self.level)
 
     def _new(self, rng: np.random.Generator) -> Scenario:
-        """A scenario of the wanted materials; raises InputError where there hardly is one."""
+        """New scenario of the configured materials; raises InputError after too many rejections."""
         wanted = self.config.materials
         for _ in range(_ATTEMPTS):
             index, context = divmod(int(rng.integers(self.config.scenarios)), len(self._contexts))

@@ -1,4 +1,4 @@
-"""The Gymnasium faces of a task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
+"""Gymnasium environments of a task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
 
 import dataclasses
 from typing import Any
@@ -17,6 +17,7 @@ _FPS = round(1 / CONTROL_STEP)
 
 
 def _spaces(task: Task, privileged: bool) -> tuple[spaces.Box, spaces.Box]:
+    """Observation and action space of one world."""
     limit, acting = task.action_limit, len(task.robot.joints)
     return (
         spaces.Box(-np.inf, np.inf, (task.size(privileged),), np.float32),
@@ -25,15 +26,16 @@ def _spaces(task: Task, privileged: bool) -> tuple[spaces.Box, spaces.Box]:
 
 
 def _config(config: EpisodeConfig | None, space: str | None) -> EpisodeConfig:
+    """`config`, or the default one, with its space replaced by `space` unless that is None."""
     config = config or EpisodeConfig()
     return config if space is None else dataclasses.replace(config, space=space)
 
 
 class GrekEnv(gymnasium.Env[Any, Any]):
-    """One robot. `options={"scenario": "train/sand:41"}` in reset picks the world by name.
+    """One robot at 50 Hz, in scenarios drawn from `space`, or from `config`.
 
-    `privileged` appends the fields for a critic to the observation. `info` of a step holds the
-    reward terms by name; `info` of a reset names the scenario.
+    `privileged` appends the critic's fields to the observation. `config` sets task, materials and
+    replay; `space` overrides its space. Raises InputError for unknown names.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "render_fps": _FPS}  # noqa: RUF012
@@ -53,7 +55,10 @@ class GrekEnv(gymnasium.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode; raises InputError for an unknown scenario."""
+        """Start an episode in a drawn scenario, or in `options={"scenario": "train/sand:41"}`.
+
+        `info["scenario"]` is the scenario's name. Raises InputError for an unknown one.
+        """
         super().reset(seed=seed)
         if seed is not None:
             self.episodes.seed(seed)
@@ -64,7 +69,10 @@ class GrekEnv(gymnasium.Env[Any, Any]):
     def step(
         self, action: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Advance by 20 ms."""
+        """Advance by a control step (20 ms); `action` (acting joints,) is clipped to the space.
+
+        `info` holds the weighted reward terms by name; their sum is the reward.
+        """
         outcome = self.episodes.step(np.asarray(action)[None])
         info = {name: float(term[0]) for name, term in outcome.terms.items()}
         ended = bool(outcome.terminated[0]), bool(outcome.truncated[0])
@@ -75,7 +83,10 @@ class GrekEnv(gymnasium.Env[Any, Any]):
 
 
 class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
-    """`num_envs` robots in one batch on `threads` threads; autoreset SAME_STEP."""
+    """`num_envs` robots in one batch on `threads` threads, autoreset mode SAME_STEP.
+
+    Parameters as in `GrekEnv`; `max_episode_steps` is ignored, as the task sets its time limit.
+    """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": [],
@@ -92,7 +103,7 @@ class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         config: EpisodeConfig | None = None,
         max_episode_steps: int | None = None,
     ) -> None:
-        del max_episode_steps  # the task ends its episodes itself
+        del max_episode_steps  # the task truncates its episodes
         self.num_envs = num_envs
         self.privileged = privileged
         self.episodes = Episodes(num_envs, threads, _config(config, space))
@@ -105,7 +116,11 @@ class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode in every world; `options={"scenario": [...]}` names one for each."""
+        """Start an episode in every world, world i seeded with seed + i.
+
+        `options={"scenario": [...]}` names one scenario for each world; raises InputError for an
+        unknown one or another number of them.
+        """
         if seed is not None:
             self.episodes.seed(seed)
         self.episodes.start(np.arange(self.num_envs), (options or {}).get("scenario"))
@@ -114,9 +129,10 @@ class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def step(
         self, actions: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray, NDArray, NDArray, dict[str, Any]]:
-        """Advance all worlds by 20 ms; those that end begin anew at once.
+        """Advance all worlds by a control step (20 ms) and reset those whose episode ended.
 
-        Their last observation is in `infos["final_obs"]`, rows marked by `infos["_final_obs"]`.
+        Where `infos["_final_obs"]` (n,) is true, the episode ended, `infos["final_obs"]` (n, size)
+        holds its last observation and the returned observation is the first of the next one.
         """
         outcome = self.episodes.step(actions)
         observation = self.episodes.batch.observe(self.privileged)

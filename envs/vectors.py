@@ -1,7 +1,7 @@
-"""Vectors, quaternions and frames over the last axis of arrays.
+"""Vector and quaternion operations along the last axis of arrays.
 
-Written by component: NumPy sums and multiplies over a short last axis some ten times as slowly as
-over a long one. Quaternions are (w, x, y, z) and unit, as MuJoCo's; they rotate body to world.
+Written out by component, as NumPy's reductions over an axis of length 3 are about ten times slower.
+Quaternions are unit, (w, x, y, z) and rotate body to world, as in MuJoCo.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ Array = NDArray[np.float64]
 
 
 def dot(a: Array, b: Array) -> Array:
-    """Dot product of vectors (..., 3): (...)."""
+    """Dot product (...) of vectors (..., 3)."""
     return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
 
 
 def cross(a: Array, b: Array) -> Array:
-    """Cross product of vectors (..., 3)."""
+    """Cross product (..., 3) of vectors (..., 3), which broadcast."""
     out = np.empty(np.broadcast_shapes(a.shape, b.shape))
     (ax, ay, az), (bx, by, bz) = ((v[..., 0], v[..., 1], v[..., 2]) for v in (a, b))
     out[..., 0] = ay * bz - az * by
@@ -26,15 +26,18 @@ def cross(a: Array, b: Array) -> Array:
 
 
 def heading_frame(xy: Array, heading: Array) -> Array:
-    """Vectors (n, 2) of the world as forward and left of a unit `heading` (n, 2)."""
+    """Horizontal world-frame vectors (n, 2) in the heading frame: forward and left (n, 2).
+
+    `heading` (n, 2) is the unit vector (cos yaw, sin yaw).
+    """
     (x, y), (cos, sin) = xy.T, heading.T
     return np.stack([cos * x + sin * y, cos * y - sin * x], 1)
 
 
 def quaternion_from_z(normal: Array) -> Array:
-    """Shortest rotation from the z axis to unit vectors `normal` (..., 3): (..., 4).
+    """Quaternion (..., 4) of the shortest rotation from the z axis to unit `normal` (..., 3).
 
-    About the horizontal axis z x n: (1 + n_z, -n_y, n_x, 0), made a unit; n_z > -1.
+    (1 + n_z, -n_y, n_x, 0) normalised, which is a rotation about z x n; requires n_z > -1.
     """
     n_x, n_y, cos = normal[..., 0], normal[..., 1], 1 + normal[..., 2]
     length = np.sqrt(cos**2 + n_y**2 + n_x**2)
@@ -44,9 +47,10 @@ def quaternion_from_z(normal: Array) -> Array:
 
 
 def quaternion_standing(heading: Array, normal: Array) -> Array:
-    """Rotation (n, 4) to an upright pose: yaw `heading` (n,) [rad], z along `normal` (n, 3).
+    """Quaternion (n, 4) of a body with yaw `heading` (n,) [rad] and z axis `normal` (n, 3).
 
-    The yaw comes first, then the shortest rotation to the normal: (w, x, y, 0) (cos, 0, 0, sin).
+    Product (w, x, y, 0) (cos, 0, 0, sin) of the half angles: yaw first, then the shortest rotation
+    of z to the normal.
     """
     cos, sin = np.cos(heading / 2), np.sin(heading / 2)
     tilt = np.stack([1 + normal[:, 2], -normal[:, 1], normal[:, 0]], 1)

@@ -1,12 +1,12 @@
-"""Baked textures of films, and the light they are painted in; `paint` bakes them.
+"""Ground textures for films, as images rendered by `paint`, and the lighting they assume.
 
-A texture is a square of SIZE [m] that continues into itself: colour, and alpha = 1 - gloss. Image
-row is y, column is x.
+A texture is a seamless (periodic) square of side SIZE: RGB colour, and alpha = 1 - gloss. Image
+rows are y, columns are x.
 """
 
 import numpy as np
 
-TEXELS = 1024  # of a texture, along a side
+TEXELS = 1024  # along a side of a texture
 TEXEL = 0.0025  # [m]
 SIZE = TEXELS * TEXEL  # [m]
 SUN = np.array([0.50, 0.36, 0.79]) / np.linalg.norm([0.50, 0.36, 0.79])  # towards the sun

@@ -1,8 +1,8 @@
-"""Painters of the ground's textures and of the sky, and the script that bakes them.
+"""Procedural ground textures and sky, and the script that writes them as images.
 
-A painter makes of noise the colour (N, N, 3) and the gloss (N, N) in [0, 1], the share of light
-that the surface mirrors, of a square that continues into itself. Small relief is painted as light
-and shade for a sun in the direction SUN, so stones, ripples and joints look solid without geometry.
+A painter returns colour (N, N, 3) and gloss (N, N), the mirrored share of light in [0, 1], of a
+seamless (periodic) square. Small relief is rendered as shading for sunlight from SUN, so that
+stones, ripples and joints need no geometry.
 
     python -m grek.assets.textures.paint
 """
@@ -21,7 +21,7 @@ Image = NDArray[np.floating]
 Painter = Callable[[np.random.Generator, Image], tuple[Image, Image | float]]
 
 QUALITY = 80  # of the WebP files, 0 to 100
-SMOOTH = {"ice", "mud", "snow", "tile", "wood"}  # stored finer, lest the seams show
+SMOOTH = {"ice", "mud", "snow", "tile", "wood"}  # at higher quality, to hide seams
 SKY = 256  # texels along a side of the sky's cube
 
 
@@ -34,7 +34,7 @@ def bake(folder: Path) -> None:
 
 
 def paint(name: str) -> NDArray[np.uint8]:
-    """Texture `name` (N, N, 4), always the same: colour, and 255 less gloss."""
+    """Texture `name` (N, N, 4): RGB and alpha = 255 (1 - gloss); deterministic."""
     painter, rgb = PAINTED[name]
     colour, gloss = painter(np.random.default_rng(7), f32(rgb))
     opacity = 1 - np.broadcast_to(f32(gloss), (N, N))
@@ -50,7 +50,7 @@ def f32(x: ArrayLike) -> Image:
 
 
 def noise(rng: np.random.Generator, along: float, across: float | None = None) -> Image:
-    """Smooth noise (N, N), mean 0 and deviation 1, of correlation length `along` x [m]."""
+    """Gaussian noise (N, N), mean 0, deviation 1, correlation length `along` x, `across` y [m]."""
     across = along if across is None else across
     kx = 2 * np.pi * np.fft.rfftfreq(N, TEXEL)
     ky = 2 * np.pi * np.fft.fftfreq(N, TEXEL)[:, None]
@@ -62,15 +62,16 @@ def noise(rng: np.random.Generator, along: float, across: float | None = None) -
 
 
 def clouds(rng: np.random.Generator, length: float, octaves: int = 5) -> Image:
-    """Noise on all scales below `length` [m], each half as strong as the one above."""
+    """Fractal noise of deviation 1: octaves from `length` [m] down, each of half the amplitude."""
     field = sum(noise(rng, length / 2**i) / 2**i for i in range(octaves))
     return f32(field / np.std(field))
 
 
 def cells(rng: np.random.Generator, count: int) -> tuple[Image, Image, NDArray[np.int32]]:
-    """A mosaic of `count` x `count` cells: distance to the nearest and next centre, cell number.
+    """Cellular noise of `count` x `count` cells (Worley 1996, A cellular texture basis function).
 
-    Distances (N, N) are in cell sides (Worley 1996, A cellular texture basis function).
+    Returns distance to the nearest and second nearest centre, in cell sides, and the nearest
+    cell's index, each (N, N).
     """
     centres = 0.5 + 0.9 * (rng.random((count, count, 2), np.float32) - 0.5)
     at = np.arange(N, dtype=np.float32) * count / N
@@ -91,27 +92,27 @@ def cells(rng: np.random.Generator, count: int) -> tuple[Image, Image, NDArray[n
 
 
 def sunlit(height: Image) -> Image:
-    """Light on a relief of `height` (N, N) [m], over the light on a level floor."""
+    """Diffuse shading (N, N) of a relief of `height` (N, N) [m]; 1 on level ground."""
     gx = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) / (2 * TEXEL)
     gy = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) / (2 * TEXEL)
     light = (SUN[2] - gx * SUN[0] - gy * SUN[1]) / np.sqrt(1 + gx**2 + gy**2) / SUN[2]
-    return f32(0.45 + 0.55 * np.maximum(light, 0))  # the sky lights what the sun does not
+    return f32(0.45 + 0.55 * np.maximum(light, 0))  # 45 % ambient light
 
 
 def ramp(x: Image, low: float, high: float) -> Image:
-    """0 below `low`, 1 above `high`, smooth between; falling if low > high."""
+    """Smoothstep from 0 at `low` to 1 at `high`; falling if low > high."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return f32(t * t * (3 - 2 * t))
 
 
 def mix(a: Image, b: ArrayLike, share: ArrayLike) -> Image:
-    """Colour `a` (..., 3) where `share` (...) is 0, `b` where it is 1."""
+    """Linear blend from colour `a` (..., 3) at `share` (...) 0 to `b` at 1."""
     t = f32(share)[..., None]
     return a * (1 - t) + f32(b) * t
 
 
 def grid(period: int) -> tuple[Image, NDArray[np.int64]]:
-    """Position within a period of `period` texels in [0, 1), and its number, along one side."""
+    """Position in [0, 1) within a period of `period` texels, and the period's index (N,)."""
     at = np.arange(N)
     return f32((at % period + 0.5) / period), at // period
 
@@ -162,7 +163,7 @@ def _sand(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
 def _gravel(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
     image = np.zeros((N, N, 3), np.float32) + 0.35 * rgb
     height = np.zeros((N, N), np.float32)
-    for count, size in ((150, 0.011), (95, 0.018), (60, 0.026)):  # small ones below
+    for count, size in ((150, 0.011), (95, 0.018), (60, 0.026)):  # from small to large
         near, far, number = cells(rng, count)
         tone = rng.normal(1, 0.22, (count**2, 1)) + rng.normal(0, 0.05, (count**2, 3))
         stone = ramp(far - near, 0.05, 0.16) * (rng.random(count**2)[number] < 0.62)
@@ -175,7 +176,7 @@ def _gravel(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]
 
 def _carpet(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
     cream, navy = f32((0.80, 0.70, 0.52)), f32((0.16, 0.17, 0.30))
-    at, _ = grid(N // 4)  # one medallion is 0.64 m wide, drawn in knots of 10 mm
+    at, _ = grid(N // 4)  # medallions of 0.64 m in knots of 10 mm
     knot = np.abs((np.floor(at * 64) + 0.5) / 64 - 0.5)
     x, y = knot[None], knot[:, None]
     image: Image = np.zeros((N, N, 3), np.float32) + rgb
@@ -297,7 +298,7 @@ def _tiles(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
 
 
 def _rubber(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]:
-    # Mats of 0.64 m that interlock like a puzzle, two colours in turn, round studs on top.
+    # Interlocking mats of 0.64 m in two alternating colours, with round studs.
     at = np.arange(N) * TEXEL / 0.64
     tab = 0.022 * np.clip(3 * np.sin(2 * np.pi * 4 * at), -1, 1)  # in mats
     x, y = f32(at[None] + tab[:, None]), f32(at[:, None] + tab[None])
@@ -315,7 +316,7 @@ def _rubber(rng: np.random.Generator, rgb: Image) -> tuple[Image, Image | float]
 
 PAINTED: dict[str, tuple[Painter, tuple[float, float, float]]] = {
     "dry_concrete": (_concrete, (0.62, 0.62, 0.60)),
-    "wet_concrete": (_concrete, (0.55, 0.557, 0.551)),  # damp; the film comes from the wetness
+    "wet_concrete": (_concrete, (0.55, 0.557, 0.551)),  # the film is rendered apart
     "sand": (_sand, (0.82, 0.71, 0.50)),
     "gravel": (_gravel, (0.52, 0.49, 0.45)),
     "carpet": (_carpet, (0.47, 0.24, 0.27)),
@@ -335,7 +336,7 @@ PAINTED: dict[str, tuple[Painter, tuple[float, float, float]]] = {
 
 # -- the sky ---------------------------------------------------------------------------------
 
-# Forward, right and up of the cube's faces in MuJoCo's order.
+# Forward, right and up vectors of the cube's faces, in MuJoCo's order.
 _FACES = (
     ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     ((-1, 0, 0), (0, -1, 0), (0, 0, 1)),
@@ -347,9 +348,9 @@ _FACES = (
 
 
 def paint_sky() -> NDArray[np.uint8]:
-    """The sky's cube (6 SKY, SKY, 3): blue above, haze and hills at the horizon, clouds.
+    """Cube map of the sky (6 SKY, SKY, 3): blue above, haze and hills at the horizon, clouds.
 
-    The lower half mirrors the upper one, so that ground which lets it through seems to reflect it.
+    The lower half mirrors the upper one, so that transparent ground appears to reflect the sky.
     """
     at = f32((np.arange(SKY) + 0.5) / SKY * 2 - 1)
     u, v = np.meshgrid(at, -at)
@@ -366,7 +367,7 @@ def _towards(direction: NDArray) -> Image:
     up = d[..., 2]
     haze, blue, white = f32(HAZE), f32((0.30, 0.52, 0.82)), f32((1, 1, 1))
     colour = haze + (blue - haze) * ((1 - np.exp(-4.0 * up))[..., None])
-    # Clouds lie on a plane overhead.
+    # Clouds lie on a horizontal plane.
     flat = d[..., :2] / (up + 0.12)[..., None]
     cover = ramp(_waves(flat, 12, 1.3, 3) + 0.5 * _waves(flat, 12, 4.0, 4), 0.35, 1.5)
     colour += (white - colour) * (0.75 * cover * ramp(up, 0.03, 0.25))[..., None]
@@ -381,7 +382,7 @@ def _towards(direction: NDArray) -> Image:
 
 
 def _waves(x: NDArray, count: int, scale: float, seed: int) -> NDArray:
-    """Sum of `count` random waves at x (..., 2), of unit deviation."""
+    """Sum of `count` random plane waves at x (..., 2), of standard deviation 1."""
     rng = np.random.default_rng(seed)
     vectors = scale * rng.standard_normal((count, 2))
     angle = x @ f32(vectors.T) + f32(rng.uniform(0, 2 * np.pi, count))

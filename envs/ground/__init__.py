@@ -1,1 +1,1 @@
-"""The ground: materials, shapes, and how soles meet them."""
+"""Ground: materials, shapes, rigid contact and deformable soil."""

@@ -1,10 +1,10 @@
-"""Rigid ground under the soles: planes that follow the ground, with the material's friction.
+"""Rigid ground: a plane under each sole point, tangent to the ground, with its friction.
 
-Height fields cannot differ between the worlds of a batch and their facets brake, so each sole
-point has a ground of its own: a plane on a mocap body that only it touches (an explicit contact
-pair), laid on the tangent plane of the world's ground under that point. Friction is a field of the
-pair, so a contact has the material's friction exactly. Tyre models meet roads this way. The last
-plane is for the parts of the body that touch the ground in a fall.
+A height field would be shared by all worlds of a batch, and its facet edges resist sliding. So each
+sole point has a plane of its own on a mocap body, with an explicit contact pair, placed every
+control step on the tangent plane of the world's ground below (as tyre models contact a road).
+Friction is a field of the pair, so it is the material's alone. One further plane, below the base,
+is for the parts of the body that touch the ground in a fall.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from grek.envs.ground.surface import Ground
 from grek.envs.robots import Robot
 from grek.envs.vectors import Array, dot, quaternion_from_z
 
-CONTACT_TIME = 0.012  # solref of the contacts: stiff, and above two physics steps [s]
+CONTACT_TIME = 0.012  # contact time constant (solref), at least 2 physics steps [s]
 _FRICTION, _DEPTH = materials.index("friction"), materials.index("depth")
 
 
 def add_planes(spec: mujoco.MjSpec, robot: Robot) -> None:
-    """Give `spec` a plane for each sole point and one for the body, with explicit contact pairs."""
+    """Add a plane for each sole point and one for the body to `spec`, with contact pairs."""
     for name in (*robot.sole_points, "body"):
         body = spec.worldbody.add_body(name=f"ground_{name}", mocap=True)
         body.add_geom(
@@ -47,37 +47,37 @@ def add_planes(spec: mujoco.MjSpec, robot: Robot) -> None:
 
 @dataclass(frozen=True)
 class PlaneArrays:
-    """Live arrays of the engine through which planes are laid; P sole points."""
+    """Live arrays of the engine that define the planes: P sole points, then the body."""
 
     position: Array
     """(worlds, P + 1, 3) [m]"""
     rotation: Array
     """Quaternions (worlds, P + 1, 4)."""
     sole_friction: Array
-    """Of the pairs of the sole points, both directions (worlds, P, 2)."""
+    """Friction of the sole points' pairs, both tangents (worlds, P, 2) [-]."""
     body_friction: Array
-    """Of the pairs of the body's geoms, both directions (worlds, geoms, 2)."""
+    """Friction of the pairs of the body's geoms, both tangents (worlds, geoms, 2) [-]."""
 
 
 class Planes:
-    """The planes of all worlds."""
+    """Planes of all worlds, for sole points of `radius` [m]."""
 
     def __init__(self, ground: Ground, radius: float, arrays: PlaneArrays) -> None:
         worlds, planes, _ = arrays.position.shape
         self.ground = ground
         self.normal = np.zeros((worlds, planes, 3))
         self.friction = np.zeros((worlds, planes - 1))  # under each sole point [-]
-        self._depth = np.zeros((worlds, planes - 1))  # of the layer that gives there [m]
+        self._depth = np.zeros((worlds, planes - 1))  # of the rigid plane below the surface [m]
         self._radius = radius  # of a sole point [m]
         self._arrays = arrays
 
     def lay(self, soles_w: Array, base_w: Array, slip: Array, worlds: NDArray[np.int64]) -> None:
-        """Put the planes of `worlds` (m,) under the soles.
+        """Place the planes of `worlds` (m,) under the sole points and the base.
 
         `soles_w` (m, P, 3) are the centres of the sole points and `base_w` (m, 3) the base [m],
         `slip` (m, P) the speeds of the points along the ground [m/s], used where it is wet.
         """
-        # The plane goes under the contact point, one radius along the last known normal.
+        # Sample the ground below the contact point, one radius along the previous normal.
         points = np.empty((len(worlds), self.normal.shape[1], 2))
         points[:, :-1] = soles_w[..., :2] - self._radius * self.normal[worlds, :-1, :2]
         points[:, -1] = base_w[:, :2]
@@ -87,13 +87,13 @@ class Planes:
         if len(rows := np.flatnonzero(ground.varies[worlds])):
             which, xy = worlds[rows], points[rows, :-1]
             slot = ground.slot(xy, which)
-            # From ground that gives onto rigid ground the plane comes up no faster than the sole:
-            # one that jumped to the surface would throw the foot out of its print.
+            # At a border from deformable to rigid ground the plane stays at the sunken sole until
+            # that rises: a plane that jumped to the surface would eject the foot.
             buried = np.minimum(self._depth[which], -self._gap(soles_w[rows], height[rows], which))
             self._depth[which] = np.maximum(ground.parameter(_DEPTH, slot, which), buried)
             self.friction[which] = friction = ground.friction_at(xy, slot, slip[rows], which)
             self._arrays.sole_friction[which] = friction[..., None]
-        # Under ground that gives, the rigid plane is the bottom of the layer.
+        # On deformable ground, the rigid plane is the bottom of the layer.
         planes = np.concatenate([points, height[..., None]], 2)
         planes[:, :-1] -= normal[:, :-1] * self._depth[worlds, :, None]
         self._arrays.position[worlds] = planes
@@ -102,14 +102,13 @@ class Planes:
     def _gap(self, soles_w: Array, height: Array, worlds: NDArray) -> Array:
         """Gap (m, P) [m] from sole points (m, P, 3) to the undisturbed surface at `height`."""
         normal = self.normal[worlds, :-1]
-        # The surface was asked for one radius along the last normal, as good as under the point.
+        # `height` was sampled one radius along the previous normal, close to below the point.
         return (soles_w[..., 2] - height[:, :-1]) * normal[..., 2] - self._radius
 
     def lay_first(self, worlds: NDArray[np.int64], normal: Array) -> None:
-        """Give all that touches the ground in `worlds` (m,) their first material, dry.
+        """Set the first material, dry, for all planes of `worlds` (m,), with `normal` (m, 3).
 
-        The body keeps it, soles until `lay` finds something else. `normal` (m, 3) is that of the
-        ground at the start.
+        Precedes `lay`, which updates the planes of soles; the body keeps this friction.
         """
         ground = self.ground.parameters[worlds, 0]
         self.normal[worlds] = normal[:, None]
@@ -126,16 +125,16 @@ class Planes:
     def clearance(
         self, soles_w: Array, worlds: NDArray | slice = slice(None)
     ) -> tuple[Array, Array]:
-        """Gaps from sole points (m, P, 3) to the undisturbed surface and to the rigid ground [m].
+        """Gaps from sole points (m, P, 3) to the undisturbed surface and to the rigid plane [m].
 
-        Both are (m, P) and negative when pressed; they differ by the layer that gives.
+        Both are (m, P) and negative when penetrating; they differ by the deformable layer.
         """
         offset = soles_w - self._arrays.position[worlds, :-1]
         rigid = dot(offset, self.normal[worlds, :-1]) - self._radius
         return rigid - self._depth[worlds], rigid
 
     def snapshot(self) -> dict[str, Array]:
-        """What `lay` goes on from, for `restore`."""
+        """State for `restore`: what the next `lay` depends on."""
         return {
             "normal": self.normal.copy(),
             "friction": self.friction.copy(),
@@ -143,7 +142,7 @@ class Planes:
         }
 
     def restore(self, saved: dict[str, Array]) -> None:
-        """Go on from a snapshot of the same surfaces."""
+        """Continue from a snapshot of the same surfaces."""
         self.normal[:] = saved["normal"]
         self.friction[:] = saved["friction"]
         self._depth[:] = saved["depth"]

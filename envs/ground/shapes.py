@@ -1,9 +1,9 @@
-"""The shape of the ground: height and normal under any point of any world, endless and exact.
+"""Shape of the ground: analytic height and normal at any point of any world, unbounded in extent.
 
-The shape of a world is a sum of parts, each of a kind: a slope, a random relief, a wave, low steps.
-A kind is one value, `ShapeKind`: its parameters with their ranges in training, and two functions,
-one that turns the parameters of a world into coefficients, one that turns coefficients into height
-and gradient at many points. `register` adds a kind (docs/extending.md).
+A shape is a sum of parts, at most one of each kind: slope, random relief, waves, steps. A
+`ShapeKind` defines its parameters with their training ranges, a function from the parameters of one
+world to coefficients, and a vectorised function from coefficients to height and gradient.
+`register` adds a kind (docs/extending.md).
 """
 
 from collections.abc import Callable, Mapping
@@ -18,26 +18,26 @@ from grek.envs.hashing import uniform
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
-FEATURES = 8  # of a random Fourier field
-BEVEL = 0.08  # horizontal width of a step's edge [m]
+FEATURES = 8  # cosines of a random Fourier field
+BEVEL = 0.08  # horizontal width of the transition between treads [m]
 _ONES = np.ones(FEATURES, np.float32)
-_ANY = Uniform(-np.pi, np.pi)  # of a heading or phase [rad]
-SEEDS = Uniform(0, 2**31)  # of a whole number
+_ANGLE = Uniform(-np.pi, np.pi)  # [rad]
+SEEDS = Uniform(0, 2**31)  # truncated to an integer
 
 
 @dataclass(frozen=True)
 class ShapePart:
-    """A part of one world's shape: its kind and the values of the kind's parameters."""
+    """Part of a shape: its kind and the values of the kind's parameters, by name."""
 
     kind: str
     values: Mapping[str, float]
 
 
 Shape = tuple[ShapePart, ...]
-"""The shape of one world; empty for a level floor."""
+"""Shape of one world; empty for level ground."""
 
 Coefficients = Callable[[Mapping[str, float]], Array]
-"""Values of a kind's parameters to its coefficients (c,)."""
+"""Parameters of one world, by name, to coefficients (c,); c is fixed for a kind."""
 Elevation = Callable[[Array, Array, Array], tuple[Array, Array, Array]]
 """Coefficients (m, c), x (m, points), y (m, points) [m] to height [m], dh/dx and dh/dy [-], each
 (m, points)."""
@@ -45,24 +45,23 @@ Elevation = Callable[[Array, Array, Array], tuple[Array, Array, Array]]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that a part of this kind has; seeds are whole numbers."""
+    """Parameter of a shape kind; one named "seed" takes integers."""
 
     name: str
     unit: str
     range: Distribution
-    """In training."""
+    """Distribution in training."""
     meaning: str
 
 
 @dataclass(frozen=True)
 class ShapeKind:
-    """A kind of unevenness."""
+    """Kind of shape part, such as slope or steps."""
 
     name: str
     parameters: tuple[Parameter, ...]
     size: str
-    """Parameter that says how uneven: a curriculum scales it, scores are grouped by it; 0 is level.
-    """
+    """Name of the amplitude parameter: 0 is level, curriculum and score breakdown use it."""
     near: Distribution
     """Range of `size` just outside of training."""
     far: Distribution
@@ -72,12 +71,12 @@ class ShapeKind:
 
     @property
     def range(self) -> Distribution:
-        """Of `size` in training."""
+        """Distribution of `size` in training."""
         return next(p.range for p in self.parameters if p.name == self.size)
 
 
 def part(kind: str, **values: float) -> ShapePart:
-    """A part of `kind`; raises InputError for an unknown kind or other parameters than its own."""
+    """Part of `kind`; raises InputError for an unknown kind, or missing or extra parameters."""
     known = shape_kind(kind).parameters
     if set(values) != {p.name for p in known}:
         raise InputError(
@@ -87,7 +86,7 @@ def part(kind: str, **values: float) -> ShapePart:
 
 
 def eased(shape: Shape, level: float) -> Shape:
-    """`shape` with the size of every part times `level` in [0, 1]."""
+    """`shape` with the size of every part scaled by `level` in [0, 1]."""
     return tuple(
         replace(p, values={**p.values, size: p.values[size] * level})
         for p in shape
@@ -96,13 +95,13 @@ def eased(shape: Shape, level: float) -> Shape:
 
 
 def sizes(shape: Shape) -> dict[str, float]:
-    """Size of each uneven part, by kind."""
+    """Size by kind of the parts whose size is positive."""
     found = {p.kind: float(p.values[shape_kind(p.kind).size]) for p in shape}
     return {kind: size for kind, size in found.items() if size > 0}
 
 
 class Terrain:
-    """The shapes of all worlds, asked for height and normal in one pass."""
+    """Shapes of all worlds, evaluated in one pass."""
 
     def __init__(self, worlds: int) -> None:
         self.flat = np.ones(worlds, bool)
@@ -110,7 +109,7 @@ class Terrain:
         self._has: dict[str, NDArray[np.bool_]] = {}  # (worlds,)
 
     def set(self, world: int, shape: Shape) -> None:
-        """Give `world` its shape; raises InputError for an unknown kind or one that comes twice."""
+        """Set the shape of `world`; raises InputError for an unknown or repeated kind."""
         uneven = sizes(shape)
         if len({p.kind for p in shape}) != len(shape):
             raise InputError(f"a shape has one part of a kind, got {[p.kind for p in shape]}")
@@ -131,11 +130,11 @@ class Terrain:
     ) -> tuple[Array, Array]:
         """Height (m, points) [m] and unit normal (m, points, 3) at xy (m, points, 2) [m].
 
-        `worlds` (m,) says whose ground each row of xy asks for; all of them by default.
+        Row i of xy lies in world `worlds[i]`; by default m is the number of worlds.
         """
         x, y = xy[..., 0].copy(), xy[..., 1].copy()
         height, slope_x, slope_y = np.zeros((3, *x.shape))
-        for kind in SHAPES.values():  # in their order, so that sums round alike in any batch
+        for kind in SHAPES.values():  # fixed order of summation: the same bits in any batch
             if kind.name in self._has and len(rows := np.flatnonzero(self._has[kind.name][worlds])):
                 which = rows if isinstance(worlds, slice) else worlds[rows]
                 coefficients = self._coefficients[kind.name][which]
@@ -157,7 +156,8 @@ def fourier_features(length: float, seed: int) -> tuple[Array, Array]:
     """Wave vectors (FEATURES, 2) [rad/m] and phases (FEATURES,) [rad] of a random Fourier field.
 
     With k ~ N(0, I / L^2) and uniform phases, sqrt(2 / K) sum cos(k . p + phase) has mean 0,
-    variance 1 and covariance exp(-|d|^2 / 2 L^2) at correlation length L (Rahimi and Recht 2007).
+    variance 1 and covariance exp(-|d|^2 / 2 L^2), over seeds, at correlation length L (Rahimi and
+    Recht 2007).
     """
     rng = np.random.default_rng(seed)
     return rng.standard_normal((FEATURES, 2)) / length, rng.uniform(0, 2 * np.pi, FEATURES)
@@ -166,8 +166,9 @@ def fourier_features(length: float, seed: int) -> tuple[Array, Array]:
 def fourier_angle(xy: Array, wave_vectors: Array, phases: Array) -> NDArray[np.float32]:
     """k . p + phase of every feature (m, points, FEATURES) at xy (m, points, 2) [m].
 
-    `wave_vectors` (m, FEATURES, 2), `phases` (m, FEATURES). Reduced by whole turns, then single
-    precision: a nanometre of relief, and sine and cosine twenty times as fast.
+    `wave_vectors` (m, FEATURES, 2) [rad/m], `phases` (m, FEATURES) [rad]. The result is reduced to
+    [-pi, pi] and rounded to single precision, which makes sine and cosine twenty times as fast at
+    an error of nanometres of relief.
     """
     turns = xy @ wave_vectors.swapaxes(1, 2) + phases[:, None]
     turns *= 1 / (2 * np.pi)
@@ -176,7 +177,7 @@ def fourier_angle(xy: Array, wave_vectors: Array, phases: Array) -> NDArray[np.f
 
 
 class FourierField:
-    """A random field for each world, of unit variance; thresholded it says where things lie."""
+    """Random scalar field of unit variance for each world; its level sets bound patches."""
 
     def __init__(self, worlds: int) -> None:
         self.wave_vectors = np.zeros((worlds, FEATURES, 2))  # [rad/m]
@@ -193,12 +194,12 @@ class FourierField:
 
 
 def normal_quantile(share: float) -> float:
-    """Value below which a standard normal variable falls with probability `share`."""
+    """Quantile of the standard normal distribution at `share`, clipped to [1e-6, 1 - 1e-6]."""
     return NormalDist().inv_cdf(min(max(share, 1e-6), 1 - 1e-6))
 
 
 def normal_share(value: Array) -> Array:
-    """Probability that a standard normal variable falls below `value`, within 4e-4.
+    """Standard normal cumulative distribution at `value`, error below 4e-4.
 
     Page 1977, Applied Statistics 26: Phi(x) ~ (1 + tanh(sqrt(2/pi)(x + 0.044715 x^3))) / 2.
     """
@@ -217,7 +218,7 @@ def _slope(values: Mapping[str, float]) -> Array:
 
 
 def _slope_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """A plane of gradient (dh/dx, dh/dy)."""
+    """Plane through the origin with gradient (dh/dx, dh/dy)."""
     ahead, aside = coefficients.T[..., None]  # (m, 1)
     return (
         x * ahead + y * aside,
@@ -233,7 +234,7 @@ def _relief(values: Mapping[str, float]) -> Array:
 
 
 def _relief_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """A random Fourier field times its deviation."""
+    """Random Fourier field scaled to its standard deviation."""
     wave_vectors = coefficients[:, : 2 * FEATURES].copy().reshape(-1, FEATURES, 2)
     phases, amplitude = coefficients[:, 2 * FEATURES : -1].copy(), coefficients[:, -1:]
     angle = fourier_angle(np.stack([x, y], -1), wave_vectors, phases)  # (m, points, FEATURES)
@@ -251,7 +252,7 @@ def _waves(values: Mapping[str, float]) -> Array:
 
 
 def _waves_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """A sine of wave vector k: amplitude sin(k . p + phase)."""
+    """Plane wave: amplitude sin(k . p + phase)."""
     k_x, k_y, phase, amplitude = coefficients.T[..., None]
     angle = (x * k_x + y * k_y) + phase
     grade = amplitude * np.cos(angle)
@@ -265,10 +266,11 @@ def _steps(values: Mapping[str, float]) -> Array:
 
 
 def _steps_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """Treads across a heading, each at a height drawn by hashing its number.
+    """Treads perpendicular to a heading, at heights hashed from their index.
 
-    Edges are rounded over BEVEL, so wide that a sole point rolls over the highest without a jump:
-    the tightest radius, BEVEL^2 / (6 rise), is 21 mm at a rise of 50 mm; a point's is 18 mm.
+    Adjacent treads are joined by 3 t^2 - 2 t^3 over BEVEL. Its smallest radius of curvature,
+    BEVEL^2 / (6 rise), is 21 mm at a rise of 50 mm, above the 18 mm of a sole point, which
+    therefore rolls over any edge with a single contact.
     """
     k_x, k_y, tallest, seed, bevel = coefficients.T[..., None]
     along = x * k_x + y * k_y  # in treads
@@ -292,7 +294,7 @@ def register(new: ShapeKind) -> ShapeKind:
 
 
 def shape_kind(name: str) -> ShapeKind:
-    """The kind `name`; raises InputError naming the known ones."""
+    """Registered kind `name`; raises InputError naming the known ones."""
     if name not in SHAPES:
         raise InputError(f"unknown shape {name!r}; there are: {', '.join(SHAPES)}")
     return SHAPES[name]
@@ -303,7 +305,7 @@ SLOPE = register(
         "slope",
         (
             Parameter("rise", "-", Uniform(0.0, 0.10), "rise over run"),
-            Parameter("heading", "rad", _ANY, "direction of uphill"),
+            Parameter("heading", "rad", _ANGLE, "direction of uphill"),
         ),
         size="rise",
         near=Uniform(0.10, 0.15),
@@ -318,7 +320,7 @@ RELIEF = register(
         (
             Parameter("deviation", "m", Uniform(0.0, 0.008), "standard deviation of the height"),
             Parameter("length", "m", Uniform(0.15, 0.4), "correlation length"),
-            Parameter("seed", "-", SEEDS, "of the field's features"),
+            Parameter("seed", "-", SEEDS, "seed of the field's features"),
         ),
         size="deviation",
         near=Uniform(0.008, 0.012),
@@ -333,8 +335,8 @@ WAVES = register(
         (
             Parameter("height", "m", Uniform(0.0, 0.04), "crest above trough"),
             Parameter("length", "m", Uniform(0.7, 2.0), "crest to crest"),
-            Parameter("heading", "rad", _ANY, "direction of the wave vector"),
-            Parameter("phase", "rad", Uniform(0.0, 2 * np.pi), "at the origin"),
+            Parameter("heading", "rad", _ANGLE, "direction of the wave vector"),
+            Parameter("phase", "rad", Uniform(0.0, 2 * np.pi), "phase at the origin"),
         ),
         size="height",
         near=Uniform(0.04, 0.06),
@@ -348,9 +350,9 @@ STEPS = register(
         "steps",
         (
             Parameter("height", "m", Uniform(0.0, 0.025), "highest tread above the lowest"),
-            Parameter("length", "m", Uniform(0.3, 0.8), "of a tread"),
-            Parameter("heading", "rad", _ANY, "across the treads"),
-            Parameter("seed", "-", SEEDS, "of the treads' heights"),
+            Parameter("length", "m", Uniform(0.3, 0.8), "depth of a tread"),
+            Parameter("heading", "rad", _ANGLE, "horizontal normal of the edges"),
+            Parameter("seed", "-", SEEDS, "seed of the treads' heights"),
         ),
         size="height",
         near=Uniform(0.025, 0.035),

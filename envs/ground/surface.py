@@ -1,7 +1,7 @@
-"""What lies where: the shape and the materials of all worlds, at any point.
+"""Ground of all worlds: shape, material and friction at any point.
 
-A world has one material, or two in strips or patches; wet ones carry a film of water in puddles.
-Friction on a film falls with slip speed.
+A world has one material, or two in strips or patches. Wet materials carry a water film on part of
+their area, on which friction falls with slip speed.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from grek.envs.ground.shapes import FourierField, Shape, Terrain, normal_quantil
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
-SLOTS = 2  # materials a world can mix
+SLOTS = 2  # largest number of materials in a world
 LAYOUTS = ("single", "strips", "patches")
-FILM_EDGE = 0.2  # the film thins out over this many standard deviations of its field
+FILM_EDGE = 0.2  # width of the film's edge, in standard deviations of its field
 
 _FRICTION, _LOW, _HIGH, _SPEED, _AREA, _PATCH = (
     materials.index(name)
@@ -34,19 +34,19 @@ def _default_parameters() -> tuple[tuple[float, ...], ...]:
 
 @dataclass(frozen=True)
 class Surface:
-    """What the ground of one world is made of and where."""
+    """Materials of one world and their layout; raises InputError for values that do not fit."""
 
     materials: tuple[str, ...] = ("dry_concrete",)
     parameters: tuple[tuple[float, ...], ...] = field(default_factory=_default_parameters)
     """One row of `materials.PARAMETERS` for each material."""
     layout: str = "single"
-    """"single", "strips" or "patches"."""
+    """One of LAYOUTS."""
     length: float = 1.0
     """Width of a strip or correlation length of the patches [m]."""
     heading: float = 0.0
     """Direction across the strips [rad]."""
     seed: int = 0
-    """Of the patches and of the wet film."""
+    """Seed of patches, strip offset and wet film."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.materials) == len(self.parameters) <= SLOTS:
@@ -65,16 +65,16 @@ class Ground:
         self.terrain = Terrain(worlds)
         self.parameters = np.zeros((worlds, SLOTS, len(materials.PARAMETERS)))
         self.wet = np.zeros(worlds, bool)
-        self.varies = np.zeros(worlds, bool)  # friction differs from place to place, or with slip
+        self.varies = np.zeros(worlds, bool)  # friction depends on place or slip
         self._layout = np.zeros(worlds, int)  # index into LAYOUTS
         self._strip = np.zeros((worlds, 3))  # heading x, y over period [1/m], offset [-]
         self._patches = FourierField(worlds)
         self._film = FourierField(worlds)
-        self._film_above = np.zeros((worlds, SLOTS))  # the field's value where the film begins [-]
+        self._film_above = np.zeros((worlds, SLOTS))  # threshold of the film's field [-]
         self._index = np.arange(worlds)
 
     def set(self, worlds: NDArray, shapes: Sequence[Shape], surfaces: Sequence[Surface]) -> None:
-        """Give each of `worlds` its shape and its materials."""
+        """Set shape and surface of each of `worlds` (m,)."""
         for world, shape, surface in zip(worlds, shapes, surfaces, strict=True):
             self.terrain.set(world, shape)
             self._set_surface(world, surface)
@@ -93,7 +93,7 @@ class Ground:
         across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
         self._strip[world] = *across / (SLOTS * surface.length), rng.random()
         self._patches.set(world, surface.length, int(rng.integers(2**31)))
-        # One puddle map for all materials, of the correlation length of the first wet one.
+        # One film field for all materials, with the correlation length of the first wet one.
         self._film.set(world, rows[wet.argmax(), _PATCH], int(rng.integers(2**31)))
         self._film_above[world] = [normal_quantile(1 - a) for a in self.parameters[world, :, _AREA]]
 
@@ -112,14 +112,17 @@ class Ground:
         return np.minimum(slot, SLOTS - 1)
 
     def wetness(self, xy: Array, slot: NDArray, worlds: NDArray | slice = slice(None)) -> Array:
-        """Share of a full film at xy (m, points, 2): (m, points) in [0, 1]."""
+        """Film thickness over full thickness at xy (m, points, 2) [m]: (m, points) in [0, 1]."""
         above = np.take_along_axis(self._film_above[worlds], slot, 1)
         return np.clip((self._film.value(xy, worlds) - above) / FILM_EDGE + 0.5, 0, 1)
 
     def friction_at(
         self, xy: Array, slot: NDArray, slip: Array, worlds: NDArray | slice = slice(None)
     ) -> Array:
-        """Friction (m, points) at xy (m, points, 2) [m] for soles that slip at `slip` [m/s]."""
+        """Friction coefficient (m, points) at xy (m, points, 2) [m] and slip speed `slip` [m/s].
+
+        `slot` (m, points) is from `Ground.slot`.
+        """
         friction = self.parameter(_FRICTION, slot, worlds)
         if len(rows := np.flatnonzero(self.wet[worlds])):
             xy, slot, worlds = xy[rows], slot[rows], self._index[worlds][rows]
@@ -129,16 +132,16 @@ class Ground:
         return friction
 
     def parameter(self, column: int, slot: NDArray, worlds: NDArray | slice) -> Array:
-        """One of `materials.PARAMETERS` (m, points) of the materials in `slot` (m, points)."""
+        """Value (m, points) of `materials.PARAMETERS[column]` for the materials in `slot`."""
         return self.parameters[self._index[worlds][:, None], slot, column]
 
 
 def film_factor(slip: Array, low: Array, high: Array, speed: Array, wetness: Array) -> Array:
-    """Friction on a film over dry friction, by slip speed [m/s] and `wetness` in [0, 1].
+    """Friction over dry friction [-] at speed `slip` [m/s] and film thickness `wetness` in [0, 1].
 
-    On a full film mu(v) / mu_dry = high + (low - high) exp(-v / speed): 20-30 % below dry at rest
-    (sealing, Persson et al. 2005), and falling fast above a critical slip speed (Soft Matter 2024,
-    D4SM00843J). All arguments broadcast.
+    On a full film mu(v) / mu_dry = high + (low - high) exp(-v / speed); linear in wetness.
+    Measured: 20-30 % below dry at rest (sealing, Persson et al. 2005), and a fast drop above a
+    critical slip speed (Soft Matter 2024, D4SM00843J). All arguments broadcast.
     """
     film = high + (low - high) * np.exp(-slip / np.maximum(speed, 1e-6))
     return 1 + wetness * (film - 1)

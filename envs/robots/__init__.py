@@ -1,4 +1,4 @@
-"""Robots: bodies as values, listed by name."""
+"""Robots: frozen values in a registry by name."""
 
 from grek.envs.robots.grek import GREK
 from grek.envs.robots.robot import Foot, Layout, Legs, Mirror, Robot
@@ -10,7 +10,7 @@ ROBOTS: dict[str, Robot] = {GREK.name: GREK}
 
 
 def robot(name: str) -> Robot:
-    """The robot `name`; raises InputError naming the known ones."""
+    """Registered robot `name`; raises InputError naming the known ones."""
     if name not in ROBOTS:
         raise InputError(f"unknown robot {name!r}; there are: {', '.join(ROBOTS)}")
     return ROBOTS[name]

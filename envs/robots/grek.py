@@ -1,8 +1,8 @@
-"""Grek: a small armless droid, five joints a leg with backward knees, four in neck and head.
+"""Grek: a small armless biped with five joints in each leg and four in neck and head.
 
-Masses, motors and proportions after Grandia et al. 2024, geometry our own; the model is
-assets/grek/grek.xml. Pitch axes point left on both legs, so a mirrored pose keeps pitch and flips
-yaw and roll.
+Masses, motors and proportions follow Grandia et al. 2024, the geometry is original; the model is
+assets/grek/grek.xml. Knees bend backward. Pitch axes point left on both legs, so reflection keeps
+pitch and negates yaw and roll.
 """
 
 import numpy as np
@@ -21,9 +21,9 @@ _LEG_SIGN = (-1.0, -1.0, 1.0, 1.0, 1.0)
 def leg_ik(x: Array, y: Array, z: Array, yaw: Array, side: Array | float) -> Array:
     """Joint angles (..., 5) [rad] that put the ankle at x, y, z (...) [m] in the base frame.
 
-    The foot is level. `yaw` (...) [rad] turns the whole leg about the hip's yaw axis afterwards,
-    which moves the ankle along. `side` is 1 for the left leg, -1 for the right. Points out of
-    reach are approached along the line from the hip.
+    The sole is parallel to the base's xy plane at zero roll. `yaw` (...) [rad] is the hip yaw: x, y
+    and z are the ankle before the leg turns by it. `side` is 1 for the left leg, -1 for the right.
+    Points out of reach are replaced by the nearest one on the line from the hip.
     """
     lateral = y - HIP_OFFSET * side  # from the roll axis
     down = np.sqrt(np.maximum(lateral**2 + z**2 - HIP_OFFSET**2, 1e-6))

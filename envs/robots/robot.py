@@ -1,7 +1,7 @@
-"""A robot as a value: its model file, joints, feet, poses and limits.
+"""Robot description: model file, joints, feet, poses and limits.
 
-Nothing above this package knows a robot's parts by name or number: a robot of one's own is one
-`Robot` in one file (docs/extending.md). `Layout` says where its parts lie in a compiled model.
+Other packages refer to a robot's parts only through `Robot`, so a new robot is one such value
+(docs/extending.md). `Layout` holds the addresses of these parts in a compiled model.
 """
 
 import math
@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
-DELAY_SAMPLES = 12  # joint targets that a motor remembers, one for each physics step
+DELAY_SAMPLES = 12  # length of a motor's delay buffer [physics steps]
 
 
 @dataclass(frozen=True)
 class Foot:
-    """A foot: a body with a flat sole and the spheres at which rigid ground touches it."""
+    """A foot: a body with a flat rectangular sole and spheres for contact with rigid ground."""
 
     body: str
-    """Body of the model."""
+    """Name of the foot's body in the model."""
     sole_points: tuple[str, ...]
-    """Sphere geoms at which rigid ground acts, all of one radius."""
+    """Names of the sphere geoms in contact with rigid ground, all of one radius."""
     sole_size: tuple[float, float]
     """Length along x and width along y of the sole [m]."""
     sole_centre: tuple[float, float, float]
@@ -35,83 +35,85 @@ class Foot:
     side: int = 0
     """1 on the left, -1 on the right, 0 in the middle."""
     phase: float = 0.0
-    """Offset of this foot in the gait cycle, in [0, 1)."""
+    """Phase offset of this foot in the gait cycle, in [0, 1)."""
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """The robot reflected left to right: value i of the image is `sign[i]` times `order[i]`."""
+    """Left-right reflection: mirrored[i] = joint_sign[i] * values[joints[i]]."""
 
     joints: tuple[int, ...]
-    """Order of acting and posed joints."""
+    """Permutation of acting and posed joints."""
     joint_sign: tuple[float, ...]
+    """Sign of each joint after the permutation, 1 or -1."""
     feet: tuple[int, ...]
-    """Order of the feet."""
+    """Permutation of the feet."""
 
 
 LegInverse = Callable[[Array, Array, Array, Array, Array], Array]
-"""Foot positions x, y, z [m] in the base frame, foot yaw [rad] and side, each (n, feet), to joint
-angles (n, feet, joints of a leg) [rad]."""
+"""Inverse kinematics of all legs: ankle x, y, z [m] in the base frame, hip yaw [rad] and side, each
+(n, feet), to joint angles (n, feet, joints of a leg) [rad]."""
 
 
 @dataclass(frozen=True)
 class Legs:
-    """Leg kinematics for the reference gait; acting joints are ordered leg by leg, as the feet."""
+    """Leg kinematics for the reference gait; acting joints are ordered leg by leg, like `feet`."""
 
     inverse: LegInverse
     stance: tuple[tuple[float, float, float], ...]
-    """Ankle of each foot in the home pose, in the base frame [m]."""
+    """Ankle position of each foot in the home pose, base frame [m]."""
 
 
 @dataclass(frozen=True)
 class Robot:
-    """A body that acts through position-controlled motors and stands on feet with flat soles.
+    """A floating-base robot with position-controlled motors and flat soles.
 
     Lengths in [m], angles in [rad]. Joint quantities are ordered as `joints`, then `posed`; the
-    model's actuators have the same order, one for each, and are named after their joints.
+    model has one actuator for each, in the same order. Raises InputError for tuples of the wrong
+    length, no feet, or an unknown joint in `lateral_joints` or `look`.
     """
 
     name: str
     model: Path
-    """MJCF file of the body alone, without ground; a free joint moves the base."""
+    """MJCF file of the robot without ground; its base has a free joint."""
     joints: tuple[str, ...]
-    """Joints that the policy acts on."""
+    """Acting joints, controlled by the policy."""
     home: tuple[float, ...]
-    """Stand pose of acting and posed joints."""
+    """Home pose (standing) of acting and posed joints."""
     feet: tuple[Foot, ...]
     stand_height: float
-    """Base above the soles in the stand pose."""
+    """Height of the base above the soles in the home pose."""
     mass: float
     """Nominal mass [kg]."""
     posed: tuple[str, ...] = ()
-    """Joints that follow a commanded pose."""
+    """Joints outside the policy's control: held at home, plus the look command."""
     look: tuple[str, str] | None = None
-    """Posed joints that follow the commanded head pitch and yaw."""
+    """Names of the posed joints that follow the commanded head pitch and yaw."""
     sag: tuple[float, ...] = ()
-    """Static torque in the stand pose over motor stiffness, for every joint; zeros by default."""
+    """Static torque in the home pose over motor stiffness, added to joint targets; default 0."""
     action_scale: tuple[float, ...] = ()
-    """Joint angle of action 1 for each acting joint; 0.3 by default."""
+    """Joint angle per unit of action, for each acting joint; 0.3 by default."""
     base: str = "torso"
-    """Body that the free joint moves."""
+    """Name of the body with the free joint."""
     head: str | None = None
-    """Body whose mass varies by a factor of its own."""
+    """Body scaled by a scenario's `head_scale`, if any."""
     imu: str = "imu"
-    """Site of gyro and accelerometer; it shares the axes of the base."""
+    """Site of the IMU; its axes are parallel to those of the base."""
     body_geoms: tuple[str, ...] = ()
-    """Geoms besides the sole points that meet the ground."""
+    """Further geoms that collide with the ground."""
     sole_mass: float = 115.0
-    """Least effective mass behind a unit of sole area [kg/m^2]; bounds the stiffness of soil that
-    a physics step can integrate."""
+    """Smallest effective mass per sole area [kg/m^2]; bounds the soil stiffness for which a
+    physics step is stable."""
     fall_height: float = 0.0
     """Base height above the ground below which the robot counts as fallen."""
     fall_cosine: float = 0.5
-    """Cosine of the tilt beyond which it does: 60 degrees."""
+    """Cosine of the base tilt beyond which the robot counts as fallen [-]; 0.5 is 60 degrees."""
     lateral_joints: tuple[str, ...] = ()
-    """Acting joints that walking straight ahead does not need, such as hip yaw and roll."""
+    """Acting joints penalised for leaving the home pose, such as hip yaw and roll."""
     foot_distance: float = 0.0
-    """Least lateral distance between a left and a right foot that is not penalised."""
+    """Lateral distance between left and right foot below which a penalty applies."""
     mirror: Mirror | None = None
-    """Left-right symmetry; None for a robot without."""
+    """Left-right symmetry; None for an asymmetric robot."""
     legs: Legs | None = None
     """Leg kinematics; None for a robot whose reference motion is its home pose."""
 
@@ -136,12 +138,12 @@ class Robot:
 
     @property
     def all_joints(self) -> tuple[str, ...]:
-        """Acting, then posed joints."""
+        """Names of the acting joints, then of the posed ones."""
         return (*self.joints, *self.posed)
 
     @property
     def sole_points(self) -> tuple[str, ...]:
-        """Sole points of all feet, foot by foot."""
+        """Names of the sole points of all feet, foot by foot."""
         return tuple(point for foot in self.feet for point in foot.sole_points)
 
     @property
@@ -150,16 +152,16 @@ class Robot:
         return np.array([len(foot.sole_points) for foot in self.feet])
 
     def load_spec(self) -> mujoco.MjSpec:
-        """The body alone, without ground, as an editable model."""
+        """Editable model of the robot, without ground."""
         return mujoco.MjSpec.from_file(str(self.model))
 
     def physics_spec(self) -> mujoco.MjSpec:
-        """The body without what costs time and changes no bit of the motion.
+        """Editable model for simulation, without elements that cost time but do not affect motion.
 
-        Visual geoms (group 2) go. So do sensors: an accelerometer asks for the forces of all
-        constraints after every physics step, and what gyro and velocimeter read is in the state.
-        One robot is one island of constraints, so MuJoCo need not search for islands. Motors of
-        acting joints remember at least DELAY_SAMPLES targets, so that they can be late.
+        Visual geoms (group 2) and sensors are removed: an accelerometer makes MuJoCo compute all
+        constraint forces after every step, and gyro and velocimeter are functions of the state.
+        Constraint islands are disabled, as one robot forms one island. Motors of acting joints get
+        a delay buffer of at least DELAY_SAMPLES physics steps.
         """
         spec = self.load_spec()
         for item in (*(geom for geom in spec.geoms if geom.group == 2), *spec.sensors):
@@ -173,33 +175,37 @@ class Robot:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a robot's parts lie in a compiled model."""
+    """Addresses and constants of a robot in a compiled model: J joints, F feet, P sole points."""
 
     qpos: NDArray[np.int64]
-    """Position address of each joint (joints,)."""
+    """Index into `qpos` of each joint (J,)."""
     dof: NDArray[np.int64]
-    """Velocity address of each joint (joints,)."""
+    """Index into `qvel` of each joint (J,)."""
     base: int
-    """Body id."""
+    """Body id of the base."""
     feet: NDArray[np.int64]
-    """Body ids (feet,)."""
+    """Body ids (F,)."""
     sole_geoms: NDArray[np.int64]
-    """Geom ids of the sole points (points,)."""
+    """Geom ids of the sole points (P,)."""
     first_point: NDArray[np.int64]
-    """Index of the first sole point of each foot (feet,)."""
+    """Index of the first sole point of each foot (F,)."""
     sole_radius: float
-    """Of the sole points [m]."""
+    """Radius of the sole points [m]."""
     joint_low: Array
+    """Lower joint limits (J,) [rad]."""
     joint_high: Array
-    """Limits of the joints (joints,) [rad]."""
+    """Upper joint limits (J,) [rad]."""
     imu: Array
-    """Place of the IMU in the base frame (3,) [m]."""
+    """Position of the IMU in the base frame (3,) [m]."""
     history: NDArray[np.int64]
     """Columns of `mjData.history` that hold delayed targets of acting joints (acting, samples)."""
 
     @classmethod
     def of(cls, model: mujoco.MjModel, robot: Robot) -> "Layout":
-        """Read the addresses from `model`; raises InputError if a part of `robot` is missing."""
+        """Layout of `robot` in `model`.
+
+        Raises InputError for a missing part, actuators in another order, or unequal sole radii.
+        """
         joints = [_named(model.joint, name, robot) for name in robot.all_joints]
         driven = [model.joint(model.actuator_trnid[i, 0]).name for i in range(model.nu)]
         if driven != list(robot.all_joints):
@@ -231,25 +237,26 @@ class Layout:
 
 
 def _named(find: Callable[[str], Any], name: str, robot: Robot) -> Any:
-    """The part `name` of a model; raises InputError if it has none."""
+    """Part `name` of a model by its accessor `find`; raises InputError if it has none."""
     try:
         return find(name)
     except KeyError:
-        raise InputError(f"robot {robot.name}: its model has part {name!r}") from None
+        raise InputError(f"robot {robot.name}: its model has no part {name!r}") from None
 
 
 def torque_limits(model: mujoco.MjModel, velocity: Array, strength: Array) -> tuple[Array, Array]:
-    """Lowest and highest torque of the acting motors at `velocity` (n, acting) [rad/s]: [N m].
+    """Lowest and highest torque (n, A) [N m] of the acting motors at `velocity` (n, A) [rad/s].
 
-    A DC motor behind a voltage limit: K/R (+-V - K qd), cut at the peak torque (Grandia et al.
-    2024, appendix B); `strength` (n,) scales both. Motors of another kind have their force range.
+    DC motor with a voltage limit: K/R (+-V - K qd), clipped at the peak torque (Grandia et al.
+    2024, appendix B); `strength` (n,) scales V and the peak. Unless all are DC motors: their force
+    range, taken as symmetric, or infinity.
     """
     acting = velocity.shape[1]
     peak = model.actuator_forcerange[:acting, 1] * strength[:, None]
     if (model.actuator_gaintype[:acting] != mujoco.mjtGain.mjGAIN_DCMOTOR).any():
         peak = np.where(model.actuator_forcelimited[:acting], peak, math.inf)
         return -peak, peak
-    # gainprm[0] is R of the winding, gainprm[1] is K; the line is K/R (V - K qd).
+    # gainprm of a dcmotor: R [ohm] in column 0, K [N m/A] in 1, voltage limit [V] in 7.
     ratio, constant, voltage = (model.actuator_gainprm[:acting, i] for i in (0, 1, 7))
     top = voltage * strength[:, None]
     high = np.minimum(constant / ratio * (top - constant * velocity), peak)

@@ -1,1 +1,1 @@
-"""Scenarios: everything random about a world, drawn from its name."""
+"""Scenarios: all random parameters of a world, a function of the scenario's name."""

@@ -1,4 +1,4 @@
-"""A scenario: everything random about one world, as plain data."""
+"""Scenario: all random parameters of one world (domain randomisation), as plain data."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -12,22 +12,22 @@ from grek.envs.ground.surface import Surface
 from grek.errors import InputError
 
 EPISODE = 20.0  # [s]
-FIRMEST = 3.0  # bearing of the easiest soft ground over its own
+FIRMEST = 3.0  # factor of bearing at difficulty level 0
 _BEARING = materials.index("bearing")
-_STONES = [materials.index(name) for name in ("relief", "collapse_share")]
+_GRAINS = [materials.index(name) for name in ("relief", "collapse_share")]
 
 
 class Context(NamedTuple):
-    """An axis and a value on it: a row of a scorecard."""
+    """An axis of variation and a value on it: a row of a scorecard."""
 
     axis: str
-    """For example "material" or "slope"."""
+    """Axis, such as "material" or "slope"."""
     value: str
-    """For example "ice", "near" or "far"."""
+    """Value, such as "ice", "near" or "far"."""
 
     @property
     def slug(self) -> str:
-        """Its part in the name of a scenario: "ice", "slope-far"."""
+        """CONTEXT in scenario names: the value, prefixed by the axis for "near" and "far"."""
         named = self.value in ("near", "far")
         return f"{self.axis}-{self.value}" if named else self.value
 
@@ -37,63 +37,66 @@ _NOMINAL = Context("material", "dry_concrete")
 
 @dataclass(frozen=True)
 class Body:
-    """Deviations of this robot's body from the nominal one."""
+    """Inertial deviations from the nominal robot."""
 
     mass_scale: float = 1.0
-    """Factor of mass and inertia of every link [-]."""
+    """Scale of mass and inertia of every link [-]."""
     payload: float = 0.0
-    """Extra mass in the base [kg]."""
+    """Mass added to the base, without inertia of its own [kg]."""
     base_com: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Shift of the base's centre of mass [m]."""
+    """Shift of the base's centre of mass, base frame [m]."""
     head_scale: float = 1.0
-    """Factor of mass and inertia of the head on top of `mass_scale` [-]."""
+    """Further scale of mass and inertia of the head, multiplied with `mass_scale` [-]."""
 
 
 @dataclass(frozen=True)
 class Motors:
-    """Deviations of its motors; factors of the nominal motor unless a unit is given."""
+    """Deviations of the acting motors: scales of the nominal value [-] unless a unit is given."""
 
     strength: float = 1.0
-    """Peak torque and voltage of the acting joints."""
+    """Peak torque and voltage limit."""
     stiffness: float = 1.0
+    """Position gain."""
     damping: float = 1.0
+    """Velocity gain."""
     armature: float = 1.0
+    """Reflected rotor inertia."""
     friction: float = 1.0
+    """Dry friction of the joint."""
     delay: float = 0.0
-    """From a joint target to the motor, acting joints [s]; takes effect at the next physics step.
-    """
+    """From a joint target to the motor [s]; rounded up to whole physics steps."""
 
 
 @dataclass(frozen=True)
 class Sensors:
-    """Errors of its sensors: standard deviations of white noise, and constant offsets."""
+    """Sensor errors: standard deviations of white noise, constant offsets and latency."""
 
     gyro_noise: float = 0.0
     """[rad/s]"""
     gyro_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """[rad/s]"""
     gravity_noise: float = 0.0
-    """Of each component of the unit gravity vector [-]."""
+    """Per component of the unit gravity vector [-]."""
     tilt: tuple[float, float] = (0.0, 0.0)
     """Mounting error of the IMU in roll and pitch [rad]."""
     joint_noise: float = 0.0
     """[rad]"""
     joint_offset: tuple[float, ...] = ()
-    """Encoder zero error of each acting joint [rad]; motors share the encoders. Empty: none."""
+    """Encoder zero error of each acting joint [rad], shared by its motor; empty for none."""
     velocity_noise: float = 0.0
     """[rad/s]"""
     delay: int = 0
-    """Control steps by which readings arrive late."""
+    """Latency [control steps]."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """What the robot is commanded from `time` on."""
+    """Command from `time` on, reached by a linear ramp (`grek.envs.tasks.commands.RAMP`)."""
 
     time: float
     """[s]"""
     velocity: tuple[float, float]
-    """Forward and left, in the heading frame [m/s]."""
+    """Forward and left, heading frame [m/s]."""
     yaw_rate: float
     """[rad/s]"""
     look: tuple[float, float] = (0.0, 0.0)
@@ -102,40 +105,44 @@ class Command:
 
 @dataclass(frozen=True)
 class Push:
-    """A horizontal push on the base."""
+    """Horizontal push on the base, of constant force."""
 
     time: float
-    """Begin [s]."""
+    """Start [s]."""
     velocity: tuple[float, float]
-    """Impulse over the robot's nominal mass, world frame [m/s]."""
+    """Impulse over nominal mass, world frame [m/s]."""
 
 
 @dataclass(frozen=True)
 class Numerics:
-    """Settings of the solver, for checking that a policy does not lean on one contact model."""
+    """Integrator and contact solver settings; varied to test robustness to the contact model."""
 
     timestep: float = 0.005
     """[s]"""
     integrator: str = "implicitfast"
+    """"Euler", "implicit" or "implicitfast"."""
     cone: str = "elliptic"
+    """Friction cone: "elliptic" or "pyramidal"."""
     impratio: float = 3.0
+    """Frictional to normal constraint impedance [-]."""
     iterations: int = 10
+    """Largest number of solver iterations."""
     contact_time: float = 0.012
-    """Time constant of the contacts (solref) [s]."""
+    """Contact time constant, the first value of solref [s]."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Everything random about one world."""
+    """All random parameters of one world; the defaults are the nominal robot, standing."""
 
     name: str = "nominal"
-    """SPACE/CONTEXT:INDEX, by which it is drawn again."""
+    """SPACE/CONTEXT:INDEX, from which `spaces.parse` draws the same scenario."""
     context: Context = _NOMINAL
-    """The axis and the value that this scenario probes: its row in a scorecard."""
+    """Axis and value that this scenario tests: its row in a scorecard."""
     seed: int = 0
-    """Of what is drawn while it runs: sensor noise and the phase of the gait at the start."""
+    """Seed of sensor noise and of the initial gait phase."""
     heading: float = 0.0
-    """Yaw at the start [rad]."""
+    """Initial yaw [rad]."""
     shape: Shape = ()
     surface: Surface = field(default_factory=Surface)
     body: Body = Body()
@@ -147,19 +154,19 @@ class Scenario:
 
     @property
     def space(self) -> str:
-        """The space it was drawn from."""
+        """Name of the space it was drawn from."""
         return self.name.partition("/")[0]
 
     def eased(self, level: float) -> "Scenario":
-        """This world made easier, for `level` in [0, 1).
+        """This scenario at difficulty `level` in [0, 1]; 1 or more returns it unchanged.
 
-        Unevenness, pushes and, by half, commands scale with `level`; soft ground is up to FIRMEST
-        times as firm, and stones lie smoother and faster.
+        Size of shapes, relief and share of loose stones, and pushes scale with `level`, velocity
+        commands with (1 + level) / 2. Bearing of deformable ground scales with FIRMEST^(1 - level).
         """
         if level >= 1:
             return self
         factors = np.ones(len(materials.PARAMETERS))
-        factors[_BEARING], factors[_STONES] = FIRMEST ** (1 - level), level
+        factors[_BEARING], factors[_GRAINS] = FIRMEST ** (1 - level), level
         rows = tuple(tuple((factors * row).tolist()) for row in self.surface.parameters)
         speed = 0.5 + 0.5 * level
         return dataclasses.replace(
@@ -179,13 +186,13 @@ class Scenario:
 
 
 def to_plain(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as JSON takes it."""
+    """JSON-serialisable form of `scenario`."""
     return dataclasses.asdict(scenario)
 
 
 def from_plain(content: Any) -> Scenario:
-    """The scenario of what `to_plain` returned; raises InputError naming what does not fit."""
-    import msgspec  # late: most scenarios are drawn, not read
+    """Inverse of `to_plain`; raises InputError naming the entry of the wrong type."""
+    import msgspec  # deferred: only scenarios from files need it
 
     try:
         return msgspec.convert(content, Scenario)

@@ -1,13 +1,14 @@
-"""Spaces: what is drawn for training, what is held out, and other numerics.
+"""Scenario spaces: training, held-out and solver variations.
 
-A space is a list of contexts, the rows of a scorecard, over common ranges; a context changes one
-axis only, so that a row says what that axis does. A scenario is named SPACE/CONTEXT:INDEX, for
-example train/sand:41 or heldout/slope-far:7, and is a function of its name alone: each factor is
-the quantile of its distribution at a hash of space, context, index and the factor's own name. So a
-new material, shape, axis or factor changes no other draw.
+A space is an ordered list of contexts (rows of a scorecard) over common ranges; each context
+changes one axis, so its row measures the effect of that axis. A scenario is named
+SPACE/CONTEXT:INDEX, for example train/sand:41 or heldout/slope-far:7. Each of its factors is the
+quantile of the factor's distribution at a hash of space, context, index and factor name. Given the
+distributions and the robot's number of joints, the name therefore determines the scenario, and a
+new material, shape, axis or factor changes no existing draw.
 
-New materials and shapes are contexts of their own. What worlds of other contexts are made of is
-listed here and stays: `Ranges.materials` and `Ranges.shapes`.
+A registered material or shape becomes a context of its own. The materials and shapes drawn in all
+other contexts are fixed lists, `Ranges.materials` and `Ranges.shapes`.
 """
 
 import dataclasses
@@ -39,28 +40,29 @@ from grek.envs.scenarios.scenario import (
 )
 from grek.errors import InputError
 
-TRAINING_SCENARIOS = 300_000  # that training draws from, over all contexts of a space
-FIRST_EVALUATED = 300_000  # index in every context from which evaluation takes its worlds
+TRAINING_SCENARIOS = 300_000  # default number in training, over all contexts of a space
+FIRST_EVALUATED = 300_000  # first index of evaluation, in every context
 _FRICTION = materials.index("friction")
 _NAME = re.compile(r"([a-z]+)(?:/([a-z0-9_-]+))?:([0-9]{1,18})")
-_ANY = Uniform(-np.pi, np.pi)  # heading [rad]
-_FOUNDING = ("dry_concrete", "wet_concrete", "sand", "gravel", "carpet")
+_ANGLE = Uniform(-np.pi, np.pi)  # [rad]
+_COMMON = ("dry_concrete", "wet_concrete", "sand", "gravel", "carpet")
 
 
 def _frozen(**items: Any) -> Any:
+    """Dataclass field whose default is a read-only mapping of `items`."""
     return field(default_factory=lambda: MappingProxyType(items))
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """Distributions that a scenario is drawn from."""
+    """Distributions of the scenario's factors; units as in `grek.envs.scenarios.scenario`."""
 
-    materials: tuple[str, ...] = _FOUNDING
-    """Materials of worlds whose context names none, and second materials of mixed worlds."""
+    materials: tuple[str, ...] = _COMMON
+    """Drawn where the context names no material, and as second material of mixed worlds."""
     friction: Distribution | None = None
-    """Coulomb friction; None for the material's own."""
+    """Coulomb friction [-]; None for the material's own distribution."""
     mixed: float = 0.25
-    """Share of worlds with a second material."""
+    """Probability of a second material."""
     shapes: Mapping[tuple[str, ...], float] = field(
         default_factory=lambda: MappingProxyType(
             {
@@ -73,9 +75,9 @@ class Ranges:
             }
         )
     )
-    """Share of each combination of shapes."""
+    """Relative frequency of each combination of shapes."""
     sizes: Mapping[str, Distribution] = _frozen()
-    """Size of a shape; the kind's own range in training by default."""
+    """Size by shape kind; the kind's training range where it is not listed."""
     mass_scale: Distribution = Uniform(0.9, 1.1)
     payload: Distribution = Uniform(-0.5, 0.5)
     base_com: Distribution = Uniform(-0.015, 0.015)
@@ -98,31 +100,32 @@ class Ranges:
         velocity_noise=Uniform(0.0, 0.6),
     )
     late_sensors: float = 0.3
-    """Share of worlds whose sensors are a control step late."""
+    """Probability of a sensor latency of one control step."""
     forward: Distribution = Uniform(-0.35, 0.6)
-    """Commanded speed [m/s]."""
+    """Commanded forward velocity [m/s]."""
     sideways: Distribution = Uniform(-0.2, 0.2)
-    """Commanded speed to the left [m/s]."""
+    """Commanded velocity to the left [m/s]."""
     yaw_rate: Distribution = Uniform(-0.8, 0.8)
     """Commanded yaw rate [rad/s]."""
     push: Distribution = Uniform(0.0, 0.35)
     """Impulse of a push over the robot's mass [m/s]."""
     numerics: Mapping[str, Any] = _frozen()
+    """Fields of `Numerics` that differ from their defaults."""
 
 
 TRAIN = Ranges()
 
 Change = Callable[[Any], Mapping[str, Any]]
-"""Fields of `Ranges` that change when one axis is drawn from another distribution."""
+"""Distribution of an axis to the fields of `Ranges` that it replaces."""
 
 
 def _entry(group: str, part: str) -> Change:
-    """Draw one entry of a mapping of the ranges from elsewhere."""
+    """Change that replaces the distribution `part` in the mapping `group` of the ranges."""
     return lambda d: {group: {**getattr(TRAIN, group), part: d}}
 
 
 def _sensors(factor: Uniform) -> dict[str, Any]:
-    """All sensor errors between `factor.low` and `factor.high` times the largest of training."""
+    """Magnitude of every sensor error: `factor` times its largest value in training."""
     return {
         "sensors": {
             name: (Signed if d.low < 0 else Uniform)(factor.low * d.high, factor.high * d.high)
@@ -131,7 +134,7 @@ def _sensors(factor: Uniform) -> dict[str, Any]:
     }
 
 
-_AXES: dict[str, tuple[Change, Distribution, Distribution]] = {  # just outside of training, far
+_AXES: dict[str, tuple[Change, Distribution, Distribution]] = {  # change, near and far range
     "friction": (
         lambda d: {"materials": ("dry_concrete",), "friction": d},
         Uniform(0.25, 0.38),
@@ -160,7 +163,7 @@ _NUMERICS: dict[str, Mapping[str, Any]] = {
 
 
 def _trained() -> dict[Context, Mapping[str, Any]]:
-    """Trained materials, and shapes that other worlds do not have."""
+    """Contexts of training: trained materials, and registered shapes not in `Ranges.shapes`."""
     listed = {kind for kinds in TRAIN.shapes for kind in kinds}
     own = [Context("shape", name) for name in SHAPES if name not in listed]
     return {
@@ -170,7 +173,7 @@ def _trained() -> dict[Context, Mapping[str, Any]]:
 
 
 def _held_out() -> dict[Context, Mapping[str, Any]]:
-    """Held-out materials, then each axis just outside of training and far outside."""
+    """Held-out contexts: materials, then each axis near (just outside training) and far."""
     found: dict[Context, Mapping[str, Any]] = {
         Context("material", m.name): {"mixed": 0.0} for m in MATERIALS.values() if not m.trained
     }
@@ -185,7 +188,8 @@ def _held_out() -> dict[Context, Mapping[str, Any]]:
     return found
 
 
-def _solved() -> dict[Context, Mapping[str, Any]]:
+def _numerics() -> dict[Context, Mapping[str, Any]]:
+    """Contexts of solver settings."""
     return {Context("numerics", name): {"numerics": s} for name, s in _NUMERICS.items()}
 
 
@@ -195,19 +199,19 @@ class Space:
 
     name: str
     listed: Callable[[], Mapping[Context, Mapping[str, Any]]] = field(repr=False)
-    """Contexts, in order, and what each changes in TRAIN; materials and shapes may be added."""
+    """Contexts in order, each with the fields of TRAIN it replaces; reads the registries anew."""
     any_material: bool = False
-    """Whether every material can be named as a context, trained or not."""
+    """Whether held-out materials are accepted as contexts, too."""
     same_worlds: bool = False
-    """Whether all contexts share worlds: index i is the same world in each."""
+    """Whether scenario i is the same world in all contexts (paired comparison of contexts)."""
 
     @property
     def contexts(self) -> tuple[Context, ...]:
-        """The rows of this space."""
+        """Contexts in order, the rows of a scorecard."""
         return tuple(self.listed())
 
     def context(self, slug: str) -> Context:
-        """The context of that name; raises InputError naming the known ones."""
+        """Context with this slug; raises InputError naming the known ones."""
         contexts = {context.slug: context for context in self.contexts}
         if slug not in contexts and self.any_material and slug in MATERIALS:
             return Context("material", slug)
@@ -218,12 +222,12 @@ class Space:
         return contexts[slug]
 
     def draw(self, context: Context, index: int, robot: Robot = GREK) -> Scenario:
-        """Scenario `index` (>= 0) of `context`, for the joints of `robot`."""
+        """Scenario `index` (>= 0) of `context`; `robot` sets the number of encoder offsets."""
         ranges = dataclasses.replace(TRAIN, **self.listed().get(context, {}))
         draw = _Draw(self.name, "" if self.same_worlds else context.slug, index)
         if context.axis == "material":
             first = context.value
-        elif self.same_worlds:  # whose contexts name no material: each in turn
+        elif self.same_worlds:  # balanced over materials
             first = ranges.materials[index % len(ranges.materials)]
         else:
             first = draw.choice("surface.first", ranges.materials)
@@ -231,7 +235,7 @@ class Space:
             name=f"{self.name}/{context.slug}:{index}",
             context=context,
             seed=draw.seed("seed"),
-            heading=draw("heading", _ANY),
+            heading=draw("heading", _ANGLE),
             shape=_shape(ranges, draw),
             surface=_surface(ranges, draw, first),
             body=Body(
@@ -248,9 +252,9 @@ class Space:
         )
 
     def numbered(self, number: int, robot: Robot = GREK) -> Scenario:
-        """Scenario `number` over all contexts in turn, as the short form SPACE:NUMBER counts.
+        """Scenario of the short form SPACE:NUMBER, which cycles through the contexts.
 
-        The number of a scenario moves when a context is added; its full name does not.
+        Its meaning changes when a context is added; that of a full name does not.
         """
         contexts = self.contexts
         index, context = divmod(number, len(contexts))
@@ -262,7 +266,7 @@ SPACES: dict[str, Space] = {
     for space in (
         Space("train", _trained, any_material=True),
         Space("heldout", _held_out),
-        Space("numerics", _solved, same_worlds=True),
+        Space("numerics", _numerics, same_worlds=True),
     )
 }
 
@@ -270,14 +274,17 @@ _FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal", "far")
 
 
 def space(name: str) -> Space:
-    """The space `name`; raises InputError naming the known ones."""
+    """Registered space `name`; raises InputError naming the known ones."""
     if name not in SPACES:
         raise InputError(f"unknown space {name!r}; there are: {', '.join(SPACES)}")
     return SPACES[name]
 
 
 def parse(text: str, robot: Robot = GREK) -> Scenario:
-    """The scenario of a name, full or short; raises InputError for anything else."""
+    """Scenario named SPACE/CONTEXT:INDEX, or SPACE:NUMBER for short.
+
+    Raises InputError for another format or an unknown space or context.
+    """
     found = _NAME.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise InputError(f"scenario {text!r} is not SPACE/CONTEXT:INDEX, for example train/sand:41")
@@ -289,46 +296,47 @@ def parse(text: str, robot: Robot = GREK) -> Scenario:
 
 
 def zone(space: str, context: Context) -> str | None:
-    """Distance of a row from training: "inside" its ranges, "near" (just outside) or "far".
+    """Distance of a row from the training ranges: "inside", "near" (just outside) or "far".
 
-    Wood and rubber differ from concrete in friction only, and that lies mostly inside its range;
-    they count as near because training met no more of them.
+    None for rows of the numerics space that average over solver settings. Wood and rubber count as
+    near: they are held out, but differ from concrete only in friction, mostly within its range.
     """
     if space == "train" or context.value == "as_trained":
         return "inside"
     if space == "numerics" and context.axis != "numerics":
-        return None  # a material solved in every way
+        return None  # a material, averaged over solver settings
     return "far" if context.value in _FAR else "near"
 
 
 class _Draw:
-    """Uniform numbers of one world, a function of the factor's name."""
+    """Random values of one scenario, each a function of its factor's name."""
 
     def __init__(self, space: str, context: str, index: int) -> None:
         self._key = hashing.combine(hashing.name_key(space), hashing.name_key(context), index)
 
     def uniform(self, name: str, number: int = 0) -> float:
-        """A number in [0, 1) for the factor `name`; `number` tells its repetitions apart."""
+        """Uniform value in [0, 1) for repetition `number` of the factor `name`."""
         return hashing.unit(self._key, hashing.name_key(name), number)
 
     def __call__(self, name: str, distribution: Distribution, number: int = 0) -> float:
-        """A draw from `distribution`."""
+        """Sample of `distribution`."""
         return distribution.quantile(self.uniform(name, number))
 
     def seed(self, name: str) -> int:
-        """A whole number below 2^31."""
+        """Integer in [0, 2^31)."""
         return int(self.uniform(name) * 2**31)
 
     def triple(self, name: str, distribution: Distribution) -> tuple[float, float, float]:
-        """Three draws."""
+        """Three independent samples of `distribution`."""
         return self(name, distribution), self(name, distribution, 1), self(name, distribution, 2)
 
     def choice(self, name: str, among: tuple[str, ...]) -> str:
-        """One of `among`, all equally likely."""
+        """Element of `among`, all with equal probability."""
         return among[int(self.uniform(name) * len(among))]
 
 
 def _shape(ranges: Ranges, draw: _Draw) -> Shape:
+    """Shape of one of the combinations in `ranges.shapes`."""
     shares = np.cumsum(list(ranges.shapes.values()))
     chosen = (shares / shares[-1]).searchsorted(draw.uniform("shape.kinds"), "right")
     return tuple(
@@ -337,6 +345,7 @@ def _shape(ranges: Ranges, draw: _Draw) -> Shape:
 
 
 def _values(name: str, ranges: Ranges, draw: _Draw) -> dict[str, float]:
+    """Parameters of the shape kind `name`; one called "seed" is truncated to an integer."""
     kind, values = SHAPES[name], {}
     for parameter in kind.parameters:
         size = ranges.sizes.get(name) if parameter.name == kind.size else None
@@ -346,6 +355,7 @@ def _values(name: str, ranges: Ranges, draw: _Draw) -> dict[str, float]:
 
 
 def _surface(ranges: Ranges, draw: _Draw, first: str) -> Surface:
+    """Surface of the material `first` and, in mixed worlds, a second one."""
     names, layout = [first], LAYOUTS[0]
     others = tuple(name for name in ranges.materials if name != first)
     if others and draw.uniform("surface.mixed") < ranges.mixed:
@@ -365,12 +375,13 @@ def _surface(ranges: Ranges, draw: _Draw, first: str) -> Surface:
         parameters=tuple(rows),
         layout=layout,
         length=draw("surface.length", Uniform(0.3, 1.2)),
-        heading=draw("surface.heading", _ANY),
+        heading=draw("surface.heading", _ANGLE),
         seed=draw.seed("surface.seed"),
     )
 
 
 def _errors(ranges: Ranges, draw: _Draw, joints: int) -> Sensors:
+    """Sensor errors for `joints` acting joints."""
     errors = ranges.sensors
     tilt, offset = errors["tilt"], errors["joint_offset"]
     return Sensors(
@@ -386,6 +397,7 @@ def _errors(ranges: Ranges, draw: _Draw, joints: int) -> Sensors:
 
 
 def _commands(ranges: Ranges, draw: _Draw) -> tuple[Command, ...]:
+    """Commands of an episode, each for 4 to 8 s; 28 % walk straight, 12 % turn, 10 % stand."""
     commands: list[Command] = []
     time = 0.0
     while time < EPISODE:
@@ -397,9 +409,9 @@ def _commands(ranges: Ranges, draw: _Draw) -> tuple[Command, ...]:
         )
         if kind < 0.10:  # stand
             forward = left = turn = 0.0
-        elif kind < 0.22:  # turn on the spot
+        elif kind < 0.22:  # turn in place
             forward = left = 0.0
-        elif kind < 0.50:  # walk straight, as people mostly ask
+        elif kind < 0.50:  # walk straight
             left = turn = 0.0
         look = (
             draw("command.look_pitch", Uniform(-0.3, 0.4), k),
@@ -411,11 +423,12 @@ def _commands(ranges: Ranges, draw: _Draw) -> tuple[Command, ...]:
 
 
 def _pushes(ranges: Ranges, draw: _Draw) -> tuple[Push, ...]:
+    """Pushes of an episode in uniform directions, 4 to 8 s apart."""
     pushes: list[Push] = []
     time = draw("push.first", Uniform(2.0, 8.0))
     while time < EPISODE:
         k = len(pushes)
-        speed, angle = draw("push.speed", ranges.push, k), draw("push.angle", _ANY, k)
+        speed, angle = draw("push.speed", ranges.push, k), draw("push.angle", _ANGLE, k)
         pushes.append(Push(time, (float(speed * np.cos(angle)), float(speed * np.sin(angle)))))
         time += draw("push.interval", Uniform(4.0, 8.0), k)
     return tuple(pushes)

@@ -1,8 +1,11 @@
-"""The seam to a physics engine: what a simulation asks of whatever moves its bodies.
+"""Interface between the simulation and a physics engine.
 
-A simulation owns worlds, scenarios and ground; an engine only moves bodies under joint targets and
-wrenches. Arrays are live views over all worlds; J joints in the order of the robot, F feet, P sole
-points. Every method works on m `worlds` (m,), sorted and unique.
+The simulation owns worlds, scenarios and ground; the engine integrates the bodies under joint
+targets, wrenches and contact with planes. Models, joint addresses and `qpos` are MuJoCo's, so an
+engine of another kind keeps a compiled `MjModel` as description of the robot.
+
+n worlds; J joints in the order of the robot, F feet, P sole points. Attributes are live views of
+all worlds; methods take m world indices `worlds` (m,), sorted and unique, and return copies.
 """
 
 from collections.abc import Sequence
@@ -17,65 +20,65 @@ from grek.envs.vectors import Array
 
 
 class Engine(Protocol):
-    """Moves the bodies of n worlds."""
+    """Physics of n worlds."""
 
     layout: Layout
     model: Any
-    """The compiled `mujoco.MjModel` that joints and motors are described by."""
+    """Compiled `mujoco.MjModel` that describes joints and motors."""
     timestep: float
-    """Of a physics step, where a scenario does not say otherwise [s]."""
+    """Physics step of the model; a scenario may set another one for its world [s]."""
     qpos: Array
-    """Generalised positions in the order of the robot's own MJCF (n, nq)."""
+    """Generalised positions, in the order of the robot's MJCF (n, nq)."""
     targets: Array
-    """Joint targets (n, J) [rad]; write them."""
+    """Joint targets (n, J) [rad]; written by the simulation."""
     push_w: Array
-    """Force on the base, world frame (n, 3) [N]; write it."""
+    """Force on the base, world frame (n, 3) [N]; written by the simulation, kept until changed."""
     planes: PlaneArrays
-    """Rigid ground under the soles."""
+    """Rigid ground planes under the soles; written by the simulation."""
     time: Array
     """Simulated time (n,) [s]."""
     base_w: Array
     """Position of the base as of the last `forward` or `step` (n, 3) [m]."""
     torque: Array
-    """Of the motors (n, J) [N m]."""
+    """Motor torque (n, J) [N m]."""
 
     @property
     def mass(self) -> Array:
-        """Of each whole robot (n,) [kg]."""
+        """Total mass of each robot (n,) [kg]."""
         ...
 
     def set_scenarios(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Write bodies, motors and numerics of `scenarios` into the models of `worlds`.
+        """Apply bodies, motors and numerics of `scenarios` (m,) to the models of `worlds`.
 
-        Raises InputError for what this engine cannot do.
+        Raises InputError for a setting that this engine does not support.
         """
         ...
 
     def reset(self, worlds: NDArray) -> None:
-        """Forget the past of `worlds`: time 0, no velocity, no force, nothing remembered."""
+        """Reset time, velocities, forces, delay buffers and warnings of `worlds`."""
         ...
 
     def place(self, worlds: NDArray, position_w: Array, rotation: Array, joints: Array) -> None:
-        """Put bodies at rest: base at (m, 3) [m], quaternion (m, 4), joints (m, J) [rad]."""
+        """Set base position (m, 3) [m] and quaternion (m, 4), joints (m, J) [rad], velocities 0."""
         ...
 
     def hold(self, worlds: NDArray, targets: Array) -> None:
-        """Let motors have been at joint targets (m, J) [rad] for as long as they can be delayed."""
+        """Set joint targets (m, J) [rad] and fill the motors' delay buffers with them."""
         ...
 
     def forward(self, worlds: NDArray | None = None) -> None:
-        """Make poses and velocities current; None for all worlds."""
+        """Update poses and velocities to the present state; None for all worlds."""
         ...
 
     def step(self, worlds: NDArray | None, steps: int) -> list[int]:
-        """Advance by physics steps; poses and velocities are current. Returns worlds that failed.
+        """Advance by `steps` physics steps and update poses and velocities; None for all worlds.
 
-        None for all worlds.
+        Returns the indices of worlds in which the engine failed.
         """
         ...
 
     def broken(self) -> NDArray:
-        """Worlds in which the engine warned or the state is not finite, since `reset` (n,)."""
+        """Worlds with an engine warning since `reset`, or a state that is not finite (n,)."""
         ...
 
     def pose(self, worlds: NDArray | slice) -> tuple[Array, Array]:
@@ -83,41 +86,44 @@ class Engine(Protocol):
         ...
 
     def twist(self, worlds: NDArray | slice) -> tuple[Array, Array]:
-        """Velocity of the base: linear in the world [m/s] and angular in the base [rad/s]."""
+        """Base velocity (m, 3): linear in the world [m/s] and angular in the base frame [rad/s]."""
         ...
 
     def joints(self, worlds: NDArray | slice) -> tuple[Array, Array]:
-        """Position (m, J) [rad] and velocity (m, J) [rad/s]."""
+        """Joint position (m, J) [rad] and velocity (m, J) [rad/s]."""
         ...
 
     def soles(self, worlds: NDArray | slice) -> Array:
-        """Centres of the sole points (m, P, 3) [m]."""
+        """Centres of the sole points, world frame (m, P, 3) [m]."""
         ...
 
     def sole_velocity(self, worlds: NDArray, points_w: Array) -> Array:
-        """Velocity (m, P, 3) [m/s] of points (m, P, 3) fixed to the feet of the sole points."""
+        """Velocity (m, P, 3) [m/s] of points (m, P, 3) [m], each fixed to its sole point's foot."""
         ...
 
     def foot_velocity(self, worlds: NDArray | slice, points_w: Array) -> Array:
-        """Velocity (m, F, 3) [m/s] of points (m, F, 3) fixed to the feet."""
+        """Velocity (m, F, 3) [m/s] of points (m, F, 3) [m], one fixed to each foot."""
         ...
 
     def foot_pose(self, worlds: NDArray) -> tuple[Array, Array]:
-        """Origin (m, F, 3) [m] and rotation, foot to world (m, F, 3, 3)."""
+        """Origin (m, F, 3) [m] and rotation, foot to world (m, F, 3, 3), of the feet."""
         ...
 
     def foot_twist(self, worlds: NDArray, origin: Array) -> tuple[Array, Array]:
-        """Angular [rad/s] and linear [m/s] velocity at `origin` (m, F, 3), world frame."""
+        """Angular [rad/s] and linear [m/s] velocity of the feet at `origin`, all (m, F, 3)."""
         ...
 
     def push_feet(self, worlds: NDArray, origin: Array, force: Array, moment: Array) -> None:
-        """Apply `force` [N] and `moment` [N m] about `origin` until the next call, world frame."""
+        """Apply a wrench to each foot, world frame, until the next call.
+
+        `force` [N], and `moment` [N m] about `origin` [m], each (m, F, 3).
+        """
         ...
 
     def snapshot(self) -> Any:
-        """Plain arrays that `restore` goes on from, given the same scenarios."""
+        """State for `restore`, as plain arrays."""
         ...
 
     def restore(self, saved: Any) -> None:
-        """Go on from a snapshot; torque is missing until the next step."""
+        """Continue from a snapshot of the same scenarios; `torque` is not restored until a step."""
         ...

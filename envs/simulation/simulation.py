@@ -1,8 +1,8 @@
 """N worlds: reset(worlds, scenarios), step(targets) -> State.
 
-A simulation owns worlds, scenarios and ground; an engine moves the bodies. No Python loop over
-worlds on the hot path. A world that turns out non-finite, or in which the engine warns or fails, is
-reported as broken and touches no other.
+The simulation owns worlds, scenarios and ground; the engine integrates the bodies. Stepping has no
+Python loop over worlds. A world whose state is not finite, or in which the engine warns or fails,
+is reported as broken; other worlds are not affected.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,15 @@ from grek.envs.vectors import Array, cross, dot, quaternion_standing
 from grek.errors import InputError
 
 CONTROL_STEP = 0.02  # [s]
-CONTACT = 0.004  # a foot counts as on the ground below this clearance [m]
+CONTACT = 0.004  # largest gap to rigid ground that counts as contact [m]
 _RESET_GAP = 0.0005  # between the lowest sole and the ground after a reset [m]
 
 
 class Simulation:
-    """`worlds` robots, each in its own scenario; `threads` of them step at a time."""
+    """`worlds` copies of `robot`, each in its own scenario, stepped on `threads` threads.
+
+    Raises InputError unless both numbers are at least 1.
+    """
 
     def __init__(self, worlds: int, threads: int = 1, robot: Robot = GREK) -> None:
         if worlds < 1 or threads < 1:
@@ -45,17 +48,18 @@ class Simulation:
         self._home = np.array(robot.home)
         counts = robot.points_per_foot
         self._points = np.split(np.arange(counts.sum()), np.cumsum(counts)[:-1])  # of each foot
-        self._offset = np.zeros((worlds, len(robot.joints)))  # of the encoders [rad]
+        self._offset = np.zeros((worlds, len(robot.joints)))  # encoder zero errors [rad]
         self._substeps = np.full(worlds, round(CONTROL_STEP / self.engine.timestep))
-        self._live = np.zeros(worlds, bool)  # worlds whose planes have to follow the soles
+        self._live = np.zeros(worlds, bool)  # worlds whose planes are updated each step
+        # Worlds stepped together: indices, physics steps per control step, deformable ground.
         self._groups: list[tuple[NDArray[np.int64], int, bool]] = []
 
     # -- reset -----------------------------------------------------------------------------
 
     def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Put each of `worlds` into its scenario, standing still in the stand pose.
+        """Reset each of `worlds` (m,) to its scenario (m,), at rest in the home pose.
 
-        Raises InputError for a scenario that this robot or its engine cannot have.
+        Raises InputError for a scenario that the robot or the engine does not support.
         """
         ids = np.asarray(worlds, int)
         if not len(ids):
@@ -76,7 +80,7 @@ class Simulation:
         self._regroup()
 
     def _set_timing(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Physics steps of a control step."""
+        """Set the number of physics steps in a control step; InputError unless it is whole."""
         for world, scenario in zip(ids, scenarios, strict=True):
             timestep = scenario.numerics.timestep
             steps = round(CONTROL_STEP / timestep)
@@ -88,7 +92,7 @@ class Simulation:
             self._substeps[world] = steps
 
     def _set_encoders(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Zero errors of the encoders, which observation and motors share."""
+        """Set encoder zero errors; raises InputError for another number of joints."""
         joints = self._offset.shape[1]
         for world, scenario in zip(ids, scenarios, strict=True):
             offset = scenario.sensors.joint_offset or (0.0,) * joints
@@ -100,14 +104,14 @@ class Simulation:
             self._offset[world] = offset
 
     def _set_ground(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Shapes and materials, untouched."""
+        """Set shapes and materials, without footprints."""
         surfaces = [scenario.surface for scenario in scenarios]
         self.ground.set(ids, [scenario.shape for scenario in scenarios], surfaces)
         timesteps = [scenario.numerics.timestep for scenario in scenarios]
         self.sinking.set(ids, surfaces, timesteps)
 
     def _stand(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Stand pose on the ground: level with it, the highest ground under a sole just touched."""
+        """Home pose, normal to the ground at the origin, _RESET_GAP above its highest contact."""
         engine, terrain = self.engine, self.ground.terrain
         heading = np.array([scenario.heading for scenario in scenarios])
         _, normal = terrain.height_and_normal(np.zeros((len(ids), 1, 2)), ids)
@@ -116,21 +120,22 @@ class Simulation:
         position = np.zeros((len(ids), 3))
         engine.place(ids, position, rotation, self._home)
         engine.hold(ids, np.tile(self._home + np.array(self.robot.sag), (len(ids), 1)))
-        # Find how far the soles are above the ground with the base at the origin, then lift.
+        # Measure the vertical gaps below the sole points with the base at the origin, then lift.
         engine.forward(ids)
         soles = engine.soles(ids)
         height, normals = terrain.height_and_normal(soles[..., :2], ids)
-        gap = soles[..., 2] - height - self.layout.sole_radius / normals[..., 2]  # straight down
+        gap = soles[..., 2] - height - self.layout.sole_radius / normals[..., 2]  # vertical
         position[:, 2] = -gap.min(1) + _RESET_GAP
         engine.place(ids, position, rotation, self._home)
 
     # -- step ------------------------------------------------------------------------------
 
     def step(self, targets: Array, push_w: Array | None = None) -> State:
-        """Advance all worlds by CONTROL_STEP towards joint `targets` (n, J) [rad].
+        """Advance all worlds that are not paused by CONTROL_STEP; returns the state after it.
 
-        `push_w` (n, 3) is a force on the base in the world frame [N]. Motors read the same encoders
-        as the observation, so an encoder's offset shifts what a target means.
+        `targets` (n, J) are joint targets [rad], relative to encoder readings: an encoder's zero
+        error shifts the joint. `push_w` (n, 3) is a force on the base, world frame [N]; None keeps
+        the last one. Raises RuntimeError before the first `reset`.
         """
         if not self._groups and not self.paused.all():
             raise RuntimeError("reset the worlds before stepping them")
@@ -156,12 +161,12 @@ class Simulation:
         return self.state(failed=failed)
 
     def pause(self, worlds: NDArray) -> None:
-        """Let `worlds` rest until they are reset: they cost nothing and do not move."""
+        """Exclude `worlds` (m,) from stepping until they are reset."""
         self.paused[worlds] = True
         self._regroup()
 
     def state(self, worlds: NDArray | slice = slice(None), failed: Sequence[int] = ()) -> State:
-        """Present state of `worlds`, by default all; `failed` are counted as broken."""
+        """Present state of `worlds` (m,), by default all; those in `failed` are marked broken."""
         engine, first = self.engine, self.layout.first_point
         broken = engine.broken() & ~self.paused
         broken[list(failed)] = True
@@ -191,7 +196,7 @@ class Simulation:
         )
 
     def snapshot(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here, given the same scenarios."""
+        """Physical state for `restore`, as plain arrays; scenarios are not included."""
         return {
             "engine": self.engine.snapshot(),
             "planes": self.planes.snapshot(),
@@ -199,16 +204,16 @@ class Simulation:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from a snapshot; `reset` to the same scenarios comes first.
+        """Continue from a snapshot; call `reset` with the same scenarios first.
 
-        Torque is missing from the state until the next step.
+        `State.torque` is not restored until the next step.
         """
         self.planes.restore(saved["planes"])
         self.sinking.restore(saved["sinking"])
         self.engine.restore(saved["engine"])
 
     def _lay(self, ids: NDArray) -> None:
-        """Put the planes of `ids` under the soles."""
+        """Place the planes of `ids` under their soles and base."""
         engine = self.engine
         soles = engine.soles(ids)
         slip = np.zeros(soles.shape[:2])
@@ -221,7 +226,7 @@ class Simulation:
         self.planes.lay(soles, engine.base_w[ids], slip, ids)
 
     def _regroup(self) -> None:
-        """Group worlds by their number of physics steps, sinking ones apart."""
+        """Group active worlds by number of physics steps and by deformable ground."""
         ground, soft, going = self.ground, self.sinking.soft, ~self.paused
         self._live = (~ground.terrain.flat | ground.varies) & going
         kind = np.where(going, 2 * self._substeps + soft, 0)

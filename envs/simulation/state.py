@@ -1,4 +1,4 @@
-"""The state of a simulation after a control step: plain arrays over worlds."""
+"""State of a simulation after a control step, as arrays over worlds."""
 
 from dataclasses import dataclass, fields
 
@@ -13,11 +13,11 @@ class State:
     """State after a control step: n worlds, J joints, F feet."""
 
     position_w: Array
-    """Base (n, 3) [m]."""
+    """Base position (n, 3) [m]."""
     rotation: Array
-    """Base to world (n, 3, 3)."""
+    """Rotation matrix, base to world (n, 3, 3)."""
     velocity_b: Array
-    """Of the IMU, base frame (n, 3) [m/s]."""
+    """Linear velocity of the IMU site, base frame (n, 3) [m/s]."""
     gyro_b: Array
     """Angular velocity, base frame (n, 3) [rad/s]."""
     joint_position: Array
@@ -25,39 +25,39 @@ class State:
     joint_velocity: Array
     """(n, J) [rad/s]"""
     torque: Array
-    """Of the motors (n, J) [N m]."""
+    """Motor torque in the last physics step (n, J) [N m]."""
     foot_w: Array
     """Centre of each sole (n, F, 3) [m]."""
     foot_velocity_w: Array
     """(n, F, 3) [m/s]"""
     clearance: Array
-    """Smallest gap between a foot's sole and the undisturbed ground (n, F) [m]."""
+    """Smallest gap from a foot's sole points to the undisturbed ground (n, F) [m]."""
     contact: NDArray[np.bool_]
-    """Feet on the ground (n, F)."""
+    """Feet in contact with rigid or deformable ground (n, F)."""
     height: Array
-    """Base above the ground below it (n,) [m]."""
+    """Base above the ground, which is sampled at the start of the control step (n,) [m]."""
     broken: NDArray[np.bool_]
-    """The engine warned or failed, or the state is not finite (n,)."""
+    """Engine warning or failure, or a state that is not finite (n,)."""
 
     @property
     def gravity_b(self) -> Array:
-        """Unit vector of gravity in the torso frame (n, 3)."""
+        """Unit vector of gravity in the base frame (n, 3)."""
         return -self.rotation[:, 2]
 
     @property
     def heading(self) -> Array:
-        """Direction of the base's x axis in the plane (n, 2): cosine and sine of its yaw."""
+        """Cosine and sine of the base's yaw (n, 2): its x axis projected to the horizontal."""
         forward = self.rotation[:, :2, 0]
         return forward / np.maximum(np.sqrt((forward**2).sum(1, keepdims=True)), 1e-9)
 
     @property
     def velocity_h(self) -> Array:
-        """Base velocity forward and left in the heading frame (n, 2) [m/s]."""
+        """Horizontal IMU velocity in the heading frame: forward and left (n, 2) [m/s]."""
         velocity_w = np.einsum("nij,nj->ni", self.rotation, self.velocity_b)
         return heading_frame(velocity_w[:, :2], self.heading)
 
     def with_rows(self, worlds: NDArray, rows: "State") -> "State":
-        """This state with `rows` in place of its `worlds` (m,)."""
+        """Copy of this state with the rows `worlds` (m,) taken from `rows`."""
         arrays = {f.name: getattr(self, f.name).copy() for f in fields(self)}
         for name, array in arrays.items():
             array[worlds] = getattr(rows, name)

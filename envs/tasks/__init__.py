@@ -1,4 +1,4 @@
-"""Tasks: what is observed, rewarded, commanded and measured, listed by name."""
+"""Tasks: observation, reward, termination and metrics as values in a registry by name."""
 
 from grek.envs.tasks.batch import Outcome, TaskBatch
 from grek.envs.tasks.task import Field, Moment, Sensor, Task, Term
@@ -24,7 +24,7 @@ TASKS: dict[str, Task] = {NAME: walking()}
 
 
 def task(name: str) -> Task:
-    """The task `name`; raises InputError naming the known ones."""
+    """Registered task `name`; raises InputError naming the known ones."""
     if name not in TASKS:
         raise InputError(f"unknown task {name!r}; there are: {', '.join(TASKS)}")
     return TASKS[name]

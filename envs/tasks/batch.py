@@ -1,6 +1,6 @@
-"""A task in n worlds: the core of all faces (gymnasium Env and VectorEnv, SB3 VecEnv).
+"""A task in n worlds, without automatic reset: the core of all environment interfaces.
 
-Joint target = reference motion + action scale * action, at 50 Hz. No automatic reset.
+Joint target = reference motion + action scale * action (residual action), at 50 Hz.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ class Outcome:
     reward: Array
     """(n,)"""
     terminated: NDArray[np.bool_]
-    """Fallen or broken (n,)."""
+    """Fallen or broken: the episode ends without bootstrapping (n,)."""
     truncated: NDArray[np.bool_]
-    """Up at the end of the episode (n,)."""
+    """Time limit reached without termination (n,)."""
     terms: dict[str, Array] = field(repr=False)
-    """Each reward term (n,), weighted, per step."""
+    """Weighted reward terms of this step (n,), by name; `reward` is their sum."""
 
 
 class TaskBatch:
-    """`worlds` robots that pursue one task side by side; `threads` of them step at a time."""
+    """One task in `worlds` worlds, stepped on `threads` threads."""
 
     def __init__(self, task: Task, worlds: int, threads: int = 1) -> None:
         self.task = task
@@ -47,10 +47,10 @@ class TaskBatch:
         self.state: State = self.simulation.state()
         self.age = np.zeros(worlds, int)  # control steps since the start of the episode
         self.command = np.zeros((worlds, 5))
-        self.stride_velocity = np.zeros((worlds, 3))  # vx, vy, yaw rate averaged over a stride
+        self.stride_velocity = np.zeros((worlds, 3))  # low-pass vx, vy, yaw rate
         acting = len(task.robot.joints)
         self.action = np.zeros((worlds, acting))
-        self.broken: list[str] = []  # names of the scenarios that ended in a simulator failure
+        self.broken: list[str] = []  # scenarios that ended in a simulator failure
         self._previous_action = np.zeros((worlds, acting))
         self._joint_velocity = np.zeros((worlds, acting))
         self._push = np.zeros((worlds, 3))  # [N]
@@ -63,9 +63,9 @@ class TaskBatch:
     # -- reset -----------------------------------------------------------------------------
 
     def reset(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Start an episode of each scenario in its world.
+        """Start an episode of each scenario (m,) in its world of `worlds` (m,).
 
-        Raises InputError for a scenario that the robot or its engine cannot have.
+        Raises InputError for a scenario that the robot or the engine does not support.
         """
         ids = np.asarray(worlds, int)
         if not len(ids):
@@ -77,10 +77,8 @@ class TaskBatch:
             motors = scenario.motors
             self._factors[:, world] = motors.strength, motors.delay, scenario.body.payload
         self.age[ids] = 0
-        for array in (
-            *(self.stride_velocity, self.action, self._previous_action, self._joint_velocity),
-        ):
-            array[ids] = 0
+        self.stride_velocity[ids] = self.action[ids] = self._previous_action[ids] = 0
+        self._joint_velocity[ids] = 0
         self.state = self.state.with_rows(ids, self.simulation.state(ids))
         self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
         seeds = np.array([scenario.seed for scenario in scenarios], np.uint64)
@@ -90,7 +88,7 @@ class TaskBatch:
     # -- step ------------------------------------------------------------------------------
 
     def step(self, action: Array) -> Outcome:
-        """Advance by a control step; `action` (n, acting joints) is cut to the task's limit.
+        """Advance all worlds by a control step; `action` (n, A) is clipped to the task's limit.
 
         Raises InputError for an action of another shape.
         """
@@ -118,7 +116,11 @@ class TaskBatch:
         return Outcome(sum(terms.values()), terminated, truncated, terms)  # type: ignore[arg-type]
 
     def targets(self, action: Array) -> Array:
-        """Joint targets (n, J) [rad]: reference, static torque, look and action together."""
+        """Joint targets (n, J) [rad] for `action` (n, A), clipped to the joint limits.
+
+        Sum of reference motion, compensation of static torque (`Robot.sag`), look command and
+        scaled action.
+        """
         layout, acting = self.simulation.layout, action.shape[1]
         targets = np.tile(self._held, (self.worlds, 1))
         reference = self.motion.now.joints
@@ -128,7 +130,7 @@ class TaskBatch:
         return np.clip(targets, layout.joint_low, layout.joint_high)
 
     def _rewards(self, moment: Moment) -> dict[str, Array]:
-        """Every term (n,), weighted, per step; 0 where a failed simulation shows no measurement."""
+        """Weighted reward terms of a step (n,), by name; all 0 in broken worlds."""
         broken = moment.state.broken
         terms = {term.name: term.function(moment) for term in self.task.terms}
         if broken.any():
@@ -142,7 +144,7 @@ class TaskBatch:
         older: Array | None = None,
         ended: NDArray[np.bool_] | None = None,
     ) -> Moment:
-        """The present of all worlds."""
+        """Arguments of fields and terms; `previous` and `older` are the actions before `action`."""
         simulation, robot = self.simulation, self.task.robot
         friction = np.add.reduceat(simulation.planes.friction, simulation.layout.first_point, 1)
         return Moment(
@@ -167,7 +169,7 @@ class TaskBatch:
     # -- observation -----------------------------------------------------------------------
 
     def observe(self, privileged: bool = False) -> NDArray[np.float32]:
-        """Observation of the policy (n, size), then the privileged fields; see `Task.layout`."""
+        """Observation (n, size), ordered as `Task.layout`; the critic's with `privileged`."""
         task, n = self.task, self.worlds
         arrived = self.sensors.arrived(1 + task.history)
         moment = self._moment(self.action, self._previous_action)
@@ -178,7 +180,7 @@ class TaskBatch:
             parts.append(np.nan_to_num(hidden, posinf=0, neginf=0))
         return np.concatenate(parts, 1).astype(np.float32)
 
-    # -- interruption ----------------------------------------------------------------------
+    # -- snapshots -------------------------------------------------------------------------
 
     _KEPT = (
         *("age", "stride_velocity", "action"),
@@ -186,7 +188,7 @@ class TaskBatch:
     )
 
     def snapshot(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here, given the same scenarios."""
+        """State for `restore`, as plain arrays; scenarios are not included."""
         return {
             "batch": {name: getattr(self, name).copy() for name in self._KEPT},
             "sensors": self.sensors.snapshot(),
@@ -195,7 +197,7 @@ class TaskBatch:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from a snapshot; `reset` to the same scenarios comes first."""
+        """Continue from a snapshot; call `reset` with the same scenarios first."""
         self.simulation.restore(saved["simulation"])
         for name in self._KEPT:
             getattr(self, name)[:] = saved["batch"][name]

@@ -1,4 +1,4 @@
-"""Commands and pushes over time: the schedules of all worlds as arrays."""
+"""Commands and pushes of all worlds as functions of time."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.vectors import Array
 
-PUSH_TIME = 0.1  # length of a push [s]
-RAMP = 1.0  # a command changes linearly into the next one in this time [s]
+PUSH_TIME = 0.1  # duration of a push [s]
+RAMP = 1.0  # duration of the linear transition to a new command [s]
 
 
 class Schedule:
-    """Commands and pushes of all worlds, looked up by time."""
+    """Commands and pushes of all worlds, padded to the largest number in any."""
 
     def __init__(self, worlds: int) -> None:
         self._command_time = np.full((worlds, 1), np.inf)  # (worlds, most commands)
@@ -22,7 +22,7 @@ class Schedule:
         self._push = np.zeros((worlds, 1, 2))  # [m/s]
 
     def set(self, world: int, scenario: Scenario) -> None:
-        """Take the schedule of `world` from its scenario."""
+        """Set commands and pushes of `world` from its scenario."""
         commands = [(*c.velocity, c.yaw_rate, *c.look) for c in scenario.commands]
         times = [c.time for c in scenario.commands]
         self._command_time, self._command = _fill(
@@ -33,10 +33,10 @@ class Schedule:
         self._push_time, self._push = _fill(self._push_time, self._push, world, times, pushes)
 
     def command(self, time: Array, worlds: NDArray[np.int64] | None = None) -> Array:
-        """At `time` (n,) [s]: vx, vy [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5).
+        """Commands (n, 5) at `time` (n,) [s], of all worlds or of `worlds` (n,).
 
-        The first command grows from standing, each later one from the one before, in RAMP. All
-        worlds, or only `worlds` (n,).
+        Columns: vx, vy [m/s], yaw rate [rad/s], head pitch, head yaw [rad]. A command is reached
+        by a linear ramp of RAMP from the one before, the first one from zero.
         """
         worlds = np.arange(len(time)) if worlds is None else worlds
         begun = time[:, None] >= self._command_time[worlds] - 1e-9
@@ -47,7 +47,7 @@ class Schedule:
         return before + (now - before) * share
 
     def push(self, time: Array) -> Array:
-        """Acceleration by pushes at `time` (n,) [s]: (n, 2), world frame [m/s^2]."""
+        """Acceleration of the robot by pushes (n, 2) [m/s^2] at `time` (n,) [s], world frame."""
         since = time[:, None] - self._push_time + 1e-9
         active = (since >= 0) & (since < PUSH_TIME)
         return (self._push * active[..., None]).sum(1) / PUSH_TIME
@@ -56,7 +56,7 @@ class Schedule:
 def _fill(
     time: Array, value: Array, world: int, times: list[float], values: Sequence[tuple[float, ...]]
 ) -> tuple[Array, Array]:
-    """`time` (n, k) and `value` (n, k, c) with those of `world` replaced; k grows as need be."""
+    """`time` (n, k) and `value` (n, k, c) with new rows for `world`; k grows if needed."""
     more = max(len(times) - time.shape[1], 0)
     if more:
         time = np.pad(time, ((0, 0), (0, more)), constant_values=np.inf)

@@ -1,10 +1,10 @@
-"""The reference gait: a phase-driven foot pattern through leg inverse kinematics.
+"""Reference gait: phase-driven foot trajectories and leg inverse kinematics.
 
-A policy corrects this gait instead of inventing one (policies modulating trajectory generators,
-Iscen et al. 2018). Feet step in turn; in stance a foot goes back by a stride along the command, in
-swing it lifts and returns, and the body sways towards the stance foot. With a zero command the gait
-rests in the home pose, unless the robot tips: then it steps on the spot, because no ankle holds it
-on loose ground. The gait is part of a policy's contract.
+The policy adds residuals to this gait (policies modulating trajectory generators, Iscen et al.
+2018). In stance a foot moves back along the command, in swing it lifts and returns; the body sways
+towards the stance foot. With a zero command the gait holds the home pose, or steps in place while
+the robot is tipping, since ankle torque alone cannot balance on loose ground. The gait's parameters
+are part of a policy's contract.
 """
 
 import dataclasses
@@ -21,33 +21,33 @@ from grek.envs.tasks.motion import Motion, Reference
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
-STANDING = 0.05  # a command below this, in m/s plus rad/s, means: stand
-STEPPING = 0.15  # from this on steps have their full height
-FAST = 0.6  # speed at which steps are quickest [m/s]
+STANDING = 0.05  # commands up to this |vx| + |vy| + |yaw rate| mean "stand" [m/s, rad/s]
+STEPPING = 0.15  # commands from this on have full step height
+FAST = 0.6  # speed of the shortest period [m/s]
 TIPPING = 0.18  # time constant of the inverted pendulum, sqrt(height / g) [s]
-RISE, DECAY = 0.1, 1.0  # recovery steps reach their full height and end within these times [s]
+RISE, DECAY = 0.1, 1.0  # time of recovery amplitude from 0 to 1, and back [s]
 
 
 @dataclass(frozen=True)
 class Gait:
-    """Parameters of the foot pattern."""
+    """Parameters of the gait; raises InputError for values out of range."""
 
     period: float = 0.60
-    """Of a stride, two steps, at zero speed [s]."""
+    """Duration of a stride (one step of each foot) at zero speed [s]."""
     quickening: float = 0.12
-    """By which the period is shorter at FAST [s]."""
+    """Reduction of the period at speed FAST and above [s]."""
     duty: float = 0.55
-    """Duty factor: share of the period that a foot is in stance."""
+    """Duty factor: fraction of the period that a foot is in stance."""
     lift: float = 0.055
-    """Height of the swing [m]."""
+    """Peak foot height in swing [m]."""
     sway: float = 0.030
-    """Lateral shift of the feet under the body, away from the stance foot's side [m]."""
+    """Amplitude of the lateral body motion towards the stance foot [m]."""
     gain: tuple[float, float, float] = (1.9, 1.25, 1.0)
-    """Commanded stride over the one that the speed asks for, as slip and sag shorten it: forward,
-    sideways, turning."""
+    """Reference stride over the kinematic one, for forward, sideways and turning [-]; compensates
+    slip and the motors' position error."""
     catch: float = 0.2
-    """Lean from which a robot told to stand steps on the spot [rad]; 0: never. At 0.2 the capture
-    point of a mass at 0.32 m nears the end of a sole that reaches 80 mm ahead."""
+    """`lean` above which a standing robot takes recovery steps [rad]; 0 for never. At 0.2 rad the
+    capture point of a mass at 0.32 m is 64 mm ahead, on a sole that ends at 80 mm."""
 
     def __post_init__(self) -> None:
         numbers = (*self.gain, *(v for v in vars(self).values() if v is not self.gain))
@@ -65,17 +65,17 @@ class Gait:
             )
 
     def motion(self, robot: Robot, worlds: int) -> Motion:
-        """The gait of `worlds`; raises InputError for a robot without leg kinematics."""
+        """State of the gait in `worlds` worlds; raises InputError for a robot without `legs`."""
         return GaitMotion(self, robot, worlds)
 
     def describe(self) -> dict[str, Any]:
-        """Plain values for a contract."""
+        """Parameters by name, for a policy's contract."""
         return dataclasses.asdict(self)
 
     def described(self, values: Any) -> "Gait":
-        """The gait of these values; raises InputError naming what does not fit."""
+        """Inverse of `describe`; raises InputError for missing, unknown or malformed values."""
         names = {f.name for f in dataclasses.fields(self)}
-        older = {"catch": 0.0}  # policies from before recovery steps stand as they learned to
+        older = {"catch": 0.0}  # contracts from before recovery steps
         if not isinstance(values, dict) or {*older, *values} != names:
             raise InputError(f"a gait has {', '.join(sorted(names))}; got {str(values)[:200]}")
         gain = values["gain"]
@@ -90,15 +90,15 @@ def moving(command: Array) -> NDArray[np.bool_]:
 
 
 def effort(command: Array) -> Array:
-    """Step height under `command` (n, 3) over the full one (n,), in [0, 1]; 0 is standing."""
+    """Step amplitude (n,) in [0, 1] under `command` (n, 3); 0 is standing."""
     return np.clip((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
 
 
 def lean(gyro: Array, gravity: Array) -> Array:
-    """Tilt plus TIPPING times its rate (n,) [rad] from gyro [rad/s] and gravity (n, 3), base frame.
+    """Magnitude (n,) [rad] of tilt + TIPPING * tilt rate, from gyro [rad/s] and gravity (n, 3).
 
-    The diverging part of an inverted pendulum's motion, where the capture point is (Pratt et al.
-    2006).
+    The divergent component of motion of a linear inverted pendulum, as an angle: the direction of
+    the capture point (Pratt et al. 2006). Both arguments are in the base frame.
     """
     ahead = gravity[:, 0] + TIPPING * gyro[:, 1]
     left = gravity[:, 1] - TIPPING * gyro[:, 0]
@@ -106,9 +106,9 @@ def lean(gyro: Array, gravity: Array) -> Array:
 
 
 def recovery(gait: Gait, before: Array, lean: Array, time: float) -> Array:
-    """Recovery-step amplitude (n,) in [0, 1], `time` [s] after it was `before` (n,).
+    """Recovery-step amplitude (n,) in [0, 1], given its value `before` (n,) a `time` [s] ago.
 
-    Rises while `lean` (n,) exceeds `gait.catch`, otherwise decays.
+    Rises while `lean` (n,) [rad] exceeds `gait.catch`, otherwise decays.
     """
     tips = (lean > gait.catch) & (gait.catch > 0)
     return np.clip(before + np.where(tips, time / RISE, -time / DECAY), 0, 1)
@@ -121,17 +121,17 @@ def period(gait: Gait, command: Array) -> Array:
 
 
 def foot_phase(phase: Array, feet: tuple[Foot, ...]) -> Array:
-    """Phase (n, F) in [0, 1) of each foot, given that of the gait (n,)."""
+    """Phase of each foot (n, F) in [0, 1) at gait phase `phase` (n,)."""
     return (phase[:, None] + np.array([foot.phase for foot in feet])) % 1
 
 
 def stance(gait: Gait, foot_phase: Array, effort: Array) -> NDArray[np.bool_]:
-    """Feet in stance (n, F)."""
+    """Feet in stance (n, F); all of them where `effort` (n,) is 0."""
     return (foot_phase < gait.duty) | (effort == 0)[:, None]
 
 
 def swing_height(gait: Gait, foot_phase: Array, effort: Array) -> Array:
-    """Height of each foot above the ground (n, F) [m]."""
+    """Height of each foot above the ground (n, F) [m] at step amplitude `effort` (n,)."""
     swing = np.clip((foot_phase - gait.duty) / (1 - gait.duty), 0, 1)
     return gait.lift * np.sin(np.pi * swing) * effort[:, None]
 
@@ -139,8 +139,8 @@ def swing_height(gait: Gait, foot_phase: Array, effort: Array) -> Array:
 def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort: Array) -> Array:
     """Acting joint angles (n, A) [rad] at `phase` (n,) under `command` (n, 3) and `effort` (n,).
 
-    A turn moves each foot by the yaw times its own lateral offset, on top of turning the leg: the
-    gait oversteps a rigid turn by half, as it does forward.
+    In a turn, feet move tangentially about the base in addition to hip yaw, which exceeds a rigid
+    turn by about half and so compensates slip.
     """
     assert robot.legs is not None
     step = period(gait, command) * gait.duty * (effort > 0)  # duration of a stance [s]
@@ -165,31 +165,32 @@ def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort:
 
 
 class GaitMotion:
-    """The gait of all worlds: its phase, and how much it steps to recover balance."""
+    """State of the gait in all worlds: phase and recovery-step amplitude."""
 
     def __init__(self, gait: Gait, robot: Robot, worlds: int) -> None:
         if robot.legs is None:
             raise InputError(f"robot {robot.name} has no leg kinematics, so no gait")
         self._gait, self._robot = gait, robot
         self.phase = np.zeros(worlds)  # in [0, 1)
-        self._after = np.zeros(worlds)  # the phase at the end of the control step
+        self._after = np.zeros(worlds)  # phase at the end of the control step
         self._recovery = np.zeros(worlds)  # amplitude in [0, 1]
         self.now = self._reference(slice(None), np.zeros((worlds, 3)))
 
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:
-        """Begin at a phase drawn from `seeds` (m,), under `command` (m, 3)."""
+        """Start `worlds` (m,) at a phase drawn from `seeds` (m,), under `command` (m, 3)."""
         self.phase[worlds] = (seeds % np.uint64(997)) / 997
         self._recovery[worlds] = 0
         self.now = self.now.with_rows(worlds, self._reference(worlds, command))
 
     def advance(self, command: Array, gyro: Array, gravity: Array) -> None:
-        """Go on to the next control step, under `command` (n, 3), on what the IMU reads (n, 3)."""
+        """Advance by a control step to `command` (n, 3), with IMU readings (n, 3) for recovery."""
         self.phase = self._after
         leaning = lean(gyro, gravity)
         self._recovery = recovery(self._gait, self._recovery, leaning, CONTROL_STEP)
         self.now = self._reference(slice(None), command)
 
     def _reference(self, worlds: NDArray | slice, command: Array) -> Reference:
+        """Reference of `worlds` for the coming control step; also sets its final phase."""
         gait, phase = self._gait, self.phase[worlds]
         height = np.maximum(effort(command), self._recovery[worlds])
         steps = height > 0
@@ -211,10 +212,10 @@ class GaitMotion:
         )
 
     def snapshot(self) -> dict[str, Array]:
-        """What `restore` needs."""
+        """State for `restore`."""
         return {"phase": self.phase.copy(), "recovery": self._recovery.copy()}
 
     def restore(self, saved: dict[str, Array], command: Array) -> None:
-        """Go on from a snapshot under `command` (n, 3)."""
+        """Continue from a snapshot under `command` (n, 3)."""
         self.phase, self._recovery = saved["phase"].copy(), saved["recovery"].copy()
         self.now = self._reference(slice(None), command)

@@ -1,8 +1,8 @@
 """Episode metrics: pure functions from a log of control steps to one number per episode.
 
-Metrics are apart from rewards: no weights, nothing tuned. Every function takes an `EpisodeLog` of
-T steps and n worlds and returns (n,). Only the time until the fall counts; a world whose state is
-no longer finite counts as fallen. NaN means undefined, and each function says when that is.
+Metrics are independent of rewards and have no weights. A metric takes an `EpisodeLog` of T steps
+and n worlds and returns (n,), over the time before the fall; a world whose state is not finite
+counts as fallen. NaN means undefined, where the docstring says so.
 """
 
 from collections.abc import Callable
@@ -14,75 +14,76 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-LEVER_ARM = 0.5  # [m] a radian of turning counts as half a metre of walking; half the droid's reach
-SHORTEST = 0.2  # [m] below this distance nothing is said per metre: swaying is no travelling
-SATURATED = 0.99  # of the torque limit
-NEAR_LIMIT = 0.02  # [rad] from a joint limit, about a degree
+LEVER_ARM = 0.5  # distance equivalent to a turn of one radian in traversal [m]
+SHORTEST = 0.2  # distance below which metrics per metre are undefined [m]
+SATURATED = 0.99  # fraction of the torque limit that counts as saturated
+NEAR_LIMIT = 0.02  # distance from a joint limit that counts as at the limit [rad]
 GRAVITY = 9.81  # [m/s^2]
 
 
 @dataclass(frozen=True)
 class EpisodeLog:
-    """One episode in each of n worlds, control step by control step."""
+    """One episode in each of n worlds: T control steps, A acting joints, F feet."""
 
     alive: NDArray[np.bool_]
-    """The step ended with the droid still up; False from the fall on (T, n)."""
+    """Not fallen at the end of the step; False from the fall on (T, n)."""
     position_w: NDArray[np.floating]
-    """Base (T, n, 3) [m]."""
+    """Base position (T, n, 3) [m]."""
     yaw: NDArray[np.floating]
-    """Heading of the base, wrapped or not (T, n) [rad]."""
+    """Yaw of the base, wrapped or not (T, n) [rad]."""
     velocity_b: NDArray[np.floating]
-    """Of the base in the heading frame: forward, left, up (T, n, 3) [m/s]."""
+    """Base velocity: forward and left in the heading frame, then z in the base frame [m/s].
+
+    (T, n, 3)."""
     yaw_rate: NDArray[np.floating]
     """(T, n) [rad/s]"""
     command: NDArray[np.floating]
     """Forward, left [m/s] and yaw rate [rad/s] in the heading frame (T, n, 3)."""
     moving: NDArray[np.bool_]
-    """Whether the command asks to move, as the task says; else it means "stand" (T, n)."""
+    """`Task.moving` of the command: False means "stand" (T, n)."""
     torque: NDArray[np.floating]
-    """(T, n, joints) [N m]"""
+    """Motor torque (T, n, A) [N m]."""
     torque_limit: NDArray[np.floating]
-    """What the torque-speed curve allows at that moment (T, n, joints) [N m]."""
+    """Limit of the torque-speed curve in the torque's direction (T, n, A) [N m]."""
     joint_velocity: NDArray[np.floating]
-    """(T, n, joints) [rad/s]"""
+    """(T, n, A) [rad/s]"""
     joint_margin: NDArray[np.floating]
-    """To the nearest joint limit (T, n, joints) [rad]."""
+    """Distance to the nearest joint limit (T, n, A) [rad]."""
     action: NDArray[np.floating]
-    """(T, n, joints) [-]"""
+    """(T, n, A) [-]"""
     foot_slip: NDArray[np.floating]
-    """How far a loaded foot slid in this step (T, n, 2) [m]."""
+    """Horizontal sliding distance of each foot in contact (T, n, F) [m]."""
     push: NDArray[np.floating]
-    """Acceleration by a shove, forward and left in the heading frame (T, n, 2) [m/s^2]."""
+    """Acceleration by a push, forward and left in the heading frame (T, n, 2) [m/s^2]."""
     foot_impact: NDArray[np.floating]
-    """Downward speed of a foot at touch-down, 0 otherwise (T, n, 2) [m/s]."""
+    """Downward speed of each foot at touch-down, 0 otherwise (T, n, F) [m/s]."""
     dt: float
     """Control step [s]."""
     stride: float
-    """Time over which tracking is averaged, so that swaying within a stride costs nothing [s]."""
+    """Averaging window of tracking errors and distance, to exclude sway within a stride [s]."""
     mass: NDArray[np.floating]
-    """Whole droid (n,) [kg]."""
+    """Total mass of the robot (n,) [kg]."""
 
 
 Metric = Callable[[EpisodeLog], Array]
-"""One number for each episode (n,)."""
+"""Log of n worlds to one number per episode (n,)."""
 
 
 def survival(log: EpisodeLog) -> Array:
-    """1 for a droid that stood to the end, else 0."""
+    """1 for an episode without a fall, else 0."""
     return standing(log)[-1].astype(float)
 
 
 def traversal(log: EpisodeLog) -> Array:
     """Distance made good along the command, over distance commanded, in [0, 1].
 
-    A command c = (vx, vy, LEVER_ARM * yaw rate) and the motion d of each step, in the same three
-    coordinates of the heading frame, make one number: d . c / |c|. So a turn on the spot is scored
-    by the angle made good and an arc by both. It is summed over each leg, a stretch of one command
-    and of going over into it, until the fall: net, so rocking to and fro earns nothing. A leg earns
-    no less than nothing and no more than was commanded in that time, so hurrying in one leg does
-    not pay for dawdling in another. The commanded distance of the full episode is what it is
-    divided by.
-    Commands that mean "stand" are left out; if there is nothing else, traversal is survival.
+    With c = (vx, vy, LEVER_ARM * yaw rate) of the command and d the motion of a step in the same
+    coordinates, both in the heading frame, a step makes good d . c / |c|; turning in place is thus
+    scored by angle, an arc by both. Steps before the fall are summed over each leg, the interval of
+    one command including the ramp to it, and the sum is clipped to [0, distance commanded in these
+    steps]: oscillation earns nothing, and excess in one leg does not offset a deficit in another.
+    The divisor is the distance commanded over the whole episode. Commands that mean "stand" are
+    excluded; an episode without others scores its survival.
     """
     up = standing(log)
     command = _clean(log.command).copy()  # (T, n, 3)
@@ -92,9 +93,9 @@ def traversal(log: EpisodeLog) -> Array:
     along = (_motion_h(log, up) * command).sum(2) / np.where(speed > 0, speed, 1)
 
     worlds = up.shape[1]
-    changes = np.ones(up.shape, bool)  # the first command is a change too
+    changes = np.ones(up.shape, bool)  # a leg starts with the episode
     changes[1:] = (np.diff(command, axis=0) != 0).any(2)
-    begins = changes.copy()  # where it begins to change: going over is part of the leg
+    begins = changes.copy()  # at the start of the ramp, which is part of the leg
     begins[1:] &= ~changes[:-1]
     leg = np.cumsum(begins, 0) - 1
     legs = leg.max(initial=0) + 1
@@ -107,26 +108,26 @@ def traversal(log: EpisodeLog) -> Array:
     asked_while_up = per_leg(speed * up * log.dt)
     made_good = np.clip(per_leg(along * up * moving), 0, asked_while_up).sum(1)
     asked = speed.sum(0) * log.dt
-    # Rounding may leave a perfect walk a hair above 1.
+    # Rounding can exceed 1.
     score = np.minimum(made_good / np.where(asked > 0, asked, 1), 1)
     return np.where(asked > 0, score, survival(log))
 
 
 def velocity_error(log: EpisodeLog) -> Array:
-    """Root mean square of (planar velocity - command), both averaged over a stride [m/s].
+    """Root mean square of the moving average of (planar velocity - command) [m/s].
 
-    Over all strides while up; NaN where the droid fell before its first stride was over.
+    The window is `stride`; averages that end before the fall count. NaN if there is none.
     """
     return _tracking_error(log, log.velocity_b[..., :2], log.command[..., :2])
 
 
 def yaw_error(log: EpisodeLog) -> Array:
-    """As `velocity_error`, of the yaw rate [rad/s]."""
+    """As `velocity_error`, for the yaw rate [rad/s]."""
     return _tracking_error(log, log.yaw_rate[..., None], log.command[..., 2:])
 
 
 def distance(log: EpisodeLog) -> Array:
-    """Length of the way walked until the fall [m], in chords of a stride: swaying adds nothing."""
+    """Path length before the fall [m], as a polygon sampled once a stride to exclude sway."""
     up = standing(log)
     starts = np.arange(0, len(up), _window(log))
     chords = np.add.reduceat(_motion_w(log, up), starts, axis=0)  # (strides, n, 2)
@@ -134,9 +135,9 @@ def distance(log: EpisodeLog) -> Array:
 
 
 def cost_of_transport(log: EpisodeLog) -> Array:
-    """Mechanical work over weight times distance [-]: sum |torque * speed| dt / (m g distance).
+    """Cost of transport [-]: sum |torque * joint velocity| dt / (m g distance).
 
-    Braking costs as much as driving: the motors give nothing back. NaN below SHORTEST.
+    Negative work counts as positive (no regeneration). NaN below SHORTEST.
     """
     up = standing(log)
     power = np.abs(_clean(log.torque) * _clean(log.joint_velocity)).sum(2)  # (T, n) [W]
@@ -144,29 +145,29 @@ def cost_of_transport(log: EpisodeLog) -> Array:
 
 
 def slip_per_metre(log: EpisodeLog) -> Array:
-    """How far loaded feet slid per metre walked [-]; NaN below SHORTEST."""
+    """Sliding distance of feet in contact per distance walked [-]; NaN below SHORTEST."""
     return _per_metre(log, (_clean(log.foot_slip).sum(2) * standing(log)).sum(0))
 
 
 def falls_per_km(survived: Array, distances: Array) -> float:
-    """Falls of some episodes (n,) over the distance (n,) [m] of all; NaN below SHORTEST."""
+    """Falls per kilometre from survival (n,) and distance (n,) [m]; NaN below SHORTEST in total."""
     total = float(np.sum(distances))
     falls = float(np.sum(1 - np.asarray(survived, float)))
     return falls / total * 1000 if total >= SHORTEST else float("nan")
 
 
 def torque_saturation(log: EpisodeLog) -> Array:
-    """Share of joints and steps within 1 % of the torque limit; NaN without a step up.
+    """Fraction of joints and steps within 1 % of the torque limit; NaN if there is no step.
 
-    Torque is that of the last physics step, the limit that of the speed at its end: on the sloping
-    part of the motors' curve the share is a little too low while a joint brakes.
+    Torque is that of the last physics step, but the limit is taken at the velocity after it, which
+    slightly underestimates saturation on the sloping part of the torque-speed curve while braking.
     """
     full = np.abs(log.torque) >= SATURATED * np.maximum(log.torque_limit, 0)
     return _mean_up(full.mean(2), standing(log))
 
 
 def joint_limit_time(log: EpisodeLog) -> Array:
-    """Share of the time with a joint within NEAR_LIMIT of its limit; NaN without a step up."""
+    """Fraction of time with any joint within NEAR_LIMIT of its limit; NaN if there is no step."""
     return _mean_up((log.joint_margin < NEAR_LIMIT).any(2).astype(float), standing(log))
 
 
@@ -178,7 +179,7 @@ def foot_impact(log: EpisodeLog) -> Array:
 
 
 def action_jerk(log: EpisodeLog) -> Array:
-    """Mean square of the third difference of the actions [-]; NaN below four steps up."""
+    """Mean square third difference of the actions [-]; NaN for fewer than four steps."""
     third = np.diff(_clean(log.action), 3, axis=0)  # (T - 3, n, joints)
     return _mean_up((third**2).mean(2), standing(log)[3:])
 
@@ -203,13 +204,13 @@ WALKING: dict[str, Metric] = {
 
 
 def standing(log: EpisodeLog) -> Mask:
-    """Steps (T, n) before the fall; a fall is final, and so is a state that is not finite."""
+    """Steps (T, n) before the fall, or before the state is not finite; both are final."""
     finite = np.isfinite(log.position_w).all(2) & np.isfinite(log.yaw)
     return np.logical_and.accumulate(log.alive & finite, axis=0)
 
 
 def _clean(values: NDArray[np.floating]) -> Array:
-    """As float64, 0 for what is not finite: a mask times NaN would still be NaN."""
+    """`values` as float64, with 0 for what is not finite, so that masks can multiply them."""
     return np.nan_to_num(values.astype(float), nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -219,9 +220,9 @@ def _window(log: EpisodeLog) -> int:
 
 
 def _motion_w(log: EpisodeLog, up: Mask) -> Array:
-    """How far the base moved in each step (T, n, 2) [m], world frame; 0 when not up.
+    """Displacement of the base in each step (T, n, 2) [m], world frame; 0 after the fall.
 
-    The log begins after the first step, so that step is taken from its velocity.
+    The log starts after the first step, whose displacement is taken from its velocity.
     """
     position = _clean(log.position_w[..., :2])
     forward, left = _clean(log.velocity_b[0, :, 0]), _clean(log.velocity_b[0, :, 1])
@@ -238,21 +239,21 @@ def _motion_w(log: EpisodeLog, up: Mask) -> Array:
 
 
 def _motion_h(log: EpisodeLog, up: Mask) -> Array:
-    """Motion of each step (T, n, 3) [m]: forward, left, LEVER_ARM * turned; 0 when not up."""
+    """Displacement of each step (T, n, 3) [m]: forward, left, LEVER_ARM * yaw; 0 after the fall."""
     motion = _motion_w(log, up)
     yaw = _clean(log.yaw)
     turned = np.empty(yaw.shape)
     turned[0] = _clean(log.yaw_rate[0]) * log.dt
     turned[1:] = (np.diff(yaw, axis=0) + np.pi) % (2 * np.pi) - np.pi
     turned *= up
-    middle = yaw - turned / 2  # the heading halfway through the step
+    middle = yaw - turned / 2  # heading at mid-step
     cos, sin = np.cos(middle), np.sin(middle)
     x, y = motion[..., 0], motion[..., 1]
     return np.stack([x * cos + y * sin, y * cos - x * sin, LEVER_ARM * turned], 2)
 
 
 def _tracking_error(log: EpisodeLog, actual: NDArray, wanted: NDArray) -> Array:
-    """Root mean square of the difference (T, n, k) averaged over every stride while up."""
+    """Root mean square of the moving average of `actual` - `wanted` (T, n, k) before the fall."""
     up, window = standing(log), _window(log)
     if len(up) < window:
         return np.full(up.shape[1], np.nan)
@@ -264,12 +265,13 @@ def _tracking_error(log: EpisodeLog, actual: NDArray, wanted: NDArray) -> Array:
 
 
 def _mean_up(values: Array, up: Mask) -> Array:
-    """Mean of `values` (T, n) over the steps that are `up`; NaN where there is none."""
+    """Mean of `values` (T, n) over steps where `up`; NaN where there is none."""
     count = up.sum(0)
     total = np.where(up, values, 0).sum(0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _per_metre(log: EpisodeLog, total: Array) -> Array:
+    """`total` (n,) over distance walked; NaN below SHORTEST."""
     walked = distance(log)
     return np.where(walked >= SHORTEST, total / np.maximum(walked, SHORTEST), np.nan)

@@ -1,7 +1,7 @@
-"""Reference motions: joint targets and contacts over time, which a policy corrects.
+"""Reference motions: joint targets and contacts over time, to which a policy adds residuals.
 
-A `ReferenceMotion` is a value of a task; the `Motion` it makes holds the state of all worlds. The
-gait is one; a robot without a gait holds its home pose.
+A `ReferenceMotion` is a parameter of a task; the `Motion` it creates holds the state of all worlds.
+The gait is a reference motion; a robot without one holds its home pose.
 """
 
 from dataclasses import dataclass, fields
@@ -17,21 +17,21 @@ from grek.errors import InputError
 
 @dataclass(frozen=True)
 class Reference:
-    """What a motion asks for during a control step: n worlds, A acting joints, F feet."""
+    """Reference for one control step: n worlds, A acting joints, F feet."""
 
     joints: Array
-    """Angles of the acting joints to aim at (n, A) [rad]."""
+    """Targets of the acting joints (n, A) [rad]."""
     contact: NDArray[np.bool_]
-    """Feet that should be on the ground at the end of the step (n, F)."""
+    """Feet in stance at the end of the step (n, F)."""
     clearance: Array
-    """Height above the ground of each foot then (n, F) [m]."""
+    """Height of each foot above the ground at the end of the step (n, F) [m]."""
     clock: Array
-    """First two harmonics of the phase, sine and cosine; zeros at rest (n, 4)."""
+    """sin, cos of the phase angle and of its double (n, 4); zeros at rest."""
     moving: NDArray[np.bool_]
-    """Whether it moves or rests (n,)."""
+    """Whether the motion advances, rather than rests (n,)."""
 
     def with_rows(self, worlds: NDArray, rows: "Reference") -> "Reference":
-        """This reference with `rows` in place of its `worlds` (m,)."""
+        """Copy of this reference with the rows `worlds` (m,) taken from `rows`."""
         arrays = {f.name: getattr(self, f.name).copy() for f in fields(self)}
         for name, array in arrays.items():
             array[worlds] = getattr(rows, name)
@@ -39,58 +39,61 @@ class Reference:
 
 
 class Motion(Protocol):
-    """A reference motion of all worlds."""
+    """State of a reference motion in n worlds."""
 
     now: Reference
-    """For the control step to come."""
+    """Reference for the coming control step."""
 
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:
-        """Begin anew in `worlds` (m,), under `command` (m, 3)."""
+        """Restart in `worlds` (m,), with random choices from `seeds`, under `command` (m, 3)."""
         ...
 
     def advance(self, command: Array, gyro: Array, gravity: Array) -> None:
-        """Go on to the next control step, under `command` (n, 3), on what the IMU reads (n, 3)."""
+        """Advance by a control step to `command` (n, 3), given IMU readings (n, 3).
+
+        `gyro` [rad/s] and the unit vector `gravity` are in the base frame, with sensor errors.
+        """
         ...
 
     def snapshot(self) -> dict[str, Array]:
-        """What `restore` needs."""
+        """State for `restore`."""
         ...
 
     def restore(self, saved: dict[str, Array], command: Array) -> None:
-        """Go on from a snapshot under `command` (n, 3)."""
+        """Continue from a snapshot under `command` (n, 3)."""
         ...
 
 
 class ReferenceMotion(Protocol):
-    """A reference motion as a value."""
+    """Parameters of a reference motion."""
 
     def motion(self, robot: Robot, worlds: int) -> Motion:
-        """Its state for `worlds`."""
+        """Initial state for `worlds` worlds; raises InputError for an unsuitable robot."""
         ...
 
     def describe(self) -> dict[str, Any] | None:
-        """Plain values for a policy's contract."""
+        """JSON-serialisable parameters for a policy's contract."""
         ...
 
     def described(self, values: Any) -> "ReferenceMotion":
-        """The motion that `describe` said; raises InputError for values that make none."""
+        """Inverse of `describe`; raises InputError for malformed values."""
         ...
 
 
 @dataclass(frozen=True)
 class HomePose:
-    """The stand pose, for ever: every foot on the ground."""
+    """Reference motion that holds the home pose with all feet in stance."""
 
     def motion(self, robot: Robot, worlds: int) -> Motion:
-        """Its state for `worlds`."""
+        """State for `worlds` worlds, which never changes."""
         return _Still(robot, worlds)
 
     def describe(self) -> None:
-        """None."""
+        """None, as there are no parameters."""
         return None
 
     def described(self, values: Any) -> "HomePose":
-        """This one; raises InputError for values."""
+        """This motion; raises InputError unless `values` is None."""
         if values is not None:
             raise InputError(f"a home pose has no parameters, got {str(values)[:60]!r}")
         return self

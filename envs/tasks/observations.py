@@ -1,6 +1,6 @@
-"""Observation fields of walking: measured, known exactly, and privileged for the critic.
+"""Observation fields of walking: measured with sensor errors, exact, and privileged.
 
-The policy gets no base velocity, no contacts and no terrain.
+Base velocity, contacts and terrain are privileged: only the critic observes them.
 """
 
 import numpy as np
@@ -12,24 +12,24 @@ from grek.envs.vectors import Array, heading_frame
 
 
 def signed(*sign: float) -> Columns:
-    """A mirror image that changes signs and no order."""
+    """Reflection that multiplies columns by `sign` and keeps their order."""
     return tuple(range(len(sign))), sign
 
 
 def joint_mirror(robot: Robot) -> Columns | None:
-    """The mirror image of values of the acting joints."""
+    """Reflection of one value per acting joint; None for an asymmetric robot."""
     acting, mirror = len(robot.joints), robot.mirror
     return None if mirror is None else (mirror.joints[:acting], mirror.joint_sign[:acting])
 
 
 def foot_mirror(robot: Robot) -> Columns | None:
-    """The mirror image of a value of each foot."""
+    """Reflection of one value per foot; None for an asymmetric robot."""
     mirror = robot.mirror
     return None if mirror is None else (mirror.feet, (1.0,) * len(robot.feet))
 
 
 def measured(robot: Robot) -> tuple[Field, ...]:
-    """Gyro, gravity vector (an attitude estimate) and encoders, with the errors of a scenario."""
+    """Angular velocity [rad/s], unit gravity vector, joint position from home [rad], velocity."""
     acting, home = len(robot.joints), np.array(robot.home[: len(robot.joints)])
     joints = joint_mirror(robot)
     return (
@@ -65,7 +65,7 @@ def measured(robot: Robot) -> tuple[Field, ...]:
 
 
 def exact(robot: Robot) -> tuple[Field, ...]:
-    """Command, where to look, last action and the phase of the reference motion."""
+    """Fields without error: command, look command, last action and phase of the motion."""
     look = (Field("look", 2, lambda m: m.command[:, 3:], signed(1, -1)),) if robot.look else ()
     return (
         Field("command", 3, lambda m: m.command[:, :3], signed(1, -1, -1)),
@@ -76,7 +76,7 @@ def exact(robot: Robot) -> tuple[Field, ...]:
 
 
 def privileged(robot: Robot) -> tuple[Field, ...]:
-    """For the critic alone."""
+    """Fields of the critic; velocities are in the base frame, horizontal vectors by heading."""
     feet, mirror = len(robot.feet), foot_mirror(robot)
 
     def field(name: str, size: int, read, mirror: Columns | None) -> Field:  # type: ignore[no-untyped-def]
@@ -89,13 +89,13 @@ def privileged(robot: Robot) -> tuple[Field, ...]:
         field("clearance", feet, lambda m: m.state.clearance, mirror),
         field("contact", feet, lambda m: m.state.contact, mirror),
         field("friction", feet, lambda m: m.friction, mirror),
-        field("ground_normal", 2, lambda m: _ahead(m, m.ground_normal[:, :2]), signed(1, -1)),
-        field("push", 2, lambda m: _ahead(m, m.push), signed(1, -1)),
+        field("ground_normal", 2, lambda m: _horizontal(m, m.ground_normal[:, :2]), signed(1, -1)),
+        field("push", 2, lambda m: _horizontal(m, m.push), signed(1, -1)),
         field("motors", 2, lambda m: np.stack([m.strength, m.motor_delay], 1), signed(1, 1)),
         field("payload", 1, lambda m: m.payload[:, None], signed(1)),
     )
 
 
-def _ahead(moment: Moment, vector_w: Array) -> NDArray[np.float64]:
-    """Horizontal vectors (n, 2) of the world in the heading frame."""
+def _horizontal(moment: Moment, vector_w: Array) -> NDArray[np.float64]:
+    """Horizontal world-frame vectors (n, 2) in the heading frame (n, 2)."""
     return heading_frame(vector_w, moment.state.heading)

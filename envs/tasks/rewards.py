@@ -1,8 +1,8 @@
-"""Reward terms of walking: small pure functions, each logged by its name.
+"""Reward terms of walking: pure functions, logged by name.
 
-A term returns (n,) per second of simulated time, which its weight and the control step multiply.
-Tracking is judged on velocity averaged over a stride with a wide kernel: with narrow kernels and
-instantaneous velocity a robot learns to march on the spot.
+A term returns a rate (n,), which is multiplied by its weight [1/s] and the control step. Velocity
+tracking uses low-pass filtered velocity and wide kernels: with instantaneous velocity and narrow
+kernels, policies learned to step in place.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from grek.envs.vectors import Array
 
 
 def walking(robot: Robot) -> tuple[Term, ...]:
-    """The terms of walking for `robot`."""
+    """Reward terms of walking for `robot`."""
     acting = len(robot.joints)
     home = np.array(robot.home[:acting])
     lateral = np.array([robot.joints.index(name) for name in robot.lateral_joints], int)
@@ -66,49 +66,50 @@ def walking(robot: Robot) -> tuple[Term, ...]:
 
 
 def linear(command: Array, velocity: Array) -> Array:
-    """exp(-e^2 / 0.08) of planar velocity (n, 2), stride average against command [m/s]."""
+    """exp(-|e|^2 / 0.08) (n,) of the error e of planar velocity (n, 2) [m/s]."""
     return np.exp(-((command - velocity) ** 2).sum(1) / 0.08)
 
 
 def angular(command: Array, rate: Array) -> Array:
-    """exp(-e^2 / 0.25) of the yaw rate (n,), stride average against command [rad/s]."""
+    """exp(-e^2 / 0.25) (n,) of the error e of the yaw rate (n,) [rad/s]."""
     return np.exp(-((command - rate) ** 2) / 0.25)
 
 
 def contact(wanted: NDArray[np.bool_], actual: NDArray[np.bool_]) -> Array:
-    """Number of feet (n, F) whose contact agrees with the reference."""
+    """Number (n,) of feet whose contact (n, F) agrees with the reference."""
     return (wanted == actual).sum(1).astype(float)
 
 
 def foot_height(wanted: Array, actual: Array) -> Array:
-    """exp(-sum e^2 / (25 mm)^2) of the feet's heights (n, F) against the reference [m]."""
+    """exp(-sum e^2 / (25 mm)^2) (n,) of the errors e of foot clearance (n, F) [m]."""
     return np.exp(-((np.maximum(actual, 0) - wanted) ** 2).sum(1) / 0.025**2)
 
 
 def upright(gravity_b: Array) -> Array:
-    """exp(-|g_xy|^2 / 0.05) of the unit gravity vector (n, 3) in the base frame."""
+    """exp(-|g_xy|^2 / 0.05) (n,) of the unit gravity vector g (n, 3), base frame."""
     return np.exp(-(gravity_b[:, :2] ** 2).sum(1) / 0.05)
 
 
 def base_height(wanted: float, height: Array) -> Array:
-    """exp(-e^2 / (30 mm)^2) of the base's height (n,) above the ground [m]."""
+    """exp(-e^2 / (30 mm)^2) (n,) of the error e of base height above ground (n,) [m]."""
     return np.exp(-((height - wanted) ** 2) / 0.03**2)
 
 
 def square(x: Array) -> Array:
-    """Sum of squares over the columns of x (n, k)."""
+    """Sum of squares (n,) over the columns of x (n, k)."""
     return (x**2).sum(1)
 
 
 def slip(velocity_w: Array, loaded: NDArray[np.bool_]) -> Array:
-    """Sum over loaded feet (n, F) of their squared horizontal speed (n, F, 3) [m^2/s^2]."""
+    """Sum (n,) [m^2/s^2] over feet in contact (n, F) of squared horizontal speed."""
     return ((velocity_w[..., :2] ** 2).sum(2) * loaded).sum(1)
 
 
 def feet_apart(robot: Robot, foot_w: Array, heading: Array) -> Array:
-    """Shortfall of lateral distance of the feet (n, F, 3) below the robot's `foot_distance` [m].
+    """Shortfall (n,) [m] of the feet's lateral distance below the robot's `foot_distance`.
 
-    Lateral to `heading` (n, 2), summed over pairs of a left and a right foot in their order.
+    From foot positions (n, F, 3) [m], perpendicular to `heading` (n, 2), summed over pairs of left
+    and right feet in their order.
     """
     left, right = (
         [i for i, foot in enumerate(robot.feet) if foot.side == side] for side in (1, -1)

@@ -1,4 +1,4 @@
-"""Sensors: noise, bias, mounting and zero errors of all worlds, and readings that arrive late."""
+"""Sensor model of all worlds: white noise, bias, IMU mounting error and latency."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from grek.envs.tasks.task import Field, Moment
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
-MAX_DELAY = 100  # control steps, 2 s; readings are remembered for as long
+MAX_DELAY = 100  # largest latency [control steps]; bounds the buffer
 
 
 class Sensors:
-    """What the sensors of all worlds have read, newest first."""
+    """Readings of the measured `fields` in all worlds, buffered for latency and `history`."""
 
     def __init__(self, worlds: int, fields: Sequence[Field], history: int) -> None:
         self._fields = fields
@@ -30,11 +30,11 @@ class Sensors:
         self._tilt = np.zeros((worlds, 2))  # roll, pitch [rad]
         self._seed = np.zeros(worlds, np.uint64)
         self.delay = np.zeros(worlds, int)  # [control steps]
-        # One more than the history holds, for readings that are a step late; longer as need be.
+        # Newest first; holds a latency of one step, and is extended for longer ones.
         self._readings = np.zeros((worlds, history + 2, ends[-1]))
 
     def set(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Take the errors of `worlds` from their scenarios; raises InputError for an odd delay."""
+        """Set the errors of `worlds` from their scenarios; InputError for a delay out of range."""
         for world, scenario in zip(worlds, scenarios, strict=True):
             sensors = scenario.sensors
             if not 0 <= sensors.delay <= MAX_DELAY:
@@ -52,27 +52,27 @@ class Sensors:
             self._seed[world] = scenario.seed
             self.delay[world] = sensors.delay
         longer = self._history + 1 + int(self.delay.max()) - self._readings.shape[1]
-        if longer > 0:  # zeros are never read: `fill` follows in worlds of a longer delay
+        if longer > 0:  # the zeros are never read, as `fill` follows
             self._readings = np.pad(self._readings, ((0, 0), (0, longer), (0, 0)))
 
     def fill(self, worlds: NDArray, moment: Moment, age: NDArray) -> None:
-        """Let the sensors of `worlds` (m,) have read what they read now for as long as it matters.
+        """Fill the buffers of `worlds` (m,) with their present reading.
 
-        `moment` is of all n worlds, `age` (n,) is the control step.
+        `moment` and `age` (n,) [control steps] are of all worlds.
         """
         self._readings[worlds] = self._read(moment, age, worlds)[:, None]
 
     def read(self, moment: Moment, age: NDArray) -> None:
-        """Read all sensors at `age` (n,) [control steps]."""
+        """Append a reading at `age` (n,) [control steps], which keys the noise."""
         self._readings[:, 1:] = self._readings[:, :-1]
         self._readings[:, 0] = self._read(moment, age, slice(None))
 
     def _read(self, moment: Moment, age: NDArray, worlds: NDArray | slice) -> Array:
-        """Readings (m, columns); zeros where the simulation failed."""
+        """Readings (m, columns) with errors; 0 for values that are not finite."""
         true = np.concatenate([f.read(moment) for f in self._fields], 1)[worlds]
         read = true + self._bias[worlds]
         roll, pitch = self._tilt[worlds].T
-        # A small rotation of the IMU about x and y turns the vectors that it measures.
+        # IMU mounting error: vectors in a frame rotated by small angles about x and y.
         for f in self._fields:
             if f.sensor is not None and f.sensor.mounted:
                 start = self._columns[f.name].start
@@ -85,22 +85,22 @@ class Sensors:
         return np.nan_to_num(read, posinf=0, neginf=0)
 
     def arrived(self, count: int) -> Array:
-        """The newest `count` readings that have arrived (n, count, columns)."""
+        """Last `count` readings (n, count, columns), newest first, after latency."""
         if not self.delay.any():
             return self._readings[:, :count].copy()
         rows = np.arange(len(self.delay))[:, None]
         return self._readings[rows, self.delay[:, None] + np.arange(count)]
 
     def newest(self, name: str) -> Array:
-        """The newest reading of a field that has arrived (n, size); zeros for one not measured."""
+        """Last reading of a field after latency (n, size); zeros (n, 3) if it is not measured."""
         if name not in self._columns:
             return np.zeros((len(self.delay), 3))
         return self._readings[np.arange(len(self.delay)), self.delay, self._columns[name]]
 
     def snapshot(self) -> Array:
-        """What `restore` needs, given the same scenarios."""
+        """State for `restore`, which needs the same scenarios."""
         return self._readings.copy()
 
     def restore(self, saved: Array) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         self._readings = saved.copy()

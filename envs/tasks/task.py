@@ -1,8 +1,8 @@
-"""A task as a value: what is observed, rewarded, commanded, measured, and when it ends.
+"""Task description: observation, reward, termination, reference motion and metrics.
 
-Observation fields and reward terms are values in tuples of the task; a task of one's own is another
-`Task`, most simply `dataclasses.replace` of an existing one (docs/extending.md). `Moment` is what
-all of them are functions of.
+Observation fields and reward terms are values, listed in tuples and computed as functions of a
+`Moment`. A new task is another `Task`, most simply `dataclasses.replace` of an existing one
+(docs/extending.md).
 """
 
 from collections.abc import Callable, Mapping
@@ -23,10 +23,10 @@ from grek.errors import InputError
 
 @dataclass(frozen=True)
 class Moment:
-    """Everything that observations, rewards and ends are functions of: n worlds, A acting joints.
+    """Arguments of observation fields and reward terms: n worlds, A acting joints, F feet.
 
-    For a reward it is the end of a control step with the command, reference and action of that
-    step; for an observation, command and reference are those of the step to come.
+    The state is that after a control step. For a reward, command, reference and action are those of
+    this step; for an observation, command and reference are those of the next step.
     """
 
     robot: Robot
@@ -35,23 +35,25 @@ class Moment:
     """Forward, left [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5)."""
     reference: Reference
     action: Array
-    """The last one (n, A) [-]."""
+    """Last action (n, A) [-]."""
     previous_action: Array
-    """The one before (n, A)."""
+    """Action before `action` (n, A) [-]."""
     older_action: Array
-    """The one before that (n, A)."""
+    """Action before `previous_action` (n, A) [-]; equal to it in observations."""
     joint_velocity: Array
-    """Of the acting joints a control step ago (n, A) [rad/s]."""
+    """Velocity of the acting joints one control step before `state` (n, A) [rad/s]."""
     stride_velocity: Array
-    """Forward, left [m/s] and yaw rate [rad/s] averaged over a stride (n, 3)."""
+    """Forward, left [m/s] and yaw rate [rad/s], low-pass filtered (n, 3).
+
+    First-order filter with a time constant of half of `Task.stride`."""
     push: Array
-    """Acceleration by a push, world frame (n, 2) [m/s^2]."""
+    """Acceleration by a push in the last control step, world frame (n, 2) [m/s^2]."""
     ground_normal: Array
-    """Of the ground below the base (n, 3)."""
+    """Unit normal of the ground below the base, world frame (n, 3)."""
     friction: Array
-    """Mean under each foot (n, F) [-]."""
+    """Mean friction coefficient under each foot (n, F) [-]."""
     strength: Array
-    """Factor of the motors' torque (n,) [-]."""
+    """Scale of motor strength (n,) [-]."""
     motor_delay: Array
     """(n,) [s]"""
     payload: Array
@@ -62,74 +64,76 @@ class Moment:
 
 @dataclass(frozen=True)
 class Sensor:
-    """Errors of the sensor that measures a field, as functions of a scenario's sensors."""
+    """Error model of a measured field, as functions of the scenario's `Sensors`."""
 
     deviation: Callable[[Sensors], float]
-    """Standard deviation of white noise, in the field's unit."""
+    """Standard deviation of white noise [unit of the field]."""
     bias: Callable[[Sensors], ArrayLike] = lambda sensors: 0.0
-    """Constant error of each column."""
+    """Constant error, scalar or one value per column [unit of the field]."""
     mounted: bool = False
-    """A vector (3,) in the frame of the IMU, which is mounted with an error in roll and pitch."""
+    """Whether the field is a vector (3,) in the IMU frame, subject to its mounting error."""
 
 
 Columns = tuple[tuple[int, ...], tuple[float, ...]]
-"""Order and sign: column i of the mirror image is sign[i] times column order[i]."""
+"""Left-right reflection (order, sign): mirrored[i] = sign[i] * values[order[i]]."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """A named run of columns of the observation."""
+    """Observation term: a named block of columns."""
 
     name: str
     size: int
+    """Number of columns."""
     read: Callable[[Moment], Array]
-    """(n, size)"""
+    """True value (n, size)."""
     mirror: Columns | None = None
-    """Left-right reflection; None if there is none, which turns symmetric learning off."""
+    """Left-right reflection; None disables symmetry in learning."""
     sensor: Sensor | None = None
-    """Errors of a measured field, which is also late and kept in the history; None: exact."""
+    """Error model of a measured field, which has latency and history; None for an exact one."""
     privileged: bool = False
-    """Only the critic sees it."""
+    """Observed by the critic only."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A reward term."""
+    """Reward term: weight times function, integrated over a control step."""
 
     name: str
     weight: float
-    """Per second of simulated time."""
+    """Weight [1/s]: the reward of a step is weight * CONTROL_STEP * function."""
     function: Callable[[Moment], Array]
-    """(n,)"""
+    """Value (n,)."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a policy is to do with a robot."""
+    """A task of a robot; raises InputError for inconsistent sizes or repeated names."""
 
     name: str
     robot: Robot
     fields: tuple[Field, ...]
-    """The policy sees measured fields first, then exact ones, then older measurements."""
+    """Observation terms; columns are ordered as in `layout`."""
     terms: tuple[Term, ...]
+    """Reward terms."""
     motion: ReferenceMotion
-    """Joint target = reference motion + action scale * action."""
+    """Reference motion; joint target = reference + action_scale * action."""
     fallen: Callable[[State, Robot], NDArray[np.bool_]]
-    """Whether the episode ends (n,)."""
+    """Termination condition (n,)."""
     moving: Callable[[Array], NDArray[np.bool_]]
-    """Whether commands (..., 3) ask to move; the others mean "stand"."""
+    """Whether velocity commands (..., 3) ask to move rather than stand (...)."""
     metrics: Mapping[str, Metric]
-    """What an episode is scored by."""
+    """Episode metrics by their name in a scorecard."""
     stride: float
-    """Time over which tracking is averaged [s]."""
+    """Averaging time of velocity tracking, in rewards and metrics [s]."""
     history: int = 4
-    """Older measurements in the observation, a control step apart."""
+    """Number of past readings of measured fields in the observation, one control step apart."""
     action_scale: tuple[float, ...] = ()
-    """Joint angle of action 1 for each acting joint [rad]; the robot's own by default."""
+    """Joint angle per unit of action, for each acting joint [rad]; by default the robot's."""
     action_limit: float = 4.0
-    """Actions are cut here [-]."""
+    """Actions are clipped to [-action_limit, action_limit] [-]."""
     episode: float = EPISODE
-    """Time after which an episode is truncated [s]."""
+    """Time limit, at which an episode is truncated [s]."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "action_scale", self.action_scale or self.robot.action_scale)
@@ -145,44 +149,44 @@ class Task:
 
     @property
     def steps(self) -> int:
-        """Control steps of an episode."""
+        """Time limit in control steps."""
         return round(self.episode / CONTROL_STEP)
 
     @property
     def measured(self) -> tuple[Field, ...]:
-        """Fields that a sensor reads."""
+        """Fields with a sensor model."""
         return tuple(f for f in self.fields if f.sensor is not None)
 
     @property
     def exact(self) -> tuple[Field, ...]:
-        """Fields that the policy knows without error."""
+        """Fields observed without error."""
         return tuple(f for f in self.fields if f.sensor is None and not f.privileged)
 
     @property
     def privileged(self) -> tuple[Field, ...]:
-        """Fields for the critic alone."""
+        """Fields observed by the critic only."""
         return tuple(f for f in self.fields if f.privileged)
 
     def layout(self, privileged: bool = False) -> tuple[tuple[str, Field], ...]:
-        """Column names and fields of the observation, in order: age k of a field is `name_k`."""
+        """Names and fields in column order: measured, exact, past (`NAME_k`), privileged."""
         older = [(f"{f.name}_{k}", f) for k in range(1, self.history + 1) for f in self.measured]
         first = [(f.name, f) for f in (*self.measured, *self.exact)]
         last = [(f.name, f) for f in self.privileged] if privileged else []
         return (*first, *older, *last)
 
     def size(self, privileged: bool = False) -> int:
-        """Columns of the observation."""
+        """Number of columns of the observation."""
         return sum(f.size for _, f in self.layout(privileged))
 
     def slices(self) -> dict[str, tuple[int, int]]:
-        """First and one past the last column of each entry of the policy's observation."""
+        """Half-open column range of each entry of the policy's observation."""
         ends = np.cumsum([f.size for _, f in self.layout()]).tolist()
         return {
             name: (end - f.size, end) for (name, f), end in zip(self.layout(), ends, strict=True)
         }
 
     def mirror(self, privileged: bool = False) -> tuple[NDArray[np.int64], Array] | None:
-        """Order and sign of all columns: the mirror image is x[..., order] * sign; None if none."""
+        """Reflection of observations, x[..., order] * sign; None if a field has none."""
         columns = [f.mirror for _, f in self.layout(privileged)]
         if self.robot.mirror is None or None in columns:
             return None
@@ -192,7 +196,7 @@ class Task:
         return np.array(order), np.array([x for _, (_, sign) in pairs for x in sign], float)
 
     def action_mirror(self) -> tuple[NDArray[np.int64], Array] | None:
-        """The same for actions."""
+        """Reflection (order, sign) of actions; None for an asymmetric robot."""
         if self.robot.mirror is None:
             return None
         acting = len(self.robot.joints)

@@ -1,4 +1,4 @@
-"""Walking: follow commanded velocities, look where told, stand when told, do not fall."""
+"""Walking task: track commanded base velocity and head direction without falling."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from grek.envs.tasks.motion import HomePose, ReferenceMotion
 from grek.envs.tasks.task import Task
 
 NAME = "grek/Walk-v0"
-STRIDE = 0.6  # time over which tracking is averaged, a period of the gait [s]
+STRIDE = 0.6  # averaging time of velocity tracking, the gait's period at zero speed [s]
 
 
 def walking(
@@ -21,9 +21,10 @@ def walking(
     history: int = 4,
     action_scale: tuple[float, ...] = (),
 ) -> Task:
-    """The walking task for `robot`.
+    """Walking task for `robot`.
 
-    `motion` is the gait by default, or the home pose of a robot without leg kinematics.
+    `motion` defaults to the gait, or to the home pose for a robot without `legs`; `history` and
+    `action_scale` are as in `Task`.
     """
     return Task(
         name=name,
@@ -45,5 +46,5 @@ def walking(
 
 
 def fallen(state: State, robot: Robot) -> NDArray[np.bool_]:
-    """Tilted too far, or too low above the ground (n,)."""
+    """Tilt beyond `robot.fall_cosine` or base below `robot.fall_height` above the ground (n,)."""
     return (state.rotation[:, 2, 2] < robot.fall_cosine) | (state.height < robot.fall_height)
