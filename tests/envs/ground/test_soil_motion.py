@@ -229,7 +229,7 @@ def test_bounces_never_grow_however_coarse_the_step():
 
 
 def test_the_mass_behind_the_droids_sole():
-    """GREK.sole_mass: the lightest mode of a leg on the 12 elements of its sole, in all its poses."""
+    """GREK.sole_mass: the lightest mode of a leg on the 12 elements of its sole, in any pose."""
     model = GREK.load_spec().compile()
     data, parts = mujoco.MjData(model), Layout.of(model, GREK)
     foot, inertia = parts.feet[0], np.zeros((model.nv, model.nv))
