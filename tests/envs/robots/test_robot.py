@@ -172,16 +172,29 @@ def test_the_layout_has_the_radius_of_the_sole_points(model):
     assert parts.imu == pytest.approx((-0.02, 0.0, 0.04))
 
 
-def test_a_robot_that_does_not_fit_its_model_is_refused(model):
-    first = GREK.joints
-    for changes, told in (
-        ({"base": "trunk"}, "has no part 'trunk'"),
-        ({"imu": "compass"}, "has no part 'compass'"),
-        ({"joints": (*first[:9], "tail"), "lateral_joints": ()}, "has no part 'tail'"),
-        ({"joints": first[::-1]}, "actuators drive"),
-    ):
-        with pytest.raises(InputError, match=f"robot grek: .*{told}"):
-            Layout.of(model, dataclasses.replace(GREK, **changes))
+_SAYS_HAS = pytest.mark.xfail(reason="the message says that the model has it", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        pytest.param({"base": "trunk"}, "its model has no part 'trunk'", marks=_SAYS_HAS),
+        pytest.param({"imu": "compass"}, "its model has no part 'compass'", marks=_SAYS_HAS),
+        pytest.param(
+            {"feet": (dataclasses.replace(GREK.feet[0], sole_points=("toe",)),)},
+            "its model has no part 'toe'",
+            marks=_SAYS_HAS,
+        ),
+        ({"joints": GREK.joints[::-1]}, "the model's actuators drive"),
+        (
+            {"feet": (dataclasses.replace(GREK.feet[0], sole_points=("left_sole_0", "torso")),)},
+            r"sole points have radii \[0.018, 0.105\], not one",
+        ),
+    ],
+)
+def test_a_robot_that_does_not_fit_its_model_is_refused(model, changes, told):
+    with pytest.raises(InputError, match=f"robot grek: {told}"):
+        Layout.of(model, dataclasses.replace(GREK, **changes))
 
 
 @pytest.mark.parametrize(

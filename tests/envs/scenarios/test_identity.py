@@ -318,7 +318,7 @@ def factors(drawn) -> dict[str, np.ndarray]:
 
 def test_factors_are_uniform(factors):
     for name, values in factors.items():
-        assert 0 <= values.min() and values.max() <= 1, name
+        assert values.min() >= 0 and values.max() <= 1, name
         assert stats.kstest(values, "uniform").pvalue > 1e-3, name
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from grek.envs.ground.shapes import part
 from grek.envs.robots import GREK
-from grek.envs.scenarios.scenario import Motors, Numerics, Scenario
+from grek.envs.scenarios.scenario import Motors, Numerics, Scenario, Sensors
 from grek.envs.scenarios.spaces import parse, space
 from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
 from grek.errors import InputError
@@ -206,3 +206,18 @@ def test_droids_start_on_the_ground_and_not_in_it():
 def test_stepping_before_a_reset_is_an_error():
     with pytest.raises(RuntimeError, match="reset"):
         Simulation(1).step(targets(1, 1)[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"numerics": Numerics(timestep=0.003)}, "no whole number of timesteps of 0.003 s"),
+        ({"numerics": Numerics(timestep=0.04)}, "no whole number of timesteps of 0.04 s"),
+        ({"numerics": Numerics(integrator="RK4")}, "unknown integrator 'RK4'; there are: Euler"),
+        ({"numerics": Numerics(cone="round")}, "unknown cone 'round'; there are: pyramidal"),
+        ({"sensors": Sensors(joint_offset=(0.01,) * 3)}, "joint_offset has 3 values, grek has 10"),
+    ],
+)
+def test_what_a_droid_cannot_have_is_refused(changes, told):
+    with pytest.raises(InputError, match=told):
+        Simulation(1).reset([0], [Scenario(**changes)])

@@ -100,7 +100,9 @@ def test_mirrored_command_half_a_period_later_is_the_mirrored_pose():
     effort = gaits.effort(command)
     plain = gaits.joint_angles(GAIT, GREK, phase, command, effort)
     mirrored = gaits.joint_angles(GAIT, GREK, (phase + 0.5) % 1, command * (1, -1, -1), effort)
-    assert mirrored == pytest.approx(plain[:, list(GREK.mirror.joints[:10])] * GREK.mirror.joint_sign[:10], abs=1e-9)
+    assert mirrored == pytest.approx(
+        plain[:, list(GREK.mirror.joints[:10])] * GREK.mirror.joint_sign[:10], abs=1e-9
+    )
 
 
 def test_feet_alternate():
