@@ -235,7 +235,7 @@ def _named(find: Callable[[str], Any], name: str, robot: Robot) -> Any:
     try:
         return find(name)
     except KeyError:
-        raise InputError(f"robot {robot.name}: its model has part {name!r}") from None
+        raise InputError(f"robot {robot.name}: its model has no part {name!r}") from None
 
 
 def torque_limits(model: mujoco.MjModel, velocity: Array, strength: Array) -> tuple[Array, Array]:

@@ -268,7 +268,6 @@ def test_any_motor_delay_of_whole_timesteps_acts():
     assert response((steps * 0.005).tolist()).tolist() == steps.tolist()
 
 
-@pytest.mark.xfail(reason="the buffer is counted in timesteps of the model", strict=True)
 def test_a_motor_delay_beyond_the_buffer_of_shorter_timesteps_is_refused():
     """Twelve samples a millisecond apart are 12 ms: 15 ms would act as 12."""
     assert response([0.012], timestep=0.001).tolist() == [12]
@@ -283,7 +282,6 @@ def test_a_motor_delay_beyond_the_buffer_is_refused():
             Simulation(1).reset([0], [Scenario(motors=Motors(delay=delay))])
 
 
-@pytest.mark.xfail(reason="only the upper end is checked", strict=True)
 @pytest.mark.parametrize("delay", [-0.01, float("nan")])
 def test_a_motor_delay_that_cannot_be_is_refused(delay):
     with pytest.raises(InputError, match="motor delay"):
