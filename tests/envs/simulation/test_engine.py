@@ -59,22 +59,32 @@ MOTORS = (
 
 
 @pytest.mark.parametrize(
-    ("target", "speed", "torques"),
+    ("target", "angle", "speed", "torques"),
     [
-        (0.1, 0.0, [1.0, 0.5, 1.0, 1.0, 1.0]),  # 10 N m/rad
-        (0.1, 0.4, [0.6, 0.1, 0.2, 0.6, 0.6]),  # less 1 N m s/rad
-        (0.9, 0.0, [5.0, 4.5, 5.0, 4.0, 5.0]),  # 9 N m, cut at 5
-        (-0.9, 0.0, [-5.0, -4.5, -5.0, -4.0, -5.0]),
+        (0.1, 0.0, 0.0, [1.0, 0.5, 1.0, 1.0, 1.0]),  # 10 N m/rad
+        (0.1, 0.3, 0.0, [-2.0, -1.0, -2.0, -2.0, -2.0]),
+        (0.1, 0.0, 0.4, [0.6, 0.1, 0.2, 0.6, 0.6]),  # less 1 N m s/rad
+        (0.9, 0.0, 0.0, [5.0, 4.5, 5.0, 4.0, 5.0]),  # 9 N m, cut at 5
+        (-0.9, 0.0, 0.0, [-5.0, -4.5, -5.0, -4.0, -5.0]),
     ],
 )
-def test_factors_of_a_servo(hopper, target, speed, torques):
+def test_factors_of_a_servo(hopper, target, angle, speed, torques):
     simulation = Simulation(len(MOTORS), robot=hopper)
     simulation.reset(range(len(MOTORS)), [Scenario(motors=motors) for motors in MOTORS])
     engine = simulation.engine
+    engine.batch.bind("qpos")[:, simulation.layout.qpos[0]] = angle
     engine.batch.bind("qvel")[:, simulation.layout.dof[0]] = speed
     engine.targets[:] = target
     engine.step(None, 1)
     assert engine.torque[:, 0] == pytest.approx(torques)
+
+
+def test_armature_of_a_servo(hopper):
+    simulation = Simulation(2, robot=hopper)
+    simulation.reset([0, 1], [Scenario(), Scenario(motors=Motors(armature=3.0))])
+    dof = simulation.layout.dof[0]
+    models = [simulation.engine.batch.get_model(world) for world in range(2)]
+    assert [m.dof_armature[dof] for m in models] == pytest.approx([0.01, 0.03])
 
 
 def test_limits_of_a_servo(hopper):
