@@ -21,7 +21,7 @@ test: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 # Write the generated tables of README.md and docs/*.md anew.
 readme docs: .venv/tested

@@ -149,14 +149,18 @@ def test_code_runs_as_shown(page, monkeypatch, tmp_path):
             exec(compile(block, page.name, "exec"), names)
 
 
-def test_the_gate_runs_as_shown(pytester, monkeypatch):
+def test_the_gate_runs_as_shown(tmp_path, request, monkeypatch):
     """Every block with the fixture, on a policy and a baseline made as the pages show."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.chdir(pytester.path)
+    monkeypatch.chdir(tmp_path)
     gated = {b for page in PAGES for b in blocks(page, "python") if "grek_gate" in b}
     (exported,) = (b for b in blocks(ROOT / "docs/scores.md", "python") if "export(" in b)
     exec(compile(exported, "scores.md", "exec"), {})
-    Path("mine.onnx").rename("policy.onnx")
+    # Only now: after its test, pytester forgets modules that were first imported during it, and
+    # PyTorch's cannot be imported twice.
+    pytester = request.getfixturevalue("pytester")
+    monkeypatch.chdir(pytester.path)
+    (tmp_path / "mine.onnx").rename("policy.onnx")
     command = ["eval", "policy.onnx", "--suite", "train", "--episodes", "1", "--out", "scores"]
     assert main(command) == 0
     Path("tests").mkdir()

@@ -75,11 +75,22 @@ class MujocoEngine:
     def set_scenarios(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
         """Write bodies, motors and numerics; raises InputError for a motor delay beyond the model's
         buffer or unknown numerics."""
+        for scenario in scenarios:
+            self._check_delay(scenario)
         for world, scenario in zip(worlds, scenarios, strict=True):
             self._set_numerics(world, scenario.numerics)
         self._set_bodies(worlds, scenarios)
         self._set_motors(worlds, scenarios)
         self.batch.set_const(worlds)
+
+    def _check_delay(self, scenario: Scenario) -> None:
+        delay = scenario.motors.delay
+        longest = self.layout.history.shape[1] * scenario.numerics.timestep
+        if not 0 <= delay <= longest:
+            raise InputError(
+                f"{scenario.name}: motor delay {delay:g} s is beyond the {longest:g} s of targets"
+                f" that the model of {self.robot.name} remembers"
+            )
 
     def _set_bodies(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
         model, base = self.model, self.layout.base
@@ -108,15 +119,7 @@ class MujocoEngine:
         self._gains[worlds] = gains
         strength = _column(motors, "strength")[..., None]
         self._peak[worlds, :acting] = model.actuator_forcerange[:acting] * strength
-        delay = _column(motors, "delay")
-        longest = self.layout.history.shape[1] * self.timestep
-        if delay.max(initial=0) > longest:
-            raise InputError(
-                f"motor delay {delay.max():g} s is beyond the {longest:g} s that the model of"
-                f" {self.robot.name} remembers (nsample)"
-            )
-        if self.layout.history.shape[1]:
-            self._delay[worlds, :acting] = delay
+        self._delay[worlds, :acting] = _column(motors, "delay")
         rows = worlds[:, None], self.layout.dof[:acting]
         self._armature[rows] = model.dof_armature[rows[1]] * _column(motors, "armature")
         self._friction[rows] = model.dof_frictionloss[rows[1]] * _column(motors, "friction")

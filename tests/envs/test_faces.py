@@ -10,10 +10,11 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import grek
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.gym_env import WalkEnv, WalkVectorEnv
-from grek.envs.tasks.walk import STEPS, Outcome, WalkConfig
+from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.scenarios.spaces import parse
+from grek.envs.tasks import Outcome, walking
 from grek.errors import InputError
-from grek.training.vec_env import WalkVecEnv
+from grek.training.vec_env import GrekVecEnv
 
 IDS = [i for i in gymnasium.registry if i.startswith("grek/")]
 
@@ -52,9 +53,9 @@ def test_three_faces_agree_step_by_step():
     worlds, seed, steps = 3, 11, 120
     actions = np.random.default_rng(2).normal(size=(steps, worlds, 10)).astype(np.float32)
     config = EpisodeConfig(space="heldout")
-    singles = [WalkEnv(privileged=True, config=config) for _ in range(worlds)]
-    vector = WalkVectorEnv(worlds, privileged=True, config=config)
-    batch = WalkVecEnv(worlds, threads=2, config=config)
+    singles = [GrekEnv(privileged=True, config=config) for _ in range(worlds)]
+    vector = GrekVectorEnv(worlds, privileged=True, config=config)
+    batch = GrekVecEnv(worlds, threads=2, config=config)
     one = np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(singles)])
     two, _ = vector.reset(seed=seed)
     batch.seed(seed)
@@ -80,7 +81,7 @@ def test_three_faces_agree_step_by_step():
 
 
 def test_returned_arrays_are_not_reused():
-    vector = WalkVectorEnv(2)
+    vector = GrekVectorEnv(2)
     first, _ = vector.reset(seed=0)
     kept = first.copy()
     vector.step(np.ones((2, 10), np.float32))
@@ -88,10 +89,10 @@ def test_returned_arrays_are_not_reused():
 
 
 def test_an_episode_lasts_twenty_seconds():
-    env = WalkEnv()
+    env = GrekEnv()
     env.reset(seed=0, options={"scenario": "numerics:0"})
-    walk = env.episodes.walk
-    walk.age[:] = STEPS - 2
+    assert env.episodes.task.steps == 1000
+    env.episodes.batch.age[:] = 998
     *_, terminated, truncated, _ = env.step(np.zeros(10, np.float32))
     assert (terminated, truncated) == (False, False)
     *_, terminated, truncated, _ = env.step(np.zeros(10, np.float32))
@@ -99,11 +100,15 @@ def test_an_episode_lasts_twenty_seconds():
 
 
 def test_scenario_by_name():
-    env = WalkEnv()
-    first, info = env.reset(options={"scenario": "heldout:3"})
-    again, _ = env.reset(options={"scenario": "heldout:3"})
-    assert info["scenario"] == "heldout:3"
+    env = GrekEnv()
+    first, info = env.reset(options={"scenario": "heldout/grass:3"})
+    env.reset(options={"scenario": "heldout/grass:4"})
+    again, _ = env.reset(options={"scenario": "heldout/grass:3"})
+    assert info["scenario"] == "heldout/grass:3"
     assert np.array_equal(first, again)
+    assert env.episodes.scenarios == [parse("heldout/grass:3")]
+    _, info = env.reset(options={"scenario": "heldout:3"})
+    assert info["scenario"] == "heldout/grass:0"  # short names count through the contexts
     with pytest.raises(InputError, match="scenario 3 is not"):
         env.reset(options={"scenario": 3})
     with pytest.raises(InputError, match="unknown space"):
@@ -111,9 +116,9 @@ def test_scenario_by_name():
 
 
 def test_history_lengthens_the_observation_by_whole_readings():
-    plain = WalkEnv(config=EpisodeConfig(walk=WalkConfig(history=0))).observation_space.shape[0]
-    config = EpisodeConfig(walk=WalkConfig(history=2))
-    longer = WalkEnv(config=config)
+    plain = GrekEnv(config=EpisodeConfig(task=walking(history=0))).observation_space.shape[0]
+    config = EpisodeConfig(task=walking(history=2))
+    longer = GrekEnv(config=config)
     observation, _ = longer.reset(seed=0)
     assert observation.shape == (plain + 2 * 26,)
     for _ in range(3):
@@ -123,27 +128,88 @@ def test_history_lengthens_the_observation_by_whole_readings():
 
 def test_unknown_material_is_refused():
     with pytest.raises(InputError, match="unknown material 'lava'"):
-        WalkEnv(config=EpisodeConfig(materials=("lava",)))
+        GrekEnv(config=EpisodeConfig(materials=("lava",)))
 
 
 def test_space_and_config_go_together():
-    env = WalkEnv(space="heldout", config=EpisodeConfig(scenarios=1))
-    assert env.reset()[1]["scenario"] == "heldout:0"
+    env = GrekEnv(space="heldout", config=EpisodeConfig(scenarios=1))
+    assert env.reset()[1]["scenario"] == "heldout/ice:0"
 
 
-@pytest.mark.parametrize("names", ["train:1", ["train:1"]])
+@pytest.mark.parametrize("names", ["train:1", ["train:1"], ["train:1"] * 3])
 def test_as_many_names_as_worlds(names):
     with pytest.raises(InputError, match="2 worlds"):
-        WalkVectorEnv(2).reset(options={"scenario": names})
+        GrekVectorEnv(2).reset(options={"scenario": names})
 
 
 def test_a_world_in_which_the_droid_fell_comes_again():
     episodes = Episodes(200, config=EpisodeConfig(again=0.5))
     episodes.seed(3)
     episodes.start(np.arange(200))
-    names = [s.name for s in episodes.walk.simulation.scenarios]
+    names = [s.name for s in episodes.scenarios]
     half = np.arange(200) < 100
     episodes.restart(Outcome(np.zeros(200), terminated=half, truncated=~half, terms={}))
-    same = np.array([s.name for s in episodes.walk.simulation.scenarios]) == names
+    same = np.array([s.name for s in episodes.scenarios]) == names
     assert 35 <= same[:100].sum() <= 65  # binomial, 99.8 %
     assert not same[100:].any()
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"scenarios": 0}, "scenarios must be at least 1, got 0"),
+        ({"again": 1.5}, r"again is a probability in \[0, 1\], got 1.5"),
+        ({"materials": ("sand", "lava")}, "unknown material 'lava'"),
+        ({"space": "moon"}, "unknown space 'moon'"),
+        ({"task": "grek/Fly-v0"}, "unknown task 'grek/Fly-v0'; there are: grek/Walk-v0"),
+        ({"space": "heldout", "materials": ("sand",)}, "unknown context 'sand' of heldout"),
+    ],
+)
+def test_what_makes_no_episodes_is_refused(config, told):
+    with pytest.raises(InputError, match=told):
+        Episodes(1, config=EpisodeConfig(**config))
+
+
+def test_actions_of_another_shape_are_refused():
+    env = GrekEnv()
+    env.reset(seed=0)
+    with pytest.raises(InputError, match=r"actions have shape \(1, 9\), not \(1, 10\)"):
+        env.step(np.zeros(9, np.float32))
+
+
+def test_a_level_of_difficulty_eases_the_worlds_that_begin():
+    episodes = Episodes(3)
+    episodes.level = 0.25
+    episodes.seed(5)
+    episodes.start(range(3))
+    for scenario in episodes.scenarios:
+        full = parse(scenario.name)
+        assert scenario == full.eased(0.25) != full
+
+
+def test_episodes_go_on_from_a_snapshot():
+    """Over falls and into new episodes, easier ones among them: to the bit."""
+    actions = np.random.default_rng(2).normal(size=(120, 3, 10))
+
+    def go_on(episodes: Episodes, moves: np.ndarray) -> list[np.ndarray]:
+        seen = []
+        for action in moves:
+            episodes.restart(episodes.step(action))
+            seen.append(episodes.batch.observe(True))
+        return seen
+
+    first = Episodes(3, config=EpisodeConfig(again=0.5))
+    first.level = 0.5
+    first.seed(11)
+    first.start(range(3))
+    go_on(first, actions[:40])
+    first.level = 0.75
+    saved = first.snapshot()
+    names = [scenario.name for scenario in first.scenarios]
+    second = Episodes(3, config=EpisodeConfig(again=0.5))
+    second.restore(saved)
+    assert second.scenarios == first.scenarios
+    for one, two in zip(go_on(first, actions[40:]), go_on(second, actions[40:]), strict=True):
+        assert np.array_equal(one, two)
+    assert second.scenarios == first.scenarios
+    assert [scenario.name for scenario in first.scenarios] != names

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from grek.envs.distributions import Constant, LogUniform, Uniform
 from grek.envs.ground import materials
 from grek.envs.ground.materials import (
     ESTIMATE,
@@ -22,7 +23,6 @@ from grek.envs.ground.materials import (
     uniform,
     water_film,
 )
-from grek.envs.scenarios.distributions import Constant, LogUniform, Uniform
 from grek.errors import InputError
 
 TRAINED = {"dry_concrete", "wet_concrete", "sand", "gravel", "carpet"}
@@ -46,7 +46,7 @@ def test_the_materials_of_the_contract():
 def test_draws_stay_in_their_ranges_and_vary(name):
     row = MATERIALS[name]
     rng = np.random.default_rng(7)
-    drawn = np.array([row.draw(rng) for _ in range(300)])
+    drawn = np.array([row.draw(lambda _: rng.random()) for _ in range(300)])
     low, high = np.array([row.quantity(p.name).bounds for p in PARAMETERS]).T
     assert ((low <= drawn) & (drawn <= high)).all()
     assert ((low <= row.nominal()) & (row.nominal() <= high)).all()
@@ -55,10 +55,15 @@ def test_draws_stay_in_their_ranges_and_vary(name):
     assert drawn[:, index("friction")].std() > 0  # held-out rows vary too
 
 
-def test_the_same_seed_draws_the_same_material():
-    for row in MATERIALS.values():
-        first, second = (row.draw(np.random.default_rng(3)) for _ in range(2))
-        assert (first == second).all()
+def test_a_draw_is_the_quantile_of_each_range():
+    """At half: the middle of a uniform range, the geometric mean of a logarithmic one."""
+    sand = MATERIALS["sand"].draw(lambda name: 0.5)
+    assert sand[index("friction_angle")] == pytest.approx((26 + 36) / 2)
+    assert sand[index("bearing")] == pytest.approx((6.5e3 * 30e3) ** 0.5)
+    assert sand[index("slide_support")] == 0.375  # fixed
+    only = MATERIALS["sand"].draw(lambda name: 0.0 if name == "depth" else 0.5)
+    assert only[index("depth")] == pytest.approx(0.10)
+    assert np.flatnonzero(only != sand).tolist() == [index("depth")]
 
 
 @pytest.mark.parametrize(

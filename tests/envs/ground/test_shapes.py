@@ -3,21 +3,47 @@
 import numpy as np
 import pytest
 
+from grek.envs.ground import shapes
 from grek.envs.ground.shapes import (
     BEVEL,
     FourierField,
     Shape,
+    ShapePart,
     Terrain,
+    eased,
     normal_quantile,
     normal_share,
+    part,
+    sizes,
 )
+from grek.errors import InputError
 
-SHAPES = {
-    "slope": Shape(slope=0.1, slope_heading=0.7),
-    "waves": Shape(wave_height=0.04, wave_length=0.9, wave_heading=2.0, seed=1),
-    "rough": Shape(roughness=0.01, roughness_length=0.2, seed=2),
-    "steps": Shape(step_height=0.03, step_length=0.4, step_heading=1.0, seed=3),
-    "all": Shape(0.05, 0.3, 0.02, 0.8, 1.0, 0.005, 0.3, 0.02, 0.5, 2.0, 4),
+
+def slope(rise: float, heading: float = 0.0) -> ShapePart:
+    return part("slope", rise=rise, heading=heading)
+
+
+def waves(height: float, length: float, heading: float = 0.0, phase: float = 0.0) -> ShapePart:
+    return part("waves", height=height, length=length, heading=heading, phase=phase)
+
+
+def relief(deviation: float, length: float, seed: int) -> ShapePart:
+    return part("relief", deviation=deviation, length=length, seed=seed)
+
+
+def steps(height: float, length: float, heading: float = 0.0, seed: int = 0) -> ShapePart:
+    return part("steps", height=height, length=length, heading=heading, seed=seed)
+
+
+EXAMPLES: dict[str, Shape] = {
+    "slope": (slope(0.1, 0.7),),
+    "waves": (waves(0.04, 0.9, 2.0, 6.0),),
+    "relief": (relief(0.01, 0.2, 2),),
+    "steps": (steps(0.03, 0.4, 1.0, 3),),
+    "all": (
+        *(slope(0.05, 0.3), waves(0.02, 0.8, 1.0, 3.2)),
+        *(relief(0.005, 0.3, 4), steps(0.02, 0.5, 2.0, 4)),
+    ),
 }
 
 
@@ -28,9 +54,9 @@ def terrain(*shapes: Shape) -> Terrain:
     return made
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_normal_is_the_slope_of_the_height(name):
-    made = terrain(SHAPES[name])
+    made = terrain(EXAMPLES[name])
     xy = np.random.default_rng(0).uniform(-3, 3, (1, 200, 2))
     _, normal = made.height_and_normal(xy)
     assert np.linalg.norm(normal, axis=2) == pytest.approx(1)
@@ -44,7 +70,7 @@ def test_normal_is_the_slope_of_the_height(name):
 
 
 def test_a_slope_rises_as_stated():
-    height, normal = terrain(Shape(slope=0.1, slope_heading=np.pi / 2)).height_and_normal(
+    height, normal = terrain((slope(0.1, np.pi / 2),)).height_and_normal(
         np.array([[[0.0, 2.0], [5.0, 2.0]]])
     )
     assert height[0] == pytest.approx([0.2, 0.2])
@@ -52,7 +78,7 @@ def test_a_slope_rises_as_stated():
 
 
 def test_waves_reach_from_crest_to_trough_and_repeat():
-    made = terrain(Shape(wave_height=0.04, wave_length=0.8))
+    made = terrain((waves(0.04, 0.8, phase=1.7),))
     x = np.linspace(0, 1.6, 2001)
     xy = np.stack([x, np.zeros_like(x)], 1)[None]
     height = made.height_and_normal(xy)[0][0]
@@ -61,7 +87,7 @@ def test_waves_reach_from_crest_to_trough_and_repeat():
 
 
 def test_steps_are_level_apart_from_their_edges_and_within_their_height():
-    made = terrain(Shape(step_height=0.03, step_length=0.4, seed=5))
+    made = terrain((steps(0.03, 0.4, seed=5),))
     x = np.linspace(0, 40, 40001)
     xy = np.stack([x, np.zeros_like(x)], 1)[None]
     height, normal = (a[0] for a in made.height_and_normal(xy))
@@ -73,10 +99,10 @@ def test_steps_are_level_apart_from_their_edges_and_within_their_height():
 
 def test_relief_has_the_stated_deviation_and_correlation():
     """Over many worlds: std as stated, covariance exp(-d^2 / 2 L^2) at any distance."""
-    shapes = [Shape(roughness=0.01, roughness_length=0.25, seed=i) for i in range(4000)]
-    made = terrain(*shapes)
+    worlds = [(relief(0.01, 0.25, i),) for i in range(4000)]
+    made = terrain(*worlds)
     d = np.array([0.0, 0.1, 0.25, 0.5])
-    xy = np.tile(np.stack([3 + d, np.full(4, -2.0)], 1), (len(shapes), 1, 1))
+    xy = np.tile(np.stack([3 + d, np.full(4, -2.0)], 1), (len(worlds), 1, 1))
     height = made.height_and_normal(xy)[0]
     assert height.std(0) == pytest.approx(0.01, rel=0.05)
     correlation = (height[:, :1] * height).mean(0) / (height[:, 0] ** 2).mean()
@@ -101,9 +127,51 @@ def test_normal_distribution_by_table():
 
 
 def test_worlds_do_not_share_their_ground():
-    made = terrain(SHAPES["rough"], SHAPES["waves"], Shape())
+    made = terrain(EXAMPLES["relief"], EXAMPLES["waves"], ())
     xy = np.zeros((3, 1, 2)) + 0.7
     height, _ = made.height_and_normal(xy)
     again, _ = made.height_and_normal(xy[[1]], np.array([1]))
     assert height[1] == again[0]
     assert height[2] == 0 and made.flat.tolist() == [False, False, True]
+
+
+def test_a_new_episode_forgets_the_old_shape():
+    made = terrain(EXAMPLES["all"])
+    made.set(0, EXAMPLES["waves"])
+    xy = np.random.default_rng(0).uniform(-3, 3, (1, 50, 2))
+    for again, fresh in zip(
+        made.height_and_normal(xy), terrain(EXAMPLES["waves"]).height_and_normal(xy), strict=True
+    ):
+        assert np.array_equal(again, fresh)
+    made.set(0, ())
+    assert made.flat.all()
+    assert not made.height_and_normal(xy)[0].any()
+
+
+def test_parts_add_up():
+    xy = np.random.default_rng(0).uniform(-3, 3, (1, 50, 2))
+    together = terrain(EXAMPLES["all"]).height_and_normal(xy)[0]
+    each = [terrain((p,)).height_and_normal(xy)[0] for p in EXAMPLES["all"]]
+    assert together == pytest.approx(sum(each), abs=1e-12)
+
+
+def test_easing_scales_sizes_only():
+    easy = eased(EXAMPLES["all"], 0.5)
+    halves = {"slope": 0.025, "waves": 0.01, "relief": 0.0025, "steps": 0.01}
+    assert sizes(easy) == pytest.approx(halves)
+    assert easy[1] == waves(0.01, 0.8, 1.0, 3.2)
+    assert sizes(eased(EXAMPLES["all"], 0.0)) == {}
+    assert terrain(eased(EXAMPLES["all"], 0.0)).flat.all()
+
+
+def test_what_makes_no_shape_is_refused():
+    with pytest.raises(InputError, match="unknown shape 'crater'; there are: slope, relief"):
+        part("crater", depth=1.0)
+    with pytest.raises(InputError, match="shape 'slope' takes rise, heading, got rise"):
+        part("slope", rise=0.1)
+    with pytest.raises(InputError, match="one part of a kind"):
+        terrain((slope(0.1), slope(0.2)))
+    with pytest.raises(InputError, match="shape 'slope' exists"):
+        shapes.register(shapes.SLOPE)
+    with pytest.raises(InputError, match="unknown shape 'crater'"):
+        terrain((ShapePart("crater", {"depth": 1.0}),))

@@ -2,20 +2,17 @@
 
 import importlib.util
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
-from mujoco.batch import Batch
 
 from grek.envs.ground import materials
 from grek.envs.ground.materials import MATERIALS
-from grek.envs.ground.shapes import Shape
-from grek.envs.ground.surface import Ground, add_planes
-from grek.envs.robots.robot import SOLE_POINTS, SOLE_RADIUS
-from grek.envs.scenarios.scenario import Surface
+from grek.envs.ground.planes import add_planes
+from grek.envs.ground.shapes import Shape, part
+from grek.envs.ground.surface import Ground, Surface
 
 _spec = importlib.util.spec_from_file_location("sled", Path(__file__).with_name("sled.py"))
 assert _spec is not None and _spec.loader is not None
@@ -25,7 +22,7 @@ _spec.loader.exec_module(sled)
 
 RIGID = [name for name, material in MATERIALS.items() if not material.soft]
 SETTLE = 0.5  # before a height field is asked to agree [s]
-WAVES = Shape(wave_height=0.02, wave_length=1.0, seed=3)
+WAVES = (part("waves", height=0.02, length=1.0, heading=0.0, phase=1.4879),)
 
 
 def surface(name: str) -> tuple[Surface, dict[str, float]]:
@@ -44,7 +41,7 @@ def test_slip_angle_is_the_arctangent_of_friction(name):
     angle = np.degrees(np.arctan(values["friction"] * wet))
     moved = []
     for margin in (-0.5, 0.5):
-        shape = Shape(slope=np.tan(np.radians(angle + margin)), slope_heading=np.pi)
+        shape = (part("slope", rise=np.tan(np.radians(angle + margin)), heading=np.pi),)
         on = sled.Sled(shape, ground, every=4)
         on.place()
         on.step(0.3)  # settle
@@ -62,7 +59,7 @@ def test_slip_angle_is_the_arctangent_of_friction(name):
 def test_stopping_distance(name):
     ground, v = surface(name)
     # A step of 5 ms shortens the way by v dt / 2 alone (7 % here); planes still follow each 20 ms.
-    on = sled.Sled(Shape(), ground, timestep=0.001, every=20)
+    on = sled.Sled((), ground, timestep=0.001, every=20)
     on.place(speed=0.5)
     path = on.step(3.0)
     low = high = 1.0
@@ -83,13 +80,12 @@ def test_puddles_have_their_area_and_their_length():
     worlds, length = 300, 0.3
     values = MATERIALS["wet_concrete"].nominal()
     values[[materials.index("wet_area"), materials.index("patch_length")]] = 0.5, length
-    model = sled.Sled(Shape()).model
-    ground = Ground(model, Batch(model, worlds, 1, True))
+    ground = Ground(worlds)
     for area in (0.2, 0.5, 0.8):
         values[materials.index("wet_area")] = area
-        for world in range(worlds):
-            rows = (tuple(values.tolist()),)
-            ground.set(world, Surface(("wet_concrete",), rows, seed=world))
+        rows = (tuple(values.tolist()),)
+        surfaces = [Surface(("wet_concrete",), rows, seed=world) for world in range(worlds)]
+        ground.set(np.arange(worlds), [()] * worlds, surfaces)
         xy = np.random.default_rng(0).uniform(-5, 5, (worlds, 200, 2))
         slot = np.zeros((worlds, 200), int)
         here, there = (ground.wetness(xy + np.array([d, 0]), slot) for d in (0, length))
@@ -103,14 +99,14 @@ def test_puddles_have_their_area_and_their_length():
 @pytest.mark.parametrize("name", RIGID)
 def test_contact_friction_is_the_materials_exactly(name):
     ground, values = surface(name)
-    on = sled.Sled(Shape(), ground)
+    on = sled.Sled((), ground)
     on.place()
     on.step(0.1)
     data = on.batch.get_data(0)
     model = on.batch.get_model(0)
     mujoco.mj_forward(model, data)
     wet = values["wet_ratio_low"] if values["wet_area"] else 1.0
-    assert data.ncon == len(SOLE_POINTS)
+    assert data.ncon == len(sled.SLED.sole_points)
     for contact in data.contact:
         assert contact.friction[0] == pytest.approx(values["friction"] * wet, rel=1e-3)
         assert contact.friction[0] == contact.friction[1]
@@ -144,7 +140,7 @@ def _hfield(shape: Shape, friction: float, x: float, speed: float, seconds: floa
         friction=[friction, 0, 0],
         solref=[0.012, 1],
     )
-    for name in SOLE_POINTS:
+    for name in sled.SLED.sole_points:
         spec.geom(name).conaffinity = 1
     model = spec.compile()
     data = mujoco.MjData(model)
@@ -195,7 +191,8 @@ def test_sliding_without_friction_keeps_energy_at_any_step():
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("rise", [0.0125, 0.025, 0.05])
 def test_steps_make_no_energy_when_planes_follow_at_the_rate_of_control(rise, seed):
-    on = sled.Sled(Shape(step_height=rise, step_length=0.5, seed=seed), friction=0.0, every=4)
+    steps = (part("steps", height=rise, length=0.5, heading=0.0, seed=seed),)
+    on = sled.Sled(steps, friction=0.0, every=4)
     on.place(0.0, speed=0.8)
     before, most = on.energy, 0.0
     for _ in range(60):
@@ -205,22 +202,24 @@ def test_steps_make_no_energy_when_planes_follow_at_the_rate_of_control(rise, se
 
 
 def test_a_steeper_place_has_a_steeper_plane():
-    on = sled.Sled(replace(WAVES, wave_heading=0.0))
+    on = sled.Sled(WAVES)
     on.place(0.0)
     soles = on.batch.bind("geom_xpos")[:, on.geoms]
-    gaps, rigid = on.ground.clearance(soles)
+    gaps, rigid = on.planes.clearance(soles)
     height, normal = on.ground.terrain.height_and_normal(soles[..., :2])
-    exact = (soles[..., 2] - height) * normal[..., 2] - SOLE_RADIUS
+    exact = (soles[..., 2] - height) * normal[..., 2] - sled.SOLE_RADIUS
     assert gaps == pytest.approx(exact, abs=5e-4)
     assert np.array_equal(gaps, rigid)  # there is no layer that gives
 
 
 def test_every_sole_point_meets_only_its_own_plane():
     spec = sled.sled_spec()
-    add_planes(spec)
+    add_planes(spec, sled.SLED)
     model = spec.compile()
-    for name in SOLE_POINTS:
+    assert model.nmocap == len(sled.SLED.sole_points) + 1
+    for i, name in enumerate(sled.SLED.sole_points):
         pair = model.pair(f"ground_{name}")
+        assert pair.id == i  # `plane_arrays` counts on it
         assert {int(pair.geom1[0]), int(pair.geom2[0])} == {
             model.geom(name).id,
             model.geom(f"ground_{name}").id,

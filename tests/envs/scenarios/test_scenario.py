@@ -3,27 +3,31 @@
 import dataclasses
 import json
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from grek.envs.ground.materials import MATERIALS, index
-from grek.envs.ground.shapes import Shape
+from grek.envs.ground.shapes import part, sizes
+from grek.envs.ground.surface import Surface
+from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import (
-    TRAINING_SCENARIOS,
+    FIRMEST,
     Body,
     Command,
+    Context,
     Motors,
     Numerics,
     Push,
     Scenario,
-    ScenarioSpace,
     Sensors,
-    Surface,
-    parse,
+    from_plain,
+    to_plain,
 )
-from grek.envs.scenarios.spaces import SPACES, zone
-from grek.envs.tasks.walk import Walk
+from grek.envs.scenarios.spaces import SPACES, TRAINING_SCENARIOS, parse, space, zone
+from grek.envs.tasks import TaskBatch, walking
 from grek.errors import InputError
 
 FRICTION = index("friction")
@@ -34,7 +38,12 @@ def material(name: str) -> tuple[float, ...]:
 
 
 BASE = Scenario(
-    shape=Shape(slope=0.03, wave_height=0.02, roughness=0.004, step_height=0.01, step_length=0.1),
+    shape=(
+        part("slope", rise=0.03, heading=0.0),
+        part("waves", height=0.02, length=1.0, heading=0.0, phase=1.7),
+        part("relief", deviation=0.004, length=0.3, seed=0),
+        part("steps", height=0.01, length=0.1, heading=0.0, seed=0),
+    ),
     surface=Surface(
         ("dry_concrete", "wet_concrete"),
         (material("dry_concrete"),) * 2,
@@ -50,17 +59,19 @@ BASE = Scenario(
 CHANGES = {
     "seed": 7,
     "heading": 1.0,
-    "shape.slope": 0.06,
-    "shape.slope_heading": 1.0,
-    "shape.wave_height": 0.04,
-    "shape.wave_length": 0.8,
-    "shape.wave_heading": 1.0,
-    "shape.roughness": 0.008,
-    "shape.roughness_length": 0.2,
-    "shape.step_height": 0.03,
-    "shape.step_length": 0.3,
-    "shape.step_heading": 1.0,
-    "shape.seed": 5,
+    "shape.slope.rise": 0.06,
+    "shape.slope.heading": 1.0,
+    "shape.waves.height": 0.04,
+    "shape.waves.length": 0.8,
+    "shape.waves.heading": 1.0,
+    "shape.waves.phase": 3.0,
+    "shape.relief.deviation": 0.008,
+    "shape.relief.length": 0.2,
+    "shape.relief.seed": 5,
+    "shape.steps.height": 0.03,
+    "shape.steps.length": 0.3,
+    "shape.steps.heading": 1.0,
+    "shape.steps.seed": 5,
     "surface.parameters": (material("ice"), material("ice")),
     "surface.layout": "patches",
     "surface.length": 0.12,
@@ -68,7 +79,7 @@ CHANGES = {
     "surface.seed": 5,
     "body.mass_scale": 1.1,
     "body.payload": 1.0,
-    "body.torso_com": (0.01, 0.0, 0.0),
+    "body.base_com": (0.01, 0.0, 0.0),
     "body.head_scale": 1.2,
     "motors.strength": 0.2,
     "motors.stiffness": 0.8,
@@ -103,14 +114,31 @@ def factors() -> list[str]:
         value = getattr(BASE, outer.name)
         if dataclasses.is_dataclass(value):
             found += [f"{outer.name}.{inner.name}" for inner in dataclasses.fields(value)]
+        elif outer.name == "shape":
+            found += [f"shape.{p.kind}.{name}" for p in value for name in p.values]
         else:
             found.append(outer.name)
     return found
 
 
+def changed(scenario: Scenario, factor: str, value: Any) -> Scenario:
+    """`scenario` with another value of one factor."""
+    outer, *inner = factor.split(".")
+    if outer == "shape":
+        kind, name = inner
+        parts = tuple(
+            dataclasses.replace(p, values={**p.values, name: value}) if p.kind == kind else p
+            for p in scenario.shape
+        )
+        return dataclasses.replace(scenario, shape=parts)
+    if inner:
+        value = dataclasses.replace(getattr(scenario, outer), **{inner[0]: value})
+    return dataclasses.replace(scenario, **{outer: value})
+
+
 def life(scenario: Scenario) -> np.ndarray:
     """What a droid sees and does in the first 0.8 s of `scenario`."""
-    walk = Walk(1)
+    walk = TaskBatch(walking(), 1)
     walk.reset([0], [scenario])
     rng = np.random.default_rng(0)
     seen = []
@@ -125,12 +153,8 @@ def test_every_factor_changes_physics_or_observation(factor):
     base = BASE
     if factor in ("surface.layout", "surface.length", "surface.heading", "surface.seed"):
         two = (material("dry_concrete"), material("ice"))
-        base = dataclasses.replace(BASE, surface=dataclasses.replace(BASE.surface, parameters=two))
-    outer, _, inner = factor.partition(".")
-    value = CHANGES[factor]
-    if inner:
-        value = dataclasses.replace(getattr(base, outer), **{inner: value})
-    other = dataclasses.replace(base, **{outer: value})
+        base = changed(BASE, "surface.parameters", two)
+    other = changed(base, factor, CHANGES[factor])
     assert np.abs(life(other) - life(base)).max() > 1e-6
 
 
@@ -142,41 +166,45 @@ def test_the_same_life_twice():
     assert np.array_equal(life(BASE), life(BASE))
 
 
-@pytest.mark.parametrize("space", list(SPACES))
-def test_an_index_is_the_same_world_for_ever(space):
-    assert ScenarioSpace(space).draw(41) == ScenarioSpace(space).draw(41)
-    assert parse(f"{space}:41") == ScenarioSpace(space).draw(41)
-    assert json.loads(json.dumps(dataclasses.asdict(ScenarioSpace(space).draw(41))))
+@pytest.mark.parametrize("name", list(SPACES))
+def test_an_index_is_the_same_world_for_ever(name):
+    first = space(name).contexts[0]
+    assert space(name).draw(first, 41) == space(name).draw(first, 41)
+    assert parse(f"{name}/{first.slug}:41") == space(name).draw(first, 41)
+    assert parse(f"{name}:41") == space(name).numbered(41)
+    assert json.loads(json.dumps(to_plain(space(name).numbered(41))))
 
 
 def test_worlds_differ():
-    drawn = [ScenarioSpace(space).draw(i) for space in ("train", "heldout") for i in range(200)]
-    drawn += [
-        ScenarioSpace("numerics").draw(i * len(SPACES["numerics"].contexts)) for i in range(9)
-    ]
+    drawn = [space(name).numbered(i) for name in ("train", "heldout") for i in range(200)]
+    drawn += [space("numerics").draw(space("numerics").contexts[0], i) for i in range(9)]
     assert len({s.seed for s in drawn}) == len(drawn)
 
 
 def test_every_context_has_its_turn_and_means_what_it_says():
-    for name, ranges in SPACES.items():
-        space = ScenarioSpace(name)
-        count = len(space.contexts)
-        drawn = [space.draw(i) for i in range(3 * count)]
-        assert [s.context for s in drawn] == list(ranges.contexts) * 3
+    for each in SPACES.values():
+        count = len(each.contexts)
+        drawn = [each.numbered(i) for i in range(3 * count)]
+        assert [s.context for s in drawn] == list(each.contexts) * 3
         for scenario in drawn:
             axis, value = scenario.context
             if axis == "material":
                 assert scenario.surface.materials[0] == value
 
 
+def size(kind: str) -> Callable[[Scenario], float]:
+    """How uneven a world is in one way; 0 where it has no such part."""
+    return lambda s: sizes(s.shape).get(kind, 0.0)
+
+
 AXES = {  # what each held-out axis draws, and the largest of it in training
-    "slope": (lambda s: s.shape.slope, 0.10),
-    "waves": (lambda s: s.shape.wave_height, 0.04),
-    "roughness": (lambda s: s.shape.roughness, 0.008),
-    "steps": (lambda s: s.shape.step_height, 0.025),
+    "slope": (size("slope"), 0.10),
+    "waves": (size("waves"), 0.04),
+    "relief": (size("relief"), 0.008),
+    "steps": (size("steps"), 0.025),
     "friction": (lambda s: -s.surface.parameters[0][FRICTION], -0.55),
     "payload": (lambda s: s.body.payload, 0.5),
-    "mass_centre": (lambda s: min(abs(c) for c in s.body.torso_com), 0.015),
+    "mass_centre": (lambda s: min(abs(c) for c in s.body.base_com), 0.015),
     "head": (lambda s: s.body.head_scale, 1.1),
     "strength": (lambda s: -s.motors.strength, -0.85),
     "stiffness": (lambda s: -s.motors.stiffness, -0.85),
@@ -191,13 +219,13 @@ AXES = {  # what each held-out axis draws, and the largest of it in training
 
 
 def test_held_out_axes_begin_where_training_ends():
-    held, train = ScenarioSpace("heldout"), ScenarioSpace("train")
+    held, train = space("heldout"), space("train")
     count = len(held.contexts)
     assert {axis for axis, _ in held.contexts} == {"material", *AXES}
     for i in range(5 * count):
-        scenario = held.draw(i)
+        scenario = held.numbered(i)
         axis, _ = scenario.context
-        assert zone("heldout", *scenario.context) in ("near", "far")
+        assert zone("heldout", scenario.context) in ("near", "far")
         for name, (value, most) in AXES.items():
             if name == axis:
                 assert value(scenario) >= most - 1e-12
@@ -205,13 +233,13 @@ def test_held_out_axes_begin_where_training_ends():
                 assert value(scenario) <= most
         if axis != "material":
             assert MATERIALS[scenario.surface.materials[0]].trained
-    assert all(zone("train", *context) == "inside" for context in train.contexts)
+    assert all(zone("train", context) == "inside" for context in train.contexts)
 
 
 def test_far_is_farther_than_near():
-    held = ScenarioSpace("heldout")
+    held = space("heldout")
     count = len(held.contexts)
-    drawn = [held.draw(i) for i in range(8 * count)]
+    drawn = [held.numbered(i) for i in range(8 * count)]
     for axis, (value, _) in AXES.items():
         near, far = (
             [value(s) for s in drawn if s.context == (axis, zone)] for zone in ("near", "far")
@@ -220,51 +248,93 @@ def test_far_is_farther_than_near():
 
 
 def test_held_out_materials_are_never_trained_on():
-    space = ScenarioSpace("train")
     for i in range(500):
-        assert all(MATERIALS[m].trained for m in space.draw(i).surface.materials)
+        assert all(MATERIALS[m].trained for m in space("train").numbered(i).surface.materials)
     for name in ("ice", "snow", "mud", "grass", "wet_leaves"):
         assert not MATERIALS[name].trained
 
 
 def test_numerics_are_the_same_worlds_solved_otherwise():
-    space = ScenarioSpace("numerics")
-    count = len(space.contexts)
-    worlds = [
-        dataclasses.replace(space.draw(i), name="", context=("", ""), numerics=Numerics())
-        for i in range(count)
-    ]
+    numerics = space("numerics")
+    drawn = [numerics.draw(context, 0) for context in numerics.contexts]
+    same = {"name": "", "context": Context("", ""), "numerics": Numerics()}
+    worlds = [dataclasses.replace(scenario, **same) for scenario in drawn]
     assert all(world == worlds[0] for world in worlds)
-    assert len({space.draw(i).numerics for i in range(count)}) == count
+    assert len({scenario.numerics for scenario in drawn}) == len(numerics.contexts)
 
 
 def test_eased_worlds_are_easier():
-    full = ScenarioSpace("train").draw(8)
+    full = dataclasses.replace(parse("train/gravel:8"), shape=BASE.shape)
     easy = full.eased(0.0)
-    assert easy.shape.slope == easy.shape.roughness == easy.shape.step_height == 0
-    assert all(push.velocity == (0, 0) for push in easy.pushes)
+    assert sizes(easy.shape) == {}
+    assert full.pushes and all(push.velocity == (0, 0) for push in easy.pushes)
     assert full.eased(1.0) == full
     assert easy.commands[0].velocity[0] == pytest.approx(0.5 * full.commands[0].velocity[0])
+    half = full.eased(0.5)
+    assert sizes(half.shape) == pytest.approx({k: v / 2 for k, v in sizes(full.shape).items()})
+    before, after = full.surface.parameters[0], half.surface.parameters[0]
+    names = ("bearing", "relief", "collapse_share", "friction")
+    factors = [after[index(name)] / before[index(name)] for name in names]
+    assert FIRMEST == 3.0
+    assert factors == pytest.approx([3**0.5, 0.5, 0.5, 1.0])
 
 
-@pytest.mark.parametrize("name", ["train:x", "train", "train:-1", "mars:3", "train:1.5", ""])
+@pytest.mark.parametrize(
+    "name", ["train:x", "train", "train:-1", "mars:3", "train:1.5", "", "train/:3", "train/sand"]
+)
 def test_bad_names_are_refused(name):
-    with pytest.raises(InputError, match=r"SPACE:INDEX|unknown space"):
+    with pytest.raises(InputError, match=r"SPACE/CONTEXT:INDEX|unknown space"):
         parse(name)
 
 
-def test_materials_can_be_restricted():
-    for i in range(20):
-        drawn = ScenarioSpace("train").draw(i, ("dry_concrete",))
-        assert drawn.surface.materials == ("dry_concrete",)
+def test_defaults_and_the_number_of_training_scenarios():
     assert TRAINING_SCENARIOS == 300_000
     assert (Body(), Motors()) == (Scenario().body, Scenario().motors)
 
 
 def test_other_numerics_meet_every_material_alike():
-    space = ScenarioSpace("numerics")
-    rows, materials = len(space.contexts), space.ranges.materials
+    numerics = space("numerics")
+    materials = ("dry_concrete", "wet_concrete", "sand", "gravel", "carpet")
     for turn in range(10):
-        same = [space.draw(turn * rows + i).surface for i in range(rows)]
+        same = [numerics.draw(context, turn).surface for context in numerics.contexts]
         assert all(surface == same[0] for surface in same)
         assert same[0].materials[0] == materials[turn % len(materials)]
+
+
+def test_plain_data_make_the_same_scenario():
+    for scenario in (BASE, parse("heldout/relief-far:3"), parse("numerics/pyramidal:4")):
+        assert from_plain(json.loads(json.dumps(to_plain(scenario)))) == scenario
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"heading": "north"}, r"Expected `float`, got `str` - at `\$.heading`"),
+        ({"sensors": {"delay": 0.5}}, r"Expected `int`.* at `\$.sensors.delay`"),
+        ({"pushes": [{"time": 1.0}]}, r"missing required field `velocity`.*pushes\[0\]"),
+        ({"surface": {"materials": ["a", "b", "c"]}}, "1 to 2 materials"),
+    ],
+)
+def test_what_makes_no_scenario_is_refused(change, told):
+    with pytest.raises(InputError, match=told):
+        from_plain({**to_plain(BASE), **change})
+
+
+def test_errors_of_encoders_are_drawn_for_every_joint_of_the_robot():
+    tripod = dataclasses.replace(
+        GREK,
+        name="tripod",
+        joints=GREK.joints[:3],
+        posed=(),
+        home=(0.0,) * 3,
+        sag=(),
+        action_scale=(),
+        look=None,
+        lateral_joints=(),
+    )
+    three, ten = parse("train/sand:4", tripod), parse("train/sand:4")
+    assert len(three.sensors.joint_offset) == 3
+    offset = ten.sensors.joint_offset
+    assert len(offset) == 10 and three.sensors.joint_offset == offset[:3]
+    sensors = dataclasses.replace(three.sensors, joint_offset=offset)
+    assert dataclasses.replace(three, sensors=sensors) == ten

@@ -6,17 +6,24 @@ import mujoco
 import numpy as np
 import pytest
 
-from grek.envs.ground.shapes import Shape
-from grek.envs.robots.robot import HOME, LEGS, SAG
-from grek.envs.scenarios.scenario import Numerics, Scenario, ScenarioSpace
+from grek.envs.ground.shapes import part
+from grek.envs.robots import GREK
+from grek.envs.scenarios.scenario import Motors, Numerics, Scenario, Sensors
+from grek.envs.scenarios.spaces import parse, space
 from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
 from grek.errors import InputError
 
 WORLDS = 6
+TARGETS = np.array(GREK.home) + np.array(GREK.sag)
 
 
-def scenarios(space: str = "train", count: int = WORLDS) -> list[Scenario]:
-    return [ScenarioSpace(space).draw(i) for i in range(count)]
+def scenarios(name: str = "train", count: int = WORLDS) -> list[Scenario]:
+    return [space(name).numbered(i) for i in range(count)]
+
+
+def coordinates(simulation: Simulation) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities of MuJoCo, live."""
+    return simulation.engine.batch.bind("qpos"), simulation.engine.batch.bind("qvel")
 
 
 def targets(steps: int, worlds: int = WORLDS) -> np.ndarray:
@@ -24,7 +31,7 @@ def targets(steps: int, worlds: int = WORLDS) -> np.ndarray:
     rng = np.random.default_rng(5)
     t = np.arange(steps)[:, None, None] * CONTROL_STEP
     phase, swing = rng.uniform(0, 6, (2, 1, worlds, 14))
-    return HOME + SAG + 0.1 * np.sin(6 * t + phase) * (swing > 2)
+    return TARGETS + 0.1 * np.sin(6 * t + phase) * (swing > 2)
 
 
 def run(scenarios: list[Scenario], moves: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -32,7 +39,7 @@ def run(scenarios: list[Scenario], moves: np.ndarray, threads: int = 1) -> np.nd
     simulation.reset(range(len(scenarios)), scenarios)
     for move in moves:
         simulation.step(move)
-    return np.concatenate([simulation.qpos, simulation.qvel], 1).copy()
+    return np.concatenate(coordinates(simulation), 1)
 
 
 @pytest.mark.parametrize("space", ["train", "heldout", "numerics"])
@@ -48,8 +55,8 @@ def test_same_bits_as_a_plain_loop_of_mujoco():
     """On a flat dry floor the planes never move, so `mj_step` alone must give the same."""
     simulation = Simulation(2)
     simulation.reset([0, 1], [Scenario(), Scenario()])
-    models = [simulation.batch.get_model(i) for i in range(2)]
-    loops = [simulation.batch.get_data(i) for i in range(2)]
+    models = [simulation.engine.batch.get_model(i) for i in range(2)]
+    loops = [simulation.engine.batch.get_data(i) for i in range(2)]
     moves = targets(30, 2)
     for move in moves:
         simulation.step(move)
@@ -58,8 +65,8 @@ def test_same_bits_as_a_plain_loop_of_mujoco():
             for _ in range(4):
                 mujoco.mj_step(model, data)
     for i, data in enumerate(loops):
-        assert np.array_equal(simulation.qpos[i], data.qpos)
-        assert np.array_equal(simulation.qvel[i], data.qvel)
+        assert np.array_equal(coordinates(simulation)[0][i], data.qpos)
+        assert np.array_equal(coordinates(simulation)[1][i], data.qvel)
 
 
 def test_a_failing_world_is_reported_and_touches_no_other():
@@ -70,39 +77,41 @@ def test_a_failing_world_is_reported_and_touches_no_other():
     seen = np.zeros(WORLDS, bool)
     for step, move in enumerate(moves):
         if step == 10:
-            simulation.qvel[2, 3] = np.nan
-            simulation.qpos[4, 0] = 1e30
+            qpos, qvel = coordinates(simulation)
+            qvel[2, 3] = np.nan
+            qpos[4, 0] = 1e30
         seen |= simulation.step(move).broken
     assert seen.tolist() == [False, False, True, False, True, False]
     healthy = [0, 1, 3, 5]
-    state = np.concatenate([simulation.qpos, simulation.qvel], 1)
+    state = np.concatenate(coordinates(simulation), 1)
     assert np.array_equal(state[healthy], untouched[healthy])
 
 
 def test_a_broken_world_works_again_after_reset():
     simulation = Simulation(2)
     simulation.reset([0, 1], [Scenario()] * 2)
-    simulation.qvel[1] = np.nan
+    coordinates(simulation)[1][1] = np.nan
     assert simulation.step(targets(1, 2)[0]).broken.tolist() == [False, True]
     simulation.reset([1], [Scenario()])
     for move in targets(20, 2):
         state = simulation.step(move)
         assert not state.broken.any()
-    assert np.isfinite(simulation.qpos).all()
+    assert np.isfinite(coordinates(simulation)[0]).all()
 
 
 def test_paused_worlds_do_not_move():
     simulation = Simulation(3)
     simulation.reset(range(3), scenarios(count=3))
     simulation.pause(np.array([1]))
-    before = simulation.qpos.copy()
+    qpos, _ = coordinates(simulation)
+    before = qpos.copy()
     simulation.step(targets(1, 3)[0])
-    moved = (simulation.qpos != before).any(1)
+    moved = (qpos != before).any(1)
     assert moved.tolist() == [True, False, True]
     simulation.reset([1], scenarios(count=1))
-    before = simulation.qpos.copy()
+    before = qpos.copy()
     simulation.step(targets(1, 3)[0])
-    assert (simulation.qpos != before).any(1).all()
+    assert (qpos != before).any(1).all()
 
 
 def test_reset_of_one_world_leaves_the_others():
@@ -112,10 +121,11 @@ def test_reset_of_one_world_leaves_the_others():
     simulation.reset(range(WORLDS), worlds)
     for step, move in enumerate(moves):
         if step == 10:
-            simulation.reset([3], [ScenarioSpace("heldout").draw(7)])
+            simulation.reset([3], [parse("heldout/tile:7")])
         simulation.step(move)
     others = [0, 1, 2, 4, 5]
-    assert np.array_equal(simulation.qpos[others], untouched[others, : simulation.qpos.shape[1]])
+    state = np.concatenate(coordinates(simulation), 1)
+    assert np.array_equal(state[others], untouched[others])
 
 
 def test_reset_does_not_remember_the_past():
@@ -128,7 +138,7 @@ def test_reset_does_not_remember_the_past():
     simulation.reset(range(WORLDS), worlds)
     for move in moves:
         simulation.step(move)
-    assert np.array_equal(np.concatenate([simulation.qpos, simulation.qvel], 1), fresh)
+    assert np.array_equal(np.concatenate(coordinates(simulation), 1), fresh)
 
 
 def test_snapshot_goes_on_as_if_nothing_had_happened():
@@ -145,10 +155,10 @@ def test_snapshot_goes_on_as_if_nothing_had_happened():
     before, after = first.state(), second.state()
     for name in {field.name for field in dataclasses.fields(before)} - {"torque"}:
         assert np.array_equal(getattr(before, name), getattr(after, name)), name
-    assert np.array_equal(first.ground.friction, second.ground.friction)
+    assert np.array_equal(first.planes.friction, second.planes.friction)
     for move in moves[20:]:
         second.step(move)
-    assert np.array_equal(np.concatenate([second.qpos, second.qvel], 1), whole)
+    assert np.array_equal(np.concatenate(coordinates(second), 1), whole)
 
 
 def test_worlds_with_other_timesteps_share_the_clock():
@@ -157,26 +167,25 @@ def test_worlds_with_other_timesteps_share_the_clock():
     simulation.reset(range(3), [Scenario(numerics=n) for n in numerics])
     for move in targets(5, 3):
         simulation.step(move)
-    assert simulation.batch.bind("time") == pytest.approx(5 * CONTROL_STEP)
+    assert simulation.engine.batch.bind("time") == pytest.approx(5 * CONTROL_STEP)
 
 
 def test_targets_arrive_late_by_the_delay():
     """A delay of two physics steps: the motor answers a step change two steps later."""
-    late = Scenario(motors=Scenario().motors.__class__(delay=0.010))
+    late = Scenario(motors=Motors(delay=0.010))
     simulation = Simulation(2)
     simulation.reset([0, 1], [Scenario(), late])
-    torque = simulation.batch.bind("actuator_force")
-    simulation.ctrl[:] = HOME + SAG
-    simulation.batch.step(nstep=8)
-    simulation.ctrl[:, 2] += 0.1
+    torque = simulation.engine.batch.bind("actuator_force")
+    simulation.engine.targets[:] = TARGETS
+    simulation.engine.batch.step(nstep=8)
+    simulation.engine.targets[:, 2] += 0.1
     first = []
     for _ in range(5):
-        simulation.batch.step(nstep=1)
+        simulation.engine.batch.step(nstep=1)
         first.append(torque[:, 2].copy())
     change = np.abs(np.diff(np.array(first), axis=0, prepend=[first[0] * 0])) > 2.0
     assert change[:, 0].argmax() == 0
     assert change[1:, 1].argmax() + 1 == 2
-    assert LEGS == 10
 
 
 @pytest.mark.parametrize(("worlds", "threads"), [(0, 1), (1, 0), (-3, 1)])
@@ -186,7 +195,8 @@ def test_absurd_sizes_are_refused(worlds, threads):
 
 
 def test_droids_start_on_the_ground_and_not_in_it():
-    steep = Scenario(shape=Shape(slope=0.2, wave_height=0.05, seed=2), heading=1.0)
+    waves = part("waves", height=0.05, length=1.0, heading=0.0, phase=1.8755)
+    steep = Scenario(shape=(part("slope", rise=0.2, heading=0.0), waves), heading=1.0)
     simulation = Simulation(2)
     simulation.reset([0, 1], [Scenario(), steep])
     clearance = simulation.state().clearance
@@ -196,3 +206,18 @@ def test_droids_start_on_the_ground_and_not_in_it():
 def test_stepping_before_a_reset_is_an_error():
     with pytest.raises(RuntimeError, match="reset"):
         Simulation(1).step(targets(1, 1)[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"numerics": Numerics(timestep=0.003)}, "no whole number of timesteps of 0.003 s"),
+        ({"numerics": Numerics(timestep=0.04)}, "no whole number of timesteps of 0.04 s"),
+        ({"numerics": Numerics(integrator="RK4")}, "unknown integrator 'RK4'; there are: Euler"),
+        ({"numerics": Numerics(cone="round")}, "unknown cone 'round'; there are: pyramidal"),
+        ({"sensors": Sensors(joint_offset=(0.01,) * 3)}, "joint_offset has 3 values, grek has 10"),
+    ],
+)
+def test_what_a_droid_cannot_have_is_refused(changes, told):
+    with pytest.raises(InputError, match=told):
+        Simulation(1).reset([0], [Scenario(**changes)])

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grek.eval.scores import metrics
-from grek.eval.scores.metrics import EpisodeLog
+from grek.envs.tasks import gait, metrics
+from grek.envs.tasks.metrics import EpisodeLog
 
 DT = 0.02
 
@@ -29,10 +29,13 @@ def make(steps: int = 100, worlds: int = 1, dt: float = DT, **arrays: Any) -> Ep
     }
     log: dict[str, Any] = {k: np.zeros((steps, worlds, *s)) for k, s in shapes.items()}
     log["alive"] = np.ones((steps, worlds), bool)
+    log["moving"] = np.zeros((steps, worlds), bool)
     log["torque_limit"] = np.full((steps, worlds, 10), 10.0)
     log["joint_margin"] = np.full((steps, worlds, 10), 1.0)
     for name, value in arrays.items():
         log[name] = np.broadcast_to(value, log[name].shape).copy()
+    if "moving" not in arrays:
+        log["moving"] = gait.moving(log["command"])
     return EpisodeLog(**log, dt=dt, stride=0.6, mass=np.full(worlds, 10.0))
 
 
@@ -161,6 +164,18 @@ class TestTraversal:
         velocity[50:, 0] = -1
         assert metrics.traversal(walk(velocity, 0, command))[0] == pytest.approx(0.75)
 
+    def test_the_task_says_what_asks_to_move(self) -> None:
+        """Half of the time at 0.3 of 0.4 m/s, told to walk throughout; the task knows better."""
+        velocity = np.zeros((100, 2))
+        velocity[:50, 0] = 0.3
+        moving = (np.arange(100) < 50)[:, None]
+        log = walk(velocity, 0, (0.4, 0, 0))
+        assert metrics.traversal(log)[0] == pytest.approx(0.375)
+        told = dataclasses.replace(log, moving=moving)
+        assert metrics.traversal(told)[0] == pytest.approx(0.75)
+        still = dataclasses.replace(log, moving=np.zeros((100, 1), bool))
+        np.testing.assert_array_equal(metrics.traversal(still), metrics.survival(still))
+
     def test_nothing_commanded_is_survival(self) -> None:
         assert metrics.traversal(walk((0, 0), 0, (0, 0, 0)))[0] == 1
         fell = walk((0, 0), 0, (0, 0, 0), alive=fallen_at(99))
@@ -188,7 +203,7 @@ class TestTraversal:
 
     def test_worlds_do_not_mix(self) -> None:
         parts = [walk((v, 0), 0, (0.4, 0, 0)) for v in (0.1, 0.2, 0.4)]
-        fields = ("alive", "position_w", "yaw", "velocity_b", "yaw_rate", "command")
+        fields = ("alive", "position_w", "yaw", "velocity_b", "yaw_rate", "command", "moving")
         together = {f: np.concatenate([getattr(p, f) for p in parts], 1) for f in fields}
         log = make(100, 3, **together)
         np.testing.assert_allclose(metrics.traversal(log), [0.25, 0.5, 1], rtol=1e-9)
@@ -300,13 +315,14 @@ class TestShares:
         assert metrics.traversal(never)[0] == 0
 
 
-def test_measure_is_finite_where_defined_whatever_the_dead_log() -> None:
+def test_metrics_are_finite_where_defined_whatever_the_dead_log() -> None:
     broken = {
         name: np.where(np.arange(100)[:, None, None] < 50, 0.1, np.nan)
         for name in ("position_w", "velocity_b", "torque", "joint_velocity", "action", "foot_slip")
     }
     velocity = {"command": (0.4, 0, 0), "alive": fallen_at(50)}
-    measured = metrics.measure(make(**broken, **velocity))
+    log = make(**broken, **velocity)
+    measured = {name: metric(log) for name, metric in metrics.WALKING.items()}
     assert all(value.shape == (1,) for value in measured.values())
     for name in ("survived", "traversal", "velocity_error", "distance", "torque_saturation"):
         assert np.isfinite(measured[name]).all(), name
