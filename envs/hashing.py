@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from grek.envs.vectors import Array
+
 Bits = TypeVar("Bits", int, NDArray[np.uint64])
 
 _MASK = 0xFFFFFFFFFFFFFFFF

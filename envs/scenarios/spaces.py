@@ -40,8 +40,8 @@ from grek.envs.scenarios.scenario import (
 )
 from grek.errors import InputError
 
-TRAINING_SCENARIOS = 300_000  # default number in training, over all contexts of a space
-FIRST_EVALUATED = 300_000  # first index of evaluation, in every context
+TRAINING_SCENARIOS = 300_000  # largest number in training, over all contexts of a space
+FIRST_EVALUATED = 300_000  # index in every context from which evaluation draws
 _FRICTION = materials.index("friction")
 _NAME = re.compile(r"([a-z]+)(?:/([a-z0-9_-]+))?:([0-9]{1,18})")
 _ANGLE = Uniform(-np.pi, np.pi)  # [rad]
@@ -201,9 +201,9 @@ class Space:
     listed: Callable[[], Mapping[Context, Mapping[str, Any]]] = field(repr=False)
     """Contexts in order, each with the fields of TRAIN it replaces; reads the registries anew."""
     any_material: bool = False
-    """Whether held-out materials are accepted as contexts, too."""
+    """Accept held-out materials as contexts, too."""
     same_worlds: bool = False
-    """Whether scenario i is the same world in all contexts (paired comparison of contexts)."""
+    """Make scenario i the same world in all contexts, for paired comparison of contexts."""
 
     @property
     def contexts(self) -> tuple[Context, ...]:

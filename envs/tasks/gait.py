@@ -47,7 +47,7 @@ class Gait:
     slip and the motors' position error."""
     catch: float = 0.2
     """`lean` above which a standing robot takes recovery steps [rad]; 0 for never. At 0.2 rad the
-    capture point of a mass at 0.32 m is 64 mm ahead, on a sole that ends at 80 mm."""
+    capture point of a mass at 0.32 m is 64 mm ahead of the centre of a sole 160 mm long."""
 
     def __post_init__(self) -> None:
         numbers = (*self.gain, *(v for v in vars(self).values() if v is not self.gain))
@@ -85,7 +85,7 @@ class Gait:
 
 
 def moving(command: Array) -> NDArray[np.bool_]:
-    """Whether commands (..., 3) [m/s, m/s, rad/s] ask to move; the others mean "stand"."""
+    """Mask (...) of commands (..., 3) [m/s, m/s, rad/s] that ask to move; others mean "stand"."""
     return np.abs(command).sum(-1) > STANDING
 
 

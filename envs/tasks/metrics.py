@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from grek.envs.vectors import Array
+
 Mask = NDArray[np.bool_]
 
 LEVER_ARM = 0.5  # distance equivalent to a turn of one radian in traversal [m]

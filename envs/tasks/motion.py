@@ -28,7 +28,7 @@ class Reference:
     clock: Array
     """sin, cos of the phase angle and of its double (n, 4); zeros at rest."""
     moving: NDArray[np.bool_]
-    """Whether the motion advances, rather than rests (n,)."""
+    """True where the motion advances, False where it rests (n,)."""
 
     def with_rows(self, worlds: NDArray, rows: "Reference") -> "Reference":
         """Copy of this reference with the rows `worlds` (m,) taken from `rows`."""

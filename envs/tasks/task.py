@@ -71,7 +71,7 @@ class Sensor:
     bias: Callable[[Sensors], ArrayLike] = lambda sensors: 0.0
     """Constant error, scalar or one value per column [unit of the field]."""
     mounted: bool = False
-    """Whether the field is a vector (3,) in the IMU frame, subject to its mounting error."""
+    """True for a vector (3,) in the IMU frame, which its mounting error rotates."""
 
 
 Columns = tuple[tuple[int, ...], tuple[float, ...]]
@@ -121,7 +121,7 @@ class Task:
     fallen: Callable[[State, Robot], NDArray[np.bool_]]
     """Termination condition (n,)."""
     moving: Callable[[Array], NDArray[np.bool_]]
-    """Whether velocity commands (..., 3) ask to move rather than stand (...)."""
+    """Mask (...) of velocity commands (..., 3) that ask to move rather than stand."""
     metrics: Mapping[str, Metric]
     """Episode metrics by their name in a scorecard."""
     stride: float
