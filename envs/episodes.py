@@ -34,8 +34,8 @@ class EpisodeConfig:
     """The task, or its name."""
 
     def __post_init__(self) -> None:
-        if self.scenarios < 1:
-            raise InputError(f"scenarios must be at least 1, got {self.scenarios}")
+        if not 1 <= self.scenarios <= TRAINING_SCENARIOS:  # evaluation has those beyond
+            raise InputError(f"scenarios {self.scenarios} is not in 1 to {TRAINING_SCENARIOS}")
         if not 0 <= self.again <= 1:
             raise InputError(f"again is a probability in [0, 1], got {self.again}")
         for name in self.materials or ():
