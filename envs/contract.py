@@ -28,8 +28,8 @@ def contract_of(task: Task, **training: Any) -> dict[str, Any]:
         "schema": SCHEMA,
         "task": task.name,
         "robot": task.robot.name,
-        "observation": {name: list(columns) for name, columns in task.slices().items()},
         "history": task.history,
+        "observation": {name: list(columns) for name, columns in task.slices().items()},
         "joints": list(task.robot.joints),
         "default_pose": list(task.robot.home[:acting]),
         "action_scale": list(task.action_scale),
@@ -60,13 +60,9 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: the contract lacks or garbles {error}") from None
     contract = {"robot": "grek", **contract}  # older contracts lack this entry
-    wanted = contract_of(task)
-    for entry in wanted:
-        if entry not in ("training", "gait") and contract.get(entry) != wanted[entry]:
-            raise InputError(
-                f"{source}: the contract's {entry} is {contract.get(entry)!r},"
-                f" this environment has {wanted[entry]!r}"
-            )
+    for entry, wanted in contract_of(task).items():
+        if entry not in ("training", "gait") and contract.get(entry) != wanted:
+            raise InputError(f"{source}: the contract's {_difference(entry, contract, wanted)}")
     return task
 
 
@@ -75,3 +71,12 @@ def _finite(x: Any) -> float:
     if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
         raise ValueError(f"number {x!r}")
     return float(x)
+
+
+def _difference(entry: str, contract: dict[str, Any], wanted: Any) -> str:
+    """Message about an entry that is not `wanted`, with the first differing key of a mapping."""
+    found = contract.get(entry)
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        part = next(k for k in (*wanted, *found) if found.get(k) != wanted.get(k))
+        entry, found, wanted = f"{entry} {part!r}", found.get(part), wanted.get(part)
+    return f"{entry} is {repr(found)[:200]}, this environment has {repr(wanted)[:200]}"

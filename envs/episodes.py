@@ -28,7 +28,7 @@ class EpisodeConfig:
     space: str = "train"
     """Space that scenarios are drawn from."""
     scenarios: int = TRAINING_SCENARIOS
-    """Number of distinct scenarios, over all contexts of the space."""
+    """Number of distinct scenarios, over all contexts of the space; at most TRAINING_SCENARIOS."""
     materials: tuple[str, ...] | None = None
     """Restrict ground to these materials; None for every context of the space."""
     again: float = 0.0
@@ -37,8 +37,8 @@ class EpisodeConfig:
     """Task, or the name of a registered one."""
 
     def __post_init__(self) -> None:
-        if self.scenarios < 1:
-            raise InputError(f"scenarios must be at least 1, got {self.scenarios}")
+        if not 1 <= self.scenarios <= TRAINING_SCENARIOS:  # evaluation draws beyond
+            raise InputError(f"scenarios {self.scenarios} is not in 1 to {TRAINING_SCENARIOS}")
         if not 0 <= self.again <= 1:
             raise InputError(f"again is a probability in [0, 1], got {self.again}")
         for name in self.materials or ():

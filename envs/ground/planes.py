@@ -17,13 +17,20 @@ from grek.envs.ground import materials
 from grek.envs.ground.surface import Ground
 from grek.envs.robots import Robot
 from grek.envs.vectors import Array, dot, quaternion_from_z
+from grek.errors import InputError
 
 CONTACT_TIME = 0.012  # contact time constant (solref), at least 2 physics steps [s]
 _FRICTION, _DEPTH = materials.index("friction"), materials.index("depth")
 
 
 def add_planes(spec: mujoco.MjSpec, robot: Robot) -> None:
-    """Add a plane for each sole point and one for the body to `spec`, with contact pairs."""
+    """Add a plane for each sole point and one for the body to `spec`, with contact pairs.
+
+    Raises InputError for a geom of `robot` that `spec` lacks.
+    """
+    for name in (*robot.sole_points, *robot.body_geoms):
+        if spec.geom(name) is None:
+            raise InputError(f"robot {robot.name}: its model has no part {name!r}")
     for name in (*robot.sole_points, "body"):
         body = spec.worldbody.add_body(name=f"ground_{name}", mocap=True)
         body.add_geom(
@@ -53,10 +60,12 @@ class PlaneArrays:
     """(worlds, P + 1, 3) [m]"""
     rotation: Array
     """Quaternions (worlds, P + 1, 4)."""
-    sole_friction: Array
-    """Friction of the sole points' pairs, both tangents (worlds, P, 2) [-]."""
-    body_friction: Array
-    """Friction of the pairs of the body's geoms, both tangents (worlds, geoms, 2) [-]."""
+    friction: Array
+    """Friction of all contact pairs, both tangents (worlds, pairs, 2) [-]."""
+    sole_pairs: NDArray[np.int64]
+    """Pair index of each sole point (P,)."""
+    body_pairs: NDArray[np.int64]
+    """Pair indices of the body's geoms (geoms,)."""
 
 
 class Planes:
@@ -92,7 +101,7 @@ class Planes:
             buried = np.minimum(self._depth[which], -self._gap(soles_w[rows], height[rows], which))
             self._depth[which] = np.maximum(ground.parameter(_DEPTH, slot, which), buried)
             self.friction[which] = friction = ground.friction_at(xy, slot, slip[rows], which)
-            self._arrays.sole_friction[which] = friction[..., None]
+            self._arrays.friction[which[:, None], self._arrays.sole_pairs] = friction[..., None]
         # On deformable ground, the rigid plane is the bottom of the layer.
         planes = np.concatenate([points, height[..., None]], 2)
         planes[:, :-1] -= normal[:, :-1] * self._depth[worlds, :, None]
@@ -114,8 +123,8 @@ class Planes:
         self.normal[worlds] = normal[:, None]
         self._depth[worlds] = ground[:, _DEPTH, None]
         self.friction[worlds] = dry = ground[:, _FRICTION, None]
-        self._arrays.body_friction[worlds] = dry[..., None]
-        self._arrays.sole_friction[worlds] = dry[..., None]
+        for pairs in (self._arrays.sole_pairs, self._arrays.body_pairs):
+            self._arrays.friction[worlds[:, None], pairs] = dry[..., None]
 
     @property
     def body_height(self) -> Array:

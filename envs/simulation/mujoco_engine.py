@@ -56,13 +56,12 @@ class MujocoEngine:
         self._options: dict[str, Array] = {}
         self._warnings = np.zeros(worlds)
         self._point_feet = np.repeat(self.layout.feet, robot.points_per_foot)  # body ids (P,)
-        friction = expand("pair_friction")[..., :2]  # (worlds, pairs, 2)
-        soles, body = (_pairs(model, names) for names in (robot.sole_points, robot.body_geoms))
         self.planes = PlaneArrays(
             position=bind("mocap_pos"),
             rotation=bind("mocap_quat"),
-            sole_friction=friction[:, soles],
-            body_friction=friction[:, body],
+            friction=expand("pair_friction")[..., :2],
+            sole_pairs=_pairs(model, robot.sole_points),
+            body_pairs=_pairs(model, robot.body_geoms),
         )
 
     @property
@@ -86,10 +85,10 @@ class MujocoEngine:
     def _check_delay(self, scenario: Scenario) -> None:
         delay = scenario.motors.delay
         longest = self.layout.history.shape[1] * scenario.numerics.timestep
-        if not 0 <= delay <= longest:
+        if not 0 <= delay <= longest + 1e-9:
             raise InputError(
-                f"{scenario.name}: motor delay {delay:g} s is beyond the {longest:g} s of targets"
-                f" that the model of {self.robot.name} remembers"
+                f"{scenario.name}: motor delay {delay:g} s is not in 0 to the {longest:g} s that"
+                f" the model of {self.robot.name} remembers (nsample)"
             )
 
     def _set_bodies(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
@@ -252,12 +251,9 @@ class MujocoEngine:
         return twist[..., :3], twist[..., 3:] + cross(twist[..., :3], arm)
 
 
-def _pairs(model: mujoco.MjModel, geoms: Sequence[str]) -> slice:
-    """Contact pairs of the ground with `geoms`, which MuJoCo keeps in their order."""
-    ids = [model.pair(f"ground_{name}").id for name in geoms]
-    first = ids[0] if ids else 0
-    assert ids == list(range(first, first + len(ids)))
-    return slice(first, first + len(ids))
+def _pairs(model: mujoco.MjModel, geoms: Sequence[str]) -> NDArray[np.int64]:
+    """Contact pairs of the ground with `geoms`; MuJoCo sorts pairs by body."""
+    return np.array([model.pair(f"ground_{name}").id for name in geoms], int)
 
 
 def _column(values: Sequence[Any], name: str) -> Array:

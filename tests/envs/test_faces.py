@@ -157,7 +157,8 @@ def test_a_world_in_which_the_droid_fell_comes_again():
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"scenarios": 0}, "scenarios must be at least 1, got 0"),
+        ({"scenarios": 0}, "scenarios 0 is not in 1 to 300000"),
+        ({"scenarios": 300_001}, "scenarios 300001 is not in 1 to 300000"),
         ({"again": 1.5}, r"again is a probability in \[0, 1\], got 1.5"),
         ({"materials": ("sand", "lava")}, "unknown material 'lava'"),
         ({"space": "moon"}, "unknown space 'moon'"),

@@ -58,15 +58,18 @@ def sled_spec(timestep: float = 0.005) -> mujoco.MjSpec:
     return spec
 
 
-def plane_arrays(batch: Batch, robot: Robot) -> PlaneArrays:
+def plane_arrays(batch: Batch, model: mujoco.MjModel, robot: Robot) -> PlaneArrays:
     """The arrays of the planes that `add_planes` gave to the model of `batch`."""
-    points = len(robot.sole_points)
-    friction = batch.expand("pair_friction")[..., :2]
+    soles, body = (
+        np.array([model.pair(f"ground_{name}").id for name in names])
+        for names in (robot.sole_points, robot.body_geoms)
+    )
     return PlaneArrays(
         position=batch.bind("mocap_pos"),
         rotation=batch.bind("mocap_quat"),
-        sole_friction=friction[:, :points],
-        body_friction=friction[:, points:],
+        friction=batch.expand("pair_friction")[..., :2],
+        sole_pairs=soles,
+        body_pairs=body,
     )
 
 
@@ -90,7 +93,7 @@ class Sled:
         self.ground.set(np.array([0]), [shape], [surface or Surface()])
         if friction is not None:
             self.ground.parameters[0, :, 0] = friction
-        self.planes = Planes(self.ground, SOLE_RADIUS, plane_arrays(self.batch, SLED))
+        self.planes = Planes(self.ground, SOLE_RADIUS, plane_arrays(self.batch, self.model, SLED))
         self.planes.lay_first(np.array([0]), np.array([[0.0, 0.0, 1.0]]))
         self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
         self.geoms = np.array([self.model.geom(n).id for n in SLED.sole_points])

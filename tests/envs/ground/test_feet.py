@@ -184,14 +184,6 @@ def test_clearance_and_contact_of_each_foot_are_of_its_own_points(points):
     assert len(seen) == 2 * len(points)  # each foot was on the ground and off it
 
 
-_PAIRS = pytest.mark.xfail(
-    reason="MuJoCo sorts contact pairs by body, so soles must come in the order of their bodies",
-    raises=AssertionError,
-    strict=True,
-)
-
-
-@_PAIRS
 def test_feet_may_come_in_any_order():
     """Right before left: the same droid, its feet told apart by their own numbers."""
     states = []
@@ -209,7 +201,6 @@ def test_feet_may_come_in_any_order():
     assert np.array_equal(turned, friction[::-1]) and len(set(friction.ravel())) == 2
 
 
-@_PAIRS
 def test_the_body_may_touch_with_any_part():
     """Thighs and head, the head first: bodies before and behind the feet in the model."""
     robot = dataclasses.replace(GREK, body_geoms=("head", "torso"))

@@ -97,7 +97,9 @@ class Soles:
         self.batch = Batch(model, len(names), 1, True)
         self.batch.reset()
         self.ground = Ground(len(names))
-        self.planes = Planes(self.ground, SOLE_RADIUS, sled.plane_arrays(self.batch, SOLES))
+        self.planes = Planes(
+            self.ground, SOLE_RADIUS, sled.plane_arrays(self.batch, self.model, SOLES)
+        )
         self.sinking = Sinking(SOLES, self.ground, BatchFeet(self.batch, model, SOLES))
         shapes = [(part("slope", rise=slope, heading=0.0),) for slope in slopes]
         rows = [(tuple(MATERIALS[name].nominal().tolist()),) for name in names]
