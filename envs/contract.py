@@ -53,7 +53,7 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
             base,
             history=min(max(int(contract["history"]), 0), MOST_HISTORY),
             action_scale=tuple(_finite(x) for x in contract["action_scale"]),
-            motion=base.motion.described(contract["gait"]),
+            motion=base.motion.from_description(contract["gait"]),
         )
     except InputError as error:
         raise InputError(f"{source}: the contract: {error}") from None
@@ -77,6 +77,6 @@ def _difference(entry: str, contract: dict[str, Any], wanted: Any) -> str:
     """Message about an entry that is not `wanted`, with the first differing key of a mapping."""
     found = contract.get(entry)
     if isinstance(wanted, dict) and isinstance(found, dict):
-        part = next(k for k in (*wanted, *found) if found.get(k) != wanted.get(k))
+        part = next(k for k in (*wanted, *found) if found.get(k, ()) != wanted.get(k, ()))
         entry, found, wanted = f"{entry} {part!r}", found.get(part), wanted.get(part)
     return f"{entry} is {repr(found)[:200]}, this environment has {repr(wanted)[:200]}"

@@ -31,7 +31,7 @@ class EpisodeConfig:
     """Number of distinct scenarios, over all contexts of the space; at most TRAINING_SCENARIOS."""
     materials: tuple[str, ...] | None = None
     """Restrict ground to these materials; None for every context of the space."""
-    again: float = 0.0
+    replay: float = 0.0
     """Replay probability, in [0, 1], of a scenario whose episode terminated (fall or failure)."""
     task: str | Task = tasks.NAME
     """Task, or the name of a registered one."""
@@ -39,8 +39,8 @@ class EpisodeConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.scenarios <= TRAINING_SCENARIOS:  # evaluation draws beyond
             raise InputError(f"scenarios {self.scenarios} is not in 1 to {TRAINING_SCENARIOS}")
-        if not 0 <= self.again <= 1:
-            raise InputError(f"again is a probability in [0, 1], got {self.again}")
+        if not 0 <= self.replay <= 1:
+            raise InputError(f"replay is a probability in [0, 1], got {self.replay}")
         for name in self.materials or ():
             material(name)
 
@@ -77,7 +77,13 @@ class Episodes:
     def seed(self, seed: int | None) -> None:
         """Seed the generator of world i with seed + i, or with fresh entropy for None."""
         n = self.batch.worlds
-        seeds = [None] * n if seed is None else [seed + i for i in range(n)]
+        seeds: Sequence[int | None]
+        if seed is None or isinstance(seed, int | np.integer):
+            seeds = [None if seed is None else int(seed) + i for i in range(n)]
+        else:
+            seeds = list(seed)
+        if len(seeds) != n:
+            raise InputError(f"{n} worlds take a seed or {n} of them, got {len(seeds)}")
         self.generators = [np.random.default_rng(s) for s in seeds]
 
     def start(self, worlds: Sequence[int] | NDArray, names: Sequence[str] | None = None) -> None:
@@ -103,7 +109,8 @@ class Episodes:
     def restart(self, outcome: Outcome) -> NDArray[np.int64]:
         """Reset the worlds in which `outcome` ended an episode; returns their indices (k,)."""
         ended = np.flatnonzero(outcome.terminated | outcome.truncated)
-        scenarios = [self._draw(world, bool(outcome.terminated[world])) for world in ended]
+        fell = outcome.terminated & ~self.batch.state.broken
+        scenarios = [self._draw(world, bool(fell[world])) for world in ended]
         self._begin(ended, scenarios, self.level)
         return ended
 
@@ -144,7 +151,7 @@ class Episodes:
     def _draw(self, world: int | np.int64, fell: bool = False) -> Scenario:
         """Next scenario of `world`; if it `fell`, its last one with probability `again`."""
         rng, config = self.generators[world], self.config
-        if fell and config.again and rng.random() < config.again:
+        if fell and config.replay and rng.random() < config.replay:
             scenario = parse(self.scenarios[world].name, self.task.robot)
         else:
             scenario = self._new(rng)

@@ -9,9 +9,12 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from grek.envs import tasks
 from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.tasks import Task
+from grek.envs.vectors import Array
+from grek.errors import InputError
 
 _FPS = round(1 / CONTROL_STEP)
 
@@ -25,10 +28,25 @@ def _spaces(task: Task, privileged: bool) -> tuple[spaces.Box, spaces.Box]:
     )
 
 
-def _config(config: EpisodeConfig | None, space: str | None) -> EpisodeConfig:
-    """`config`, or the default one, with its space replaced by `space` unless that is None."""
+def _config(
+    config: EpisodeConfig | None, space: str | None, max_episode_steps: int | None = None
+) -> EpisodeConfig:
     config = config or EpisodeConfig()
-    return config if space is None else dataclasses.replace(config, space=space)
+    if space is not None:
+        config = dataclasses.replace(config, space=space)
+    if max_episode_steps is not None:
+        task = tasks.task(config.task) if isinstance(config.task, str) else config.task
+        limited = dataclasses.replace(task, time_limit=max_episode_steps * CONTROL_STEP)
+        config = dataclasses.replace(config, task=limited)
+    return config
+
+
+def _scenarios(options: dict[str, Any] | None) -> Any:
+    """The option "scenario"; raises InputError for another one."""
+    unknown = set(options or {}) - {"scenario"}
+    if unknown:
+        raise InputError(f"unknown option {min(unknown)!r} of reset; there is: scenario")
+    return (options or {}).get("scenario")
 
 
 class GrekEnv(gymnasium.Env[Any, Any]):
@@ -62,7 +80,7 @@ class GrekEnv(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         if seed is not None:
             self.episodes.seed(seed)
-        name = (options or {}).get("scenario")
+        name = _scenarios(options)
         self.episodes.start([0], None if name is None else [name])
         return self._observation(), {"scenario": self.episodes.scenarios[0].name}
 
@@ -85,7 +103,7 @@ class GrekEnv(gymnasium.Env[Any, Any]):
 class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     """`num_envs` robots in one batch on `threads` threads, autoreset mode SAME_STEP.
 
-    Parameters as in `GrekEnv`; `max_episode_steps` is ignored, as the task sets its time limit.
+    Parameters as in `GrekEnv`; `max_episode_steps` replaces the time limit of the task.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -101,12 +119,13 @@ class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         threads: int = 1,
         privileged: bool = False,
         config: EpisodeConfig | None = None,
+        render_mode: str | None = None,
         max_episode_steps: int | None = None,
     ) -> None:
-        del max_episode_steps  # the task truncates its episodes
         self.num_envs = num_envs
+        self.render_mode = render_mode
         self.privileged = privileged
-        self.episodes = Episodes(num_envs, threads, _config(config, space))
+        self.episodes = Episodes(num_envs, threads, _config(config, space, max_episode_steps))
         single = _spaces(self.episodes.task, privileged)
         self.single_observation_space, self.single_action_space = single
         self.observation_space, self.action_space = (
@@ -114,32 +133,43 @@ class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         )
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Start an episode in every world, world i seeded with seed + i.
+        """Start an episode in every world, world i seeded with seed + i, or with seed[i].
 
         `options={"scenario": [...]}` names one scenario for each world; raises InputError for an
-        unknown one or another number of them.
+        unknown one or another number of them. `infos["scenario"]` (n,) are their names.
         """
+        names = _scenarios(options)
         if seed is not None:
+            super().reset(seed=seed if isinstance(seed, int) else None)
             self.episodes.seed(seed)
-        self.episodes.start(np.arange(self.num_envs), (options or {}).get("scenario"))
-        return self.episodes.batch.observe(self.privileged), {}
+        self.episodes.start(np.arange(self.num_envs), names)
+        drawn = [scenario.name for scenario in self.episodes.scenarios]
+        infos = {"scenario": np.array(drawn, object), "_scenario": np.ones(self.num_envs, bool)}
+        return self.episodes.batch.observe(self.privileged), infos
 
     def step(
         self, actions: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray, NDArray, NDArray, dict[str, Any]]:
         """Advance all worlds by a control step (20 ms) and reset those whose episode ended.
 
-        Where `infos["_final_obs"]` (n,) is true, the episode ended, `infos["final_obs"]` (n, size)
-        holds its last observation and the returned observation is the first of the next one.
+        `infos` holds the weighted reward terms (n,) by name. Where `infos["_final_obs"]` (n,) is
+        true, the episode ended: `infos["final_obs"]` (n, size) and `infos["final_info"]` are its
+        last, and the returned observation is the first of the next one.
         """
         outcome = self.episodes.step(actions)
         observation = self.episodes.batch.observe(self.privileged)
-        infos: dict[str, Any] = {}
         ended = outcome.terminated | outcome.truncated
+        infos: dict[str, Any] = _with_masks(outcome.terms, np.ones(self.num_envs, bool))
         if ended.any():
-            infos = {"final_obs": observation, "_final_obs": ended}
+            infos["final_info"] = _with_masks(outcome.terms, ended)
+            infos |= {"final_obs": observation, "_final_obs": ended, "_final_info": ended}
             self.episodes.restart(outcome)
             observation = self.episodes.batch.observe(self.privileged)
         return observation, outcome.reward, outcome.terminated, outcome.truncated, infos
+
+
+def _with_masks(values: dict[str, Array], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Values (n,) by name, and where they hold, as Gymnasium's vector environments give them."""
+    return {**values, **{f"_{name}": mask for name in values}}

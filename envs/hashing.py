@@ -57,10 +57,16 @@ def uniform(*keys: Any) -> Array:
 
     At least one key has a dimension. Keys of a float type are truncated towards zero.
     """
-    state = np.zeros((1,) * max(np.ndim(key) for key in keys), np.uint64)
+    state = np.zeros((1,) * max(1, *(np.ndim(key) for key in keys)), np.uint64)
     for key in keys:
         state = mix(state + np.asarray(key).astype(np.int64).astype(np.uint64) + np.uint64(_GOLDEN))
     return (state >> np.uint64(32)).astype(np.float64) * 2.0**-32
+
+
+def normals(*keys: Any) -> Array:
+    """Standard normal values for integer arrays `keys`, which broadcast (Box and Muller 1958)."""
+    radius = np.sqrt(-2 * np.log1p(-uniform(*keys, 1)))
+    return radius * np.cos(2 * np.pi * uniform(*keys, 2))
 
 
 def normal(seeds: NDArray[np.uint64], steps: NDArray[np.uint64], channels: int) -> Array:

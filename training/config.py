@@ -66,7 +66,7 @@ class TrainConfig:
     """Ground to train on: "all" training materials, or names separated by commas."""
     scenarios: int = 300_000  # spaces.TRAINING_SCENARIOS, whose module takes 0.2 s to import
     """Number of different training scenarios to draw from."""
-    again: float = 0.5
+    replay: float = 0.5
     """Replay probability of scenarios that ended in a fall, in [0, 1]."""
     resume: Path | None = None
     """Run directory to continue from its last complete checkpoint, with its settings.

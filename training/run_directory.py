@@ -92,7 +92,7 @@ def check(config: TrainConfig) -> None:
         ("seed", 0, 2**31 - 1),
         ("scenarios", 1, TRAINING_SCENARIOS),
         ("history", 0, 50),
-        ("again", 0, 1),
+        ("replay", 0, 1),
     ):
         value = getattr(config, name)
         if value is not None and not low <= value <= high:

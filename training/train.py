@@ -46,7 +46,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
     episodes = EpisodeConfig(
         scenarios=config.scenarios,
         materials=run_directory.materials(config.materials),
-        again=config.again,
+        replay=config.replay,
         task=dataclasses.replace(task_named(config.task), history=config.history),
     )
     env = GrekVecEnv(config.worlds, threads, episodes)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.distributions import Constant, Distribution, LogUniform, Uniform
+from grek.envs.distributions import Constant, Distribution, LogUniform, Signed, Uniform
 from grek.errors import InputError
 
 
@@ -81,7 +81,8 @@ class Quantity:
     @property
     def bounds(self) -> tuple[float, float]:
         """Lowest and highest value that can be drawn."""
-        return self.range.low, self.range.high
+        low = -self.range.high if isinstance(self.range, Signed) else self.range.low
+        return low, self.range.high
 
 
 @dataclass(frozen=True)

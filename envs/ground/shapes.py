@@ -6,6 +6,7 @@ world to coefficients, and a vectorised function from coefficients to height and
 `register` adds a kind (docs/extending.md).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.distributions import Distribution, Uniform
-from grek.envs.hashing import uniform
+from grek.envs.hashing import normals, uniform
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -52,6 +53,8 @@ class Parameter:
     range: Distribution
     """Distribution in training."""
     meaning: str
+    whole: bool = False
+    """A whole number, such as a seed."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class ShapeKind:
     coefficients: Coefficients
     elevation: Elevation
 
+    def __post_init__(self) -> None:
+        if self.size not in [p.name for p in self.parameters]:
+            raise InputError(f"shape {self.name!r} has no parameter {self.size!r} to be its size")
+
     @property
     def range(self) -> Distribution:
         """Distribution of `size` in training."""
@@ -77,12 +84,21 @@ class ShapeKind:
 
 def part(kind: str, **values: float) -> ShapePart:
     """Part of `kind`; raises InputError for an unknown kind, or missing or extra parameters."""
-    known = shape_kind(kind).parameters
-    if set(values) != {p.name for p in known}:
-        raise InputError(
-            f"shape {kind!r} takes {', '.join(p.name for p in known)}, got {', '.join(values)}"
-        )
-    return ShapePart(kind, values)
+    made = ShapePart(kind, values)
+    check((made,))
+    return made
+
+
+def check(shape: Shape) -> None:
+    """Raise InputError for an unknown or repeated kind, or missing or extra parameters."""
+    for p in shape:
+        known = [parameter.name for parameter in shape_kind(p.kind).parameters]
+        if set(p.values) != set(known) or not all(map(math.isfinite, p.values.values())):
+            raise InputError(
+                f"shape {p.kind!r} takes finite {', '.join(known)}; got {dict(p.values)}"
+            )
+    if len({p.kind for p in shape}) != len(shape):
+        raise InputError(f"a shape has one part of a kind, got {[p.kind for p in shape]}")
 
 
 def eased(shape: Shape, level: float) -> Shape:
@@ -110,9 +126,8 @@ class Terrain:
 
     def set(self, world: int, shape: Shape) -> None:
         """Set the shape of `world`; raises InputError for an unknown or repeated kind."""
+        check(shape)
         uneven = sizes(shape)
-        if len({p.kind for p in shape}) != len(shape):
-            raise InputError(f"a shape has one part of a kind, got {[p.kind for p in shape]}")
         self.flat[world] = not uneven
         for has in self._has.values():
             has[world] = False
@@ -159,8 +174,9 @@ def fourier_features(length: float, seed: int) -> tuple[Array, Array]:
     variance 1 and covariance exp(-|d|^2 / 2 L^2), over seeds, at correlation length L (Rahimi and
     Recht 2007).
     """
-    rng = np.random.default_rng(seed)
-    return rng.standard_normal((FEATURES, 2)) / length, rng.uniform(0, 2 * np.pi, FEATURES)
+    feature = np.arange(FEATURES)
+    wave_vectors = normals(seed, feature[:, None], np.arange(2)) / length
+    return wave_vectors, 2 * np.pi * uniform(seed, feature, 2)
 
 
 def fourier_angle(xy: Array, wave_vectors: Array, phases: Array) -> NDArray[np.float32]:

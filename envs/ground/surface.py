@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from grek.envs.ground import materials
 from grek.envs.ground.shapes import FourierField, Shape, Terrain, normal_quantile, normal_share
+from grek.envs.hashing import combine, uniform
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -54,6 +55,11 @@ class Surface:
                 f"a world has 1 to {SLOTS} materials, each with its parameters; got"
                 f" {len(self.materials)} and {len(self.parameters)}"
             )
+        count = len(materials.PARAMETERS)
+        if any(len(row) != count for row in self.parameters):
+            raise InputError(f"a material has {count} parameters, as `grek materials` lists them")
+        for name in self.materials:
+            materials.material(name)
         if self.layout not in LAYOUTS:
             raise InputError(f"unknown layout {self.layout!r}; there are: {', '.join(LAYOUTS)}")
 
@@ -89,12 +95,11 @@ class Ground:
         self._film_above[world] = np.inf
         if not self.varies[world]:
             return
-        rng = np.random.default_rng(surface.seed)
         across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
-        self._strip[world] = *across / (SLOTS * surface.length), rng.random()
-        self._patches.set(world, surface.length, int(rng.integers(2**31)))
+        self._strip[world] = *across / (SLOTS * surface.length), float(uniform(surface.seed, 0))
+        self._patches.set(world, surface.length, combine(surface.seed, 1))
         # One film field for all materials, with the correlation length of the first wet one.
-        self._film.set(world, rows[wet.argmax(), _PATCH], int(rng.integers(2**31)))
+        self._film.set(world, rows[wet.argmax(), _PATCH], combine(surface.seed, 2))
         self._film_above[world] = [normal_quantile(1 - a) for a in self.parameters[world, :, _AREA]]
 
     def slot(self, xy: Array, worlds: NDArray | slice = slice(None)) -> NDArray[np.int64]:

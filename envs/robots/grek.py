@@ -62,10 +62,10 @@ GREK = Robot(
     name="grek",
     model=asset_path("grek/grek.xml"),
     joints=tuple(f"{side}_{joint}" for side in ("left", "right") for joint in _LEG),
-    posed=("neck_pitch", "head_pitch", "head_yaw", "head_roll"),
+    pose_joints=("neck_pitch", "head_pitch", "head_yaw", "head_roll"),
     look=("head_pitch", "head_yaw"),
     home=(*_LEG_HOME, *_LEG_HOME, -0.20, 0.20, 0.0, 0.0),
-    sag=(
+    static_offset=(
         *(0.0, -0.046, 0.007, 0.085, 0.03),
         *(0.0, 0.046, 0.007, 0.085, 0.03),
         *(0.0, 0.0, 0.0, 0.0),
@@ -87,6 +87,6 @@ GREK = Robot(
     ),
     legs=Legs(
         inverse=leg_ik,
-        stance=tuple((float(x), float(y), float(z)) for x, y, z in _ANKLES),
+        home_ankles=tuple((float(x), float(y), float(z)) for x, y, z in _ANKLES),
     ),
 )

@@ -43,7 +43,7 @@ class Mirror:
     """Left-right reflection: mirrored[i] = joint_sign[i] * values[joints[i]]."""
 
     joints: tuple[int, ...]
-    """Permutation of acting and posed joints."""
+    """Permutation of acting and pose_joints joints."""
     joint_sign: tuple[float, ...]
     """Sign of each joint after the permutation, 1 or -1."""
     feet: tuple[int, ...]
@@ -60,7 +60,7 @@ class Legs:
     """Leg kinematics for the reference gait; acting joints are ordered leg by leg, like `feet`."""
 
     inverse: LegInverse
-    stance: tuple[tuple[float, float, float], ...]
+    home_ankles: tuple[tuple[float, float, float], ...]
     """Ankle position of each foot in the home pose, base frame [m]."""
 
 
@@ -68,8 +68,8 @@ class Legs:
 class Robot:
     """A floating-base robot with position-controlled motors and flat soles.
 
-    Lengths in [m], angles in [rad]. Joint quantities are ordered as `joints`, then `posed`; the
-    model has one actuator for each, in the same order. Raises InputError for tuples of the wrong
+    Lengths in [m], angles in [rad]. Joint quantities are ordered as `joints`, then `pose_joints`;
+    the model has one actuator for each, in the same order. Raises InputError for tuples of the wrong
     length, no feet, or an unknown joint in `lateral_joints` or `look`.
     """
 
@@ -79,17 +79,17 @@ class Robot:
     joints: tuple[str, ...]
     """Acting joints, controlled by the policy."""
     home: tuple[float, ...]
-    """Home pose (standing) of acting and posed joints."""
+    """Home pose (standing) of acting and pose_joints joints."""
     feet: tuple[Foot, ...]
     stand_height: float
     """Height of the base above the soles in the home pose."""
     mass: float
     """Nominal mass [kg]."""
-    posed: tuple[str, ...] = ()
+    pose_joints: tuple[str, ...] = ()
     """Joints outside the policy's control: held at home, plus the look command."""
     look: tuple[str, str] | None = None
-    """Names of the posed joints that follow the commanded head pitch and yaw."""
-    sag: tuple[float, ...] = ()
+    """Names of the pose_joints joints that follow the commanded head pitch and yaw."""
+    static_offset: tuple[float, ...] = ()
     """Static torque in the home pose over motor stiffness, added to joint targets; default 0."""
     action_scale: tuple[float, ...] = ()
     """Joint angle per unit of action, for each acting joint; 0.3 by default."""
@@ -118,12 +118,12 @@ class Robot:
     """Leg kinematics; None for a robot whose reference motion is its home pose."""
 
     def __post_init__(self) -> None:
-        count = len(self.joints) + len(self.posed)
-        object.__setattr__(self, "sag", self.sag or (0.0,) * count)
+        count = len(self.joints) + len(self.pose_joints)
+        object.__setattr__(self, "static_offset", self.static_offset or (0.0,) * count)
         object.__setattr__(self, "action_scale", self.action_scale or (0.3,) * len(self.joints))
         for name, values, wanted in (
             ("home", self.home, count),
-            ("sag", self.sag, count),
+            ("static_offset", self.static_offset, count),
             ("action_scale", self.action_scale, len(self.joints)),
         ):
             if len(values) != wanted:
@@ -133,13 +133,13 @@ class Robot:
         if not self.feet:
             raise InputError(f"robot {self.name} has no feet")
         for name in (*self.lateral_joints, *(self.look or ())):
-            if name not in (*self.joints, *self.posed):
+            if name not in (*self.joints, *self.pose_joints):
                 raise InputError(f"robot {self.name}: no joint {name!r}")
 
     @property
     def all_joints(self) -> tuple[str, ...]:
-        """Names of the acting joints, then of the posed ones."""
-        return (*self.joints, *self.posed)
+        """Names of the acting joints, then of the pose_joints ones."""
+        return (*self.joints, *self.pose_joints)
 
     @property
     def sole_points(self) -> tuple[str, ...]:

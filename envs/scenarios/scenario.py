@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from grek.envs.ground import materials, shapes
+from grek.envs.ground.planes import CONTACT_TIME
 from grek.envs.ground.shapes import Shape
 from grek.envs.ground.surface import Surface
 from grek.errors import InputError
 
 EPISODE = 20.0  # [s]
-FIRMEST = 3.0  # factor of bearing at difficulty level 0
+EASIEST_BEARING = 3.0  # factor of bearing at difficulty level 0
 _BEARING = materials.index("bearing")
 _GRAINS = [materials.index(name) for name in ("relief", "collapse_share")]
 
@@ -127,7 +128,7 @@ class Numerics:
     """Frictional to normal constraint impedance [-]."""
     iterations: int = 10
     """Largest number of solver iterations."""
-    contact_time: float = 0.012
+    contact_time: float = CONTACT_TIME
     """Contact time constant, the first value of solref [s]."""
 
 
@@ -161,12 +162,12 @@ class Scenario:
         """This scenario at difficulty `level` in [0, 1]; 1 or more returns it unchanged.
 
         Size of shapes, relief and share of loose stones, and pushes scale with `level`, velocity
-        commands with (1 + level) / 2. Bearing of deformable ground scales with FIRMEST^(1 - level).
+        commands with (1 + level) / 2, bearing of deformable ground with EASIEST_BEARING^(1 - level).
         """
         if level >= 1:
             return self
         factors = np.ones(len(materials.PARAMETERS))
-        factors[_BEARING], factors[_GRAINS] = FIRMEST ** (1 - level), level
+        factors[_BEARING], factors[_GRAINS] = EASIEST_BEARING ** (1 - level), level
         rows = tuple(tuple((factors * row).tolist()) for row in self.surface.parameters)
         speed = 0.5 + 0.5 * level
         return dataclasses.replace(

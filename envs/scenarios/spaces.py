@@ -350,7 +350,7 @@ def _values(name: str, ranges: Ranges, draw: _Draw) -> dict[str, float]:
     for parameter in kind.parameters:
         size = ranges.sizes.get(name) if parameter.name == kind.size else None
         value = draw(f"shape.{name}.{parameter.name}", size or parameter.range)
-        values[parameter.name] = float(int(value)) if parameter.name == "seed" else value
+        values[parameter.name] = float(int(value)) if parameter.whole else value
     return values
 
 

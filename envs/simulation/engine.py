@@ -48,10 +48,11 @@ class Engine(Protocol):
         ...
 
     def set_scenarios(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Apply bodies, motors and numerics of `scenarios` (m,) to the models of `worlds`.
+        """Apply bodies, motors and numerics of `scenarios` (m,) to the models of `worlds`."""
+        ...
 
-        Raises InputError for a setting that this engine does not support.
-        """
+    def check(self, scenario: Scenario) -> None:
+        """Raise InputError for a scenario that this engine does not support."""
         ...
 
     def reset(self, worlds: NDArray) -> None:

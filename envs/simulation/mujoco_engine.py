@@ -72,24 +72,27 @@ class MujocoEngine:
     # -- scenarios -------------------------------------------------------------------------
 
     def set_scenarios(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Write bodies, motors and numerics; raises InputError for a motor delay beyond the model's
-        buffer or unknown numerics."""
-        for scenario in scenarios:
-            self._check_delay(scenario)
+        """Write bodies, motors and numerics."""
         for world, scenario in zip(worlds, scenarios, strict=True):
             self._set_numerics(world, scenario.numerics)
         self._set_bodies(worlds, scenarios)
         self._set_motors(worlds, scenarios)
         self.batch.set_const(worlds)
 
-    def _check_delay(self, scenario: Scenario) -> None:
-        delay = scenario.motors.delay
-        longest = self.layout.history.shape[1] * scenario.numerics.timestep
+    def check(self, scenario: Scenario) -> None:
+        """Raise InputError for a motor delay beyond the model's buffer, or unknown numerics."""
+        delay, numerics = scenario.motors.delay, scenario.numerics
+        longest = self.layout.history.shape[1] * numerics.timestep
         if not 0 <= delay <= longest + 1e-9:
             raise InputError(
                 f"{scenario.name}: motor delay {delay:g} s is not in 0 to the {longest:g} s that"
                 f" the model of {self.robot.name} remembers (nsample)"
             )
+        for known, name in ((_INTEGRATORS, numerics.integrator), (_CONES, numerics.cone)):
+            if name not in known:
+                raise InputError(
+                    f"{scenario.name}: unknown {name!r}; there are: {', '.join(known)}"
+                )
 
     def _set_bodies(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
         model, base = self.model, self.layout.base
@@ -128,8 +131,8 @@ class MujocoEngine:
         option = self.model.opt
         wanted: dict[str, float] = {
             "opt.timestep": numerics.timestep,
-            "opt.integrator": _known(_INTEGRATORS, numerics.integrator, "integrator"),
-            "opt.cone": _known(_CONES, numerics.cone, "cone"),
+            "opt.integrator": _INTEGRATORS[numerics.integrator],
+            "opt.cone": _CONES[numerics.cone],
             "opt.impratio": numerics.impratio,
             "opt.iterations": numerics.iterations,
         }
@@ -259,9 +262,3 @@ def _pairs(model: mujoco.MjModel, geoms: Sequence[str]) -> NDArray[np.int64]:
 def _column(values: Sequence[Any], name: str) -> Array:
     """The attribute `name` of each value (m, 1), or (m, 1, 3)."""
     return np.array([getattr(value, name) for value in values])[:, None]
-
-
-def _known(values: dict[str, int], name: str, kind: str) -> int:
-    if name not in values:
-        raise InputError(f"unknown {kind} {name!r}; there are: {', '.join(values)}")
-    return values[name]

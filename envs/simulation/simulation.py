@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs.ground import shapes
 from grek.envs.ground.planes import Planes
 from grek.envs.ground.sinking import LOADED, Sinking
 from grek.envs.ground.surface import Ground
@@ -64,8 +65,12 @@ class Simulation:
         ids = np.asarray(worlds, int)
         if not len(ids):
             return
+        if len(np.unique(ids)) != len(ids) or len(scenarios) != len(ids):
+            raise InputError(f"{len(ids)} worlds, all different, take as many scenarios")
         order = np.argsort(ids)
         ids, chosen = ids[order], [scenarios[i] for i in order]
+        for scenario in chosen:  # before anything is written
+            self._check(scenario)
         self._set_timing(ids, chosen)
         self._set_encoders(ids, chosen)
         self._set_ground(ids, chosen)
@@ -79,29 +84,31 @@ class Simulation:
         self.paused[ids] = False
         self._regroup()
 
+    def _check(self, scenario: Scenario) -> None:
+        """Raise InputError for a scenario that the robot or the engine does not support."""
+        shapes.check(scenario.shape)
+        timestep, joints = scenario.numerics.timestep, self._offset.shape[1]
+        if not timestep > 0 or abs(_substeps(timestep) * timestep - CONTROL_STEP) > 1e-9:
+            raise InputError(
+                f"a control step of {CONTROL_STEP} s is no whole number of timesteps of"
+                f" {timestep} s"
+            )
+        offset = scenario.sensors.joint_offset
+        if offset and len(offset) != joints:
+            raise InputError(
+                f"{scenario.name}: joint_offset has {len(offset)} values, {self.robot.name} has"
+                f" {joints} acting joints"
+            )
+        self.engine.check(scenario)
+
     def _set_timing(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Set the number of physics steps in a control step; InputError unless it is whole."""
-        for world, scenario in zip(ids, scenarios, strict=True):
-            timestep = scenario.numerics.timestep
-            steps = round(CONTROL_STEP / timestep)
-            if steps < 1 or abs(steps * timestep - CONTROL_STEP) > 1e-9:
-                raise InputError(
-                    f"a control step of {CONTROL_STEP} s is no whole number of timesteps of"
-                    f" {timestep} s"
-                )
-            self._substeps[world] = steps
+        """Set the number of physics steps in a control step."""
+        self._substeps[ids] = [_substeps(s.numerics.timestep) for s in scenarios]
 
     def _set_encoders(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Set encoder zero errors; raises InputError for another number of joints."""
-        joints = self._offset.shape[1]
-        for world, scenario in zip(ids, scenarios, strict=True):
-            offset = scenario.sensors.joint_offset or (0.0,) * joints
-            if len(offset) != joints:
-                raise InputError(
-                    f"{scenario.name}: joint_offset has {len(offset)} values, {self.robot.name} has"
-                    f" {joints} acting joints"
-                )
-            self._offset[world] = offset
+        """Set encoder zero errors."""
+        none = (0.0,) * self._offset.shape[1]
+        self._offset[ids] = [scenario.sensors.joint_offset or none for scenario in scenarios]
 
     def _set_ground(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
         """Set shapes and materials, without footprints."""
@@ -119,7 +126,7 @@ class Simulation:
         rotation = quaternion_standing(heading, normal[:, 0])
         position = np.zeros((len(ids), 3))
         engine.place(ids, position, rotation, self._home)
-        engine.hold(ids, np.tile(self._home + np.array(self.robot.sag), (len(ids), 1)))
+        engine.hold(ids, np.tile(self._home + np.array(self.robot.static_offset), (len(ids), 1)))
         # Measure the vertical gaps below the sole points with the base at the origin, then lift.
         engine.forward(ids)
         soles = engine.soles(ids)
@@ -142,8 +149,7 @@ class Simulation:
         engine = self.engine
         engine.targets[:] = targets
         engine.targets[:, : self._offset.shape[1]] -= self._offset
-        if push_w is not None:
-            engine.push_w[:] = push_w
+        engine.push_w[:] = 0 if push_w is None else push_w
         moving = np.flatnonzero(self._live)
         if len(moving):
             self._lay(moving)
@@ -233,3 +239,8 @@ class Simulation:
         self._groups = [
             (np.flatnonzero(kind == k), int(k // 2), bool(k % 2)) for k in np.unique(kind[going])
         ]
+
+
+def _substeps(timestep: float) -> int:
+    """Physics steps of a control step."""
+    return max(round(CONTROL_STEP / timestep), 1)

@@ -1,7 +1,7 @@
 """Tasks: observation, reward, termination and metrics as values in a registry by name."""
 
 from grek.envs.tasks.batch import Outcome, TaskBatch
-from grek.envs.tasks.task import Field, Moment, Sensor, Task, Term
+from grek.envs.tasks.task import Field, Sensor, StepData, Task, Term
 from grek.envs.tasks.walk import NAME, walking
 from grek.errors import InputError
 
@@ -9,9 +9,9 @@ __all__ = [
     "NAME",
     "TASKS",
     "Field",
-    "Moment",
     "Outcome",
     "Sensor",
+    "StepData",
     "Task",
     "TaskBatch",
     "Term",

@@ -14,8 +14,8 @@ from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
 from grek.envs.simulation.state import State
 from grek.envs.tasks.commands import Schedule
-from grek.envs.tasks.sensors import Sensors
-from grek.envs.tasks.task import Moment, Task
+from grek.envs.tasks.sensors import SensorSuite
+from grek.envs.tasks.task import StepData, Task
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -42,8 +42,8 @@ class TaskBatch:
         self.worlds = worlds
         self.simulation = Simulation(worlds, threads, task.robot)
         self.schedule = Schedule(worlds)
-        self.sensors = Sensors(worlds, task.measured, task.history)
-        self.motion = task.motion.motion(task.robot, worlds)
+        self.sensors = SensorSuite(worlds, task.measured, task.history)
+        self.motion = task.motion.start(task.robot, worlds)
         self.state: State = self.simulation.state()
         self.age = np.zeros(worlds, int)  # control steps since the start of the episode
         self.command = np.zeros((worlds, 5))
@@ -57,7 +57,10 @@ class TaskBatch:
         self._factors = np.zeros((3, worlds))  # strength, motor delay, payload
         self._scale = np.array(task.action_scale)
         robot = task.robot
-        self._home, self._held = np.array(robot.home), np.array(robot.home) + np.array(robot.sag)
+        self._home, self._held = (
+            np.array(robot.home),
+            np.array(robot.home) + np.array(robot.static_offset),
+        )
         self._look = [robot.all_joints.index(name) for name in robot.look or ()]
 
     # -- reset -----------------------------------------------------------------------------
@@ -83,7 +86,7 @@ class TaskBatch:
         self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
         seeds = np.array([scenario.seed for scenario in scenarios], np.uint64)
         self.motion.reset(ids, seeds, self.command[ids, :3])
-        self.sensors.fill(ids, self._moment(self.action, self._previous_action), self.age)
+        self.sensors.fill(ids, self._step_data(self.action, self._previous_action), self.age)
 
     # -- step ------------------------------------------------------------------------------
 
@@ -102,15 +105,17 @@ class TaskBatch:
         self.age += 1
         now = np.concatenate([state.velocity_h, state.gyro_b[:, 2:]], 1)
         self.stride_velocity += (now - self.stride_velocity) * (2 * CONTROL_STEP / task.stride)
-        terminated = task.fallen(state, task.robot) | state.broken
+        terminated = task.termination(state, task.robot) | state.broken
         truncated = (self.age >= task.steps) & ~terminated
-        terms = self._rewards(self._moment(action, self.action, self._previous_action, terminated))
+        terms = self._rewards(
+            self._step_data(action, self.action, self._previous_action, terminated)
+        )
         for world in np.flatnonzero(state.broken):
             self.broken.append(self.simulation.scenarios[world].name)
         self._previous_action, self.action = self.action, action
-        self._joint_velocity = state.joint_velocity[:, : action.shape[1]]
+        self._joint_velocity = state.joint_velocity[:, : action.shape[1]].copy()
         self.command = self.schedule.command(self.age * CONTROL_STEP)
-        self.sensors.read(self._moment(self.action, self._previous_action), self.age)
+        self.sensors.read(self._step_data(self.action, self._previous_action), self.age)
         newest = self.sensors.newest
         self.motion.advance(self.command[:, :3], newest("gyro"), newest("gravity"))
         return Outcome(sum(terms.values()), terminated, truncated, terms)  # type: ignore[arg-type]
@@ -118,8 +123,7 @@ class TaskBatch:
     def targets(self, action: Array) -> Array:
         """Joint targets (n, J) [rad] for `action` (n, A), clipped to the joint limits.
 
-        Sum of reference motion, compensation of static torque (`Robot.sag`), look command and
-        scaled action.
+        Sum of reference motion, `Robot.static_offset`, look command and scaled action.
         """
         layout, acting = self.simulation.layout, action.shape[1]
         targets = np.tile(self._held, (self.worlds, 1))
@@ -129,25 +133,28 @@ class TaskBatch:
             targets[:, self._look] += self.command[:, 3:]
         return np.clip(targets, layout.joint_low, layout.joint_high)
 
-    def _rewards(self, moment: Moment) -> dict[str, Array]:
+    def _rewards(self, data: StepData) -> dict[str, Array]:
         """Weighted reward terms of a step (n,), by name; all 0 in broken worlds."""
-        broken = moment.state.broken
-        terms = {term.name: term.function(moment) for term in self.task.terms}
-        if broken.any():
-            terms = {name: np.where(broken, 0, term) for name, term in terms.items()}
-        return {t.name: terms[t.name] * (t.weight * CONTROL_STEP) for t in self.task.terms}
+        broken = data.state.broken
+        terms = {}
+        for term in self.task.terms:
+            value = term.function(data)
+            if broken.any() and not term.always:
+                value = np.where(broken, 0, value)
+            terms[term.name] = value * (term.weight * CONTROL_STEP)
+        return terms
 
-    def _moment(
+    def _step_data(
         self,
         action: Array,
         previous: Array,
         older: Array | None = None,
         ended: NDArray[np.bool_] | None = None,
-    ) -> Moment:
+    ) -> StepData:
         """Arguments of fields and terms; `previous` and `older` are the actions before `action`."""
         simulation, robot = self.simulation, self.task.robot
         friction = np.add.reduceat(simulation.planes.friction, simulation.layout.first_point, 1)
-        return Moment(
+        return StepData(
             robot=robot,
             state=self.state,
             command=self.command,
@@ -172,11 +179,11 @@ class TaskBatch:
         """Observation (n, size), ordered as `Task.layout`; the critic's with `privileged`."""
         task, n = self.task, self.worlds
         arrived = self.sensors.arrived(1 + task.history)
-        moment = self._moment(self.action, self._previous_action)
-        parts = [arrived[:, 0], *(f.read(moment) for f in task.exact)]
+        data = self._step_data(self.action, self._previous_action)
+        parts = [arrived[:, 0], *(f.read(data) for f in task.exact)]
         parts.append(arrived[:, 1:].reshape(n, -1))
         if privileged and task.privileged:
-            hidden = np.concatenate([f.read(moment) for f in task.privileged], 1)
+            hidden = np.concatenate([f.read(data) for f in task.privileged], 1)
             parts.append(np.nan_to_num(hidden, posinf=0, neginf=0))
         return np.concatenate(parts, 1).astype(np.float32)
 

@@ -64,7 +64,7 @@ class Gait:
                 f" got {vars(self)}"
             )
 
-    def motion(self, robot: Robot, worlds: int) -> Motion:
+    def start(self, robot: Robot, worlds: int) -> Motion:
         """State of the gait in `worlds` worlds; raises InputError for a robot without `legs`."""
         return GaitMotion(self, robot, worlds)
 
@@ -72,7 +72,7 @@ class Gait:
         """Parameters by name, for a policy's contract."""
         return dataclasses.asdict(self)
 
-    def described(self, values: Any) -> "Gait":
+    def from_description(self, values: Any) -> "Gait":
         """Inverse of `describe`; raises InputError for missing, unknown or malformed values."""
         names = {f.name for f in dataclasses.fields(self)}
         older = {"catch": 0.0}  # contracts from before recovery steps
@@ -147,7 +147,7 @@ def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort:
     sway = gait.sway * np.sin(2 * np.pi * phase) * effort
     p = foot_phase(phase, robot.feet)  # (n, F)
     side = np.array([[float(foot.side) for foot in robot.feet]])
-    ankle_x, ankle_y, ankle_z = np.array(robot.legs.stance).T
+    ankle_x, ankle_y, ankle_z = np.array(robot.legs.home_ankles).T
     vx, vy, rate = command.T[..., None]
     forward, sideways, turn = gait.gain
     swing = np.clip((p - gait.duty) / (1 - gait.duty), 0, 1)
@@ -156,7 +156,7 @@ def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort:
     yaw = turn * rate * along
     angles = robot.legs.inverse(
         ankle_x + forward * vx * along - yaw * ankle_y,
-        ankle_y + sideways * vy * along - sway[:, None] - 0.02 * yaw,
+        ankle_y + sideways * vy * along - sway[:, None] + yaw * ankle_x,
         ankle_z + swing_height(gait, p, effort),
         yaw,
         side,

@@ -32,7 +32,7 @@ class EpisodeLog:
     """Base position (T, n, 3) [m]."""
     yaw: NDArray[np.floating]
     """Yaw of the base, wrapped or not (T, n) [rad]."""
-    velocity_b: NDArray[np.floating]
+    velocity_h: NDArray[np.floating]
     """Base velocity: forward and left in the heading frame, then z in the base frame [m/s].
 
     (T, n, 3)."""
@@ -119,7 +119,7 @@ def velocity_error(log: EpisodeLog) -> Array:
 
     The window is `stride`; averages that end before the fall count. NaN if there is none.
     """
-    return _tracking_error(log, log.velocity_b[..., :2], log.command[..., :2])
+    return _tracking_error(log, log.velocity_h[..., :2], log.command[..., :2])
 
 
 def yaw_error(log: EpisodeLog) -> Array:
@@ -226,7 +226,7 @@ def _motion_w(log: EpisodeLog, up: Mask) -> Array:
     The log starts after the first step, whose displacement is taken from its velocity.
     """
     position = _clean(log.position_w[..., :2])
-    forward, left = _clean(log.velocity_b[0, :, 0]), _clean(log.velocity_b[0, :, 1])
+    forward, left = _clean(log.velocity_h[0, :, 0]), _clean(log.velocity_h[0, :, 1])
     yaw = _clean(log.yaw[0])
     first = np.stack(
         [

@@ -67,7 +67,7 @@ class Motion(Protocol):
 class ReferenceMotion(Protocol):
     """Parameters of a reference motion."""
 
-    def motion(self, robot: Robot, worlds: int) -> Motion:
+    def start(self, robot: Robot, worlds: int) -> Motion:
         """Initial state for `worlds` worlds; raises InputError for an unsuitable robot."""
         ...
 
@@ -75,7 +75,7 @@ class ReferenceMotion(Protocol):
         """JSON-serialisable parameters for a policy's contract."""
         ...
 
-    def described(self, values: Any) -> "ReferenceMotion":
+    def from_description(self, values: Any) -> "ReferenceMotion":
         """Inverse of `describe`; raises InputError for malformed values."""
         ...
 
@@ -84,7 +84,7 @@ class ReferenceMotion(Protocol):
 class HomePose:
     """Reference motion that holds the home pose with all feet in stance."""
 
-    def motion(self, robot: Robot, worlds: int) -> Motion:
+    def start(self, robot: Robot, worlds: int) -> Motion:
         """State for `worlds` worlds, which never changes."""
         return _Still(robot, worlds)
 
@@ -92,7 +92,7 @@ class HomePose:
         """None, as there are no parameters."""
         return None
 
-    def described(self, values: Any) -> "HomePose":
+    def from_description(self, values: Any) -> "HomePose":
         """This motion; raises InputError unless `values` is None."""
         if values is not None:
             raise InputError(f"a home pose has no parameters, got {str(values)[:60]!r}")

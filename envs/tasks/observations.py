@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.robots import Robot
-from grek.envs.tasks.task import Columns, Field, Moment, Sensor
+from grek.envs.tasks.task import Columns, Field, Sensor, StepData
 from grek.envs.vectors import Array, heading_frame
 
 
@@ -96,6 +96,6 @@ def privileged(robot: Robot) -> tuple[Field, ...]:
     )
 
 
-def _horizontal(moment: Moment, vector_w: Array) -> NDArray[np.float64]:
+def _horizontal(data: StepData, vector_w: Array) -> NDArray[np.float64]:
     """Horizontal world-frame vectors (n, 2) in the heading frame (n, 2)."""
-    return heading_frame(vector_w, moment.state.heading)
+    return heading_frame(vector_w, data.state.heading)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grek.envs.robots import Robot
 from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks.task import Moment, Term
+from grek.envs.tasks.task import StepData, Term
 from grek.envs.vectors import Array
 
 
@@ -20,10 +20,10 @@ def walking(robot: Robot) -> tuple[Term, ...]:
     home = np.array(robot.home[:acting])
     lateral = np.array([robot.joints.index(name) for name in robot.lateral_joints], int)
 
-    def velocity(m: Moment) -> Array:
+    def velocity(m: StepData) -> Array:
         return m.state.joint_velocity[:, :acting]
 
-    def change(m: Moment) -> Array:
+    def change(m: StepData) -> Array:
         return m.action - m.previous_action
 
     terms = [
@@ -62,7 +62,7 @@ def walking(robot: Robot) -> tuple[Term, ...]:
         terms.append(
             Term("feet_apart", -5.0, lambda m: feet_apart(robot, m.state.foot_w, m.state.heading))
         )
-    return (*terms, Term("fall", -50.0, lambda m: m.ended.astype(float)))
+    return (*terms, Term("fall", -50.0, lambda m: m.ended.astype(float), always=True))
 
 
 def linear(command: Array, velocity: Array) -> Array:

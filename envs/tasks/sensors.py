@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from grek.envs import hashing
 from grek.envs.scenarios.scenario import Scenario
-from grek.envs.tasks.task import Field, Moment
+from grek.envs.tasks.task import Field, StepData
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
 MAX_DELAY = 100  # largest latency [control steps]; bounds the buffer
 
 
-class Sensors:
+class SensorSuite:
     """Readings of the measured `fields` in all worlds, buffered for latency and `history`."""
 
     def __init__(self, worlds: int, fields: Sequence[Field], history: int) -> None:
@@ -55,21 +55,21 @@ class Sensors:
         if longer > 0:  # the zeros are never read, as `fill` follows
             self._readings = np.pad(self._readings, ((0, 0), (0, longer), (0, 0)))
 
-    def fill(self, worlds: NDArray, moment: Moment, age: NDArray) -> None:
+    def fill(self, worlds: NDArray, data: StepData, age: NDArray) -> None:
         """Fill the buffers of `worlds` (m,) with their present reading.
 
-        `moment` and `age` (n,) [control steps] are of all worlds.
+        `data` and `age` (n,) [control steps] are of all worlds.
         """
-        self._readings[worlds] = self._read(moment, age, worlds)[:, None]
+        self._readings[worlds] = self._read(data, age, worlds)[:, None]
 
-    def read(self, moment: Moment, age: NDArray) -> None:
+    def read(self, data: StepData, age: NDArray) -> None:
         """Append a reading at `age` (n,) [control steps], which keys the noise."""
         self._readings[:, 1:] = self._readings[:, :-1]
-        self._readings[:, 0] = self._read(moment, age, slice(None))
+        self._readings[:, 0] = self._read(data, age, slice(None))
 
-    def _read(self, moment: Moment, age: NDArray, worlds: NDArray | slice) -> Array:
+    def _read(self, data: StepData, age: NDArray, worlds: NDArray | slice) -> Array:
         """Readings (m, columns) with errors; 0 for values that are not finite."""
-        true = np.concatenate([f.read(moment) for f in self._fields], 1)[worlds]
+        true = np.concatenate([f.read(data) for f in self._fields], 1)[worlds]
         read = true + self._bias[worlds]
         roll, pitch = self._tilt[worlds].T
         # IMU mounting error: vectors in a frame rotated by small angles about x and y.

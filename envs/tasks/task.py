@@ -1,7 +1,7 @@
 """Task description: observation, reward, termination, reference motion and metrics.
 
 Observation fields and reward terms are values, listed in tuples and computed as functions of a
-`Moment`. A new task is another `Task`, most simply `dataclasses.replace` of an existing one
+`StepData`. A new task is another `Task`, most simply `dataclasses.replace` of an existing one
 (docs/extending.md).
 """
 
@@ -22,7 +22,7 @@ from grek.errors import InputError
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepData:
     """Arguments of observation fields and reward terms: n worlds, A acting joints, F feet.
 
     The state is that after a control step. For a reward, command, reference and action are those of
@@ -85,7 +85,7 @@ class Field:
     name: str
     size: int
     """Number of columns."""
-    read: Callable[[Moment], Array]
+    read: Callable[[StepData], Array]
     """True value (n, size)."""
     mirror: Columns | None = None
     """Left-right reflection; None disables symmetry in learning."""
@@ -102,8 +102,10 @@ class Term:
     name: str
     weight: float
     """Weight [1/s]: the reward of a step is weight * CONTROL_STEP * function."""
-    function: Callable[[Moment], Array]
+    function: Callable[[StepData], Array]
     """Value (n,)."""
+    always: bool = False
+    """Counts where the simulation failed too: the function reads nothing measured."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Task:
     """Reward terms."""
     motion: ReferenceMotion
     """Reference motion; joint target = reference + action_scale * action."""
-    fallen: Callable[[State, Robot], NDArray[np.bool_]]
+    termination: Callable[[State, Robot], NDArray[np.bool_]]
     """Termination condition (n,)."""
     moving: Callable[[Array], NDArray[np.bool_]]
     """Mask (...) of velocity commands (..., 3) that ask to move rather than stand."""
@@ -132,7 +134,7 @@ class Task:
     """Joint angle per unit of action, for each acting joint [rad]; by default the robot's."""
     action_limit: float = 4.0
     """Actions are clipped to [-action_limit, action_limit] [-]."""
-    episode: float = EPISODE
+    time_limit: float = EPISODE
     """Time limit, at which an episode is truncated [s]."""
 
     def __post_init__(self) -> None:
@@ -150,7 +152,7 @@ class Task:
     @property
     def steps(self) -> int:
         """Time limit in control steps."""
-        return round(self.episode / CONTROL_STEP)
+        return round(self.time_limit / CONTROL_STEP)
 
     @property
     def measured(self) -> tuple[Field, ...]:

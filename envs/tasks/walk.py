@@ -36,7 +36,7 @@ def walking(
         ),
         terms=rewards.walking(robot),
         motion=motion or (Gait() if robot.legs else HomePose()),
-        fallen=fallen,
+        termination=fallen,
         moving=gait.moving,
         metrics=metrics.WALKING,
         stride=STRIDE,

@@ -100,7 +100,7 @@ def _stretches(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[list[floa
         begin = end
         if last - first < 2 * window:
             continue
-        velocity = log.velocity_b[first:last, i, :2].astype(float)
+        velocity = log.velocity_h[first:last, i, :2].astype(float)
         kernel = np.ones(window) / window
         error = velocity - command[first, :2]
         strides = np.stack([np.convolve(error[:, k], kernel, "valid") for k in range(2)])

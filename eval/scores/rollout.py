@@ -87,7 +87,7 @@ def _run(
             "alive": alive.copy(),
             "position_w": state.position_w,
             "yaw": np.arctan2(state.heading[:, 1], state.heading[:, 0]),
-            "velocity_b": np.concatenate([state.velocity_h, state.velocity_b[:, 2:]], 1),
+            "velocity_h": np.concatenate([state.velocity_h, state.velocity_b[:, 2:]], 1),
             "yaw_rate": state.gyro_b[:, 2],
             "command": command,
             "moving": task.moving(command),

@@ -49,7 +49,7 @@ def raw(threads: int) -> Rate:
     qpos, qvel, ctrl = batch.bind("qpos"), batch.bind("qvel"), batch.bind("ctrl")
     layout = Layout.of(model, GREK)
     rng = np.random.default_rng(0)
-    held = np.array(GREK.home) + np.array(GREK.sag)
+    held = np.array(GREK.home) + np.array(GREK.static_offset)
     start = np.tile(model.qpos0, (WORLDS, 1))
     start[:, layout.qpos] = GREK.home
     start[:, 2] = GREK.stand_height + 0.001

@@ -143,7 +143,7 @@ def test_as_many_names_as_worlds(names):
 
 
 def test_a_world_in_which_the_droid_fell_comes_again():
-    episodes = Episodes(200, config=EpisodeConfig(again=0.5))
+    episodes = Episodes(200, config=EpisodeConfig(replay=0.5))
     episodes.seed(3)
     episodes.start(np.arange(200))
     names = [s.name for s in episodes.scenarios]
@@ -159,7 +159,7 @@ def test_a_world_in_which_the_droid_fell_comes_again():
     [
         ({"scenarios": 0}, "scenarios 0 is not in 1 to 300000"),
         ({"scenarios": 300_001}, "scenarios 300001 is not in 1 to 300000"),
-        ({"again": 1.5}, r"again is a probability in \[0, 1\], got 1.5"),
+        ({"replay": 1.5}, r"replay is a probability in \[0, 1\], got 1.5"),
         ({"materials": ("sand", "lava")}, "unknown material 'lava'"),
         ({"space": "moon"}, "unknown space 'moon'"),
         ({"task": "grek/Fly-v0"}, "unknown task 'grek/Fly-v0'; there are: grek/Walk-v0"),
@@ -199,7 +199,7 @@ def test_episodes_go_on_from_a_snapshot():
             seen.append(episodes.batch.observe(True))
         return seen
 
-    first = Episodes(3, config=EpisodeConfig(again=0.5))
+    first = Episodes(3, config=EpisodeConfig(replay=0.5))
     first.level = 0.5
     first.seed(11)
     first.start(range(3))
@@ -207,7 +207,7 @@ def test_episodes_go_on_from_a_snapshot():
     first.level = 0.75
     saved = first.snapshot()
     names = [scenario.name for scenario in first.scenarios]
-    second = Episodes(3, config=EpisodeConfig(again=0.5))
+    second = Episodes(3, config=EpisodeConfig(replay=0.5))
     second.restore(saved)
     assert second.scenarios == first.scenarios
     for one, two in zip(go_on(first, actions[40:]), go_on(second, actions[40:]), strict=True):

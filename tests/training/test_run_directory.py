@@ -34,7 +34,7 @@ def test_run_directory_holds_what_it_should(tmp_path):
         ({"materials": "sand,lava"}, "unknown material 'lava'"),
         ({"scenarios": 0}, "--scenarios 0"),
         ({"seed": -1}, "--seed -1"),
-        ({"again": 1.5}, "--again 1.5"),
+        ({"replay": 1.5}, "--replay 1.5"),
         ({"worlds": 1, "ppo": PPOConfig(rollout=1)}, "a single sample"),
         ({"ppo": PPOConfig(entropy=np.nan)}, "--ppo.entropy nan"),
         ({"ppo": PPOConfig(log_std=1000)}, "--ppo.log-std 1000"),

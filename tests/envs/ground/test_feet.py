@@ -119,7 +119,7 @@ def test_a_droid_on_soles_of_two_sizes_stands_in_prints_of_two_depths():
     robot = dataclasses.replace(GREK, feet=(small, RIGHT))
     simulation = Simulation(1, robot=robot)
     simulation.reset([0], [Scenario(surface=ON_SAND)])
-    targets = np.array(robot.home) + np.array(robot.sag)
+    targets = np.array(robot.home) + np.array(robot.static_offset)
     for _ in range(100):
         state = simulation.step(targets[None])
     assert state.contact.all() and state.rotation[0, 2, 2] > 0.99
@@ -191,7 +191,7 @@ def test_feet_may_come_in_any_order():
         robot = dataclasses.replace(GREK, feet=feet, mirror=None, legs=None)
         simulation = Simulation(1, robot=robot)
         simulation.reset([0], [Scenario(surface=TWO_IN_STRIPS)])
-        targets = (np.array(robot.home) + np.array(robot.sag))[None]
+        targets = (np.array(robot.home) + np.array(robot.static_offset))[None]
         for _ in range(10):
             state = simulation.step(targets)
         states.append((state, simulation.planes.friction.reshape(2, 4).copy()))
@@ -229,7 +229,7 @@ def test_only_own_points_carry():
     simulation = Simulation(1, robot=robot)
     simulation.reset([0], [Scenario()])
     assert simulation.layout.first_point.tolist() == [0, 2]
-    targets = (np.array(robot.home) + np.array(robot.sag))[None]
+    targets = (np.array(robot.home) + np.array(robot.static_offset))[None]
     for _ in range(25):
         state = simulation.step(targets)
     toes = [simulation.engine.model.geom(f"left_sole_{i}").id for i in (2, 3)]

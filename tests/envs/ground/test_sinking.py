@@ -15,7 +15,7 @@ from grek.envs.tasks import TaskBatch, walking
 
 SOFT = [name for name, material in MATERIALS.items() if material.soft]
 WEIGHT = 15.4 * 9.81  # [N]
-TARGETS = np.array(GREK.home) + np.array(GREK.sag)
+TARGETS = np.array(GREK.home) + np.array(GREK.static_offset)
 
 
 def ground(*names: str, **layout: object) -> Surface:

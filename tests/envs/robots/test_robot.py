@@ -14,7 +14,7 @@ from grek.envs.scenarios.scenario import Motors, Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
 from grek.errors import InputError
 
-HOME, SAG = np.array(GREK.home), np.array(GREK.sag)
+HOME, SAG = np.array(GREK.home), np.array(GREK.static_offset)
 TARGETS = (HOME + SAG)[None]
 LEGS = 10  # joints
 SOLE_RADIUS = 0.018  # [m]
@@ -129,7 +129,7 @@ def test_torque_stays_inside_the_torque_speed_curve(strength):
         targets = rng.uniform(parts.joint_low, parts.joint_high, (4, 14))
         simulation.engine.targets[:] = targets
         for _ in range(4):
-            # Torque and speed at one moment: forward computes both from the same state.
+            # Torque and speed at one data: forward computes both from the same state.
             batch.step(nstep=1)
             batch.forward()
             torque = torques[:, :LEGS]
@@ -197,7 +197,7 @@ def test_a_robot_that_does_not_fit_its_model_is_refused(model, changes, told):
     ("changes", "told"),
     [
         ({"home": GREK.home[:-1]}, "robot grek: home has 13 values, not 14"),
-        ({"sag": GREK.sag[:-1]}, "robot grek: sag has 13 values, not 14"),
+        ({"sag": GREK.static_offset[:-1]}, "robot grek: sag has 13 values, not 14"),
         ({"action_scale": (0.3,)}, "robot grek: action_scale has 1 values, not 10"),
         ({"feet": ()}, "robot grek has no feet"),
         ({"lateral_joints": ("tail",)}, "robot grek: no joint 'tail'"),

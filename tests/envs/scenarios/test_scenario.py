@@ -14,7 +14,7 @@ from grek.envs.ground.shapes import part, sizes
 from grek.envs.ground.surface import Surface
 from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import (
-    FIRMEST,
+    EASIEST_BEARING,
     Body,
     Command,
     Context,
@@ -275,7 +275,7 @@ def test_eased_worlds_are_easier():
     before, after = full.surface.parameters[0], half.surface.parameters[0]
     names = ("bearing", "relief", "collapse_share", "friction")
     factors = [after[index(name)] / before[index(name)] for name in names]
-    assert FIRMEST == 3.0
+    assert EASIEST_BEARING == 3.0
     assert factors == pytest.approx([3**0.5, 0.5, 0.5, 1.0])
 
 
@@ -325,9 +325,9 @@ def test_errors_of_encoders_are_drawn_for_every_joint_of_the_robot():
         GREK,
         name="tripod",
         joints=GREK.joints[:3],
-        posed=(),
+        pose_joints=(),
         home=(0.0,) * 3,
-        sag=(),
+        static_offset=(),
         action_scale=(),
         look=None,
         lateral_joints=(),

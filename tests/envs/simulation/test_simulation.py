@@ -14,7 +14,7 @@ from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
 from grek.errors import InputError
 
 WORLDS = 6
-TARGETS = np.array(GREK.home) + np.array(GREK.sag)
+TARGETS = np.array(GREK.home) + np.array(GREK.static_offset)
 
 
 def scenarios(name: str = "train", count: int = WORLDS) -> list[Scenario]:

@@ -172,7 +172,7 @@ def test_a_robot_without_leg_kinematics_has_no_gait():
     statue = dataclasses.replace(GREK, name="statue", legs=None)
     with pytest.raises(InputError, match="robot statue has no leg kinematics"):
         GAIT.motion(statue, 1)
-    motion = walking(statue).motion.motion(statue, 3)
+    motion = walking(statue).motion.start(statue, 3)
     motion.reset(np.arange(3), np.zeros(3, np.uint64), np.full((3, 3), 0.5))
     motion.advance(np.full((3, 3), 0.5), np.zeros((3, 3)), np.zeros((3, 3)))
     assert np.array_equal(motion.now.joints, np.tile(HOME[:10], (3, 1)))
@@ -198,11 +198,11 @@ def test_a_gait_that_cannot_be_is_refused(values):
 
 def test_a_gait_is_read_back_from_its_description():
     gait = Gait(period=0.7, gain=(1.0, 2.0, 3.0))
-    assert Gait().described(json.loads(json.dumps(gait.describe()))) == gait
+    assert Gait().from_description(json.loads(json.dumps(gait.describe()))) == gait
     for values, told in (
         (None, "a gait has catch, duty"),
         ({**gait.describe(), "bounce": 1.0}, "a gait has catch, duty"),
         ({**gait.describe(), "gain": 1.0}, "gain is '1.0', not three numbers"),
     ):
         with pytest.raises(InputError, match=told):
-            Gait().described(values)
+            Gait().from_description(values)

@@ -17,7 +17,7 @@ def make(steps: int = 100, worlds: int = 1, dt: float = DT, **arrays: Any) -> Ep
     shapes = {
         "position_w": (3,),
         "yaw": (),
-        "velocity_b": (3,),
+        "velocity_h": (3,),
         "yaw_rate": (),
         "command": (3,),
         "torque": (10,),
@@ -39,9 +39,9 @@ def make(steps: int = 100, worlds: int = 1, dt: float = DT, **arrays: Any) -> Ep
     return EpisodeLog(**log, dt=dt, stride=0.6, mass=np.full(worlds, 10.0))
 
 
-def walk(velocity_b: Any, yaw_rate: Any, command: Any, steps: int = 100, **more: Any) -> EpisodeLog:
+def walk(velocity_h: Any, yaw_rate: Any, command: Any, steps: int = 100, **more: Any) -> EpisodeLog:
     """One droid that moves as told: heading-frame velocity (T, 2) and yaw rate (T,), integrated."""
-    velocity = np.broadcast_to(np.asarray(velocity_b, float), (steps, 2))
+    velocity = np.broadcast_to(np.asarray(velocity_h, float), (steps, 2))
     turning = np.broadcast_to(np.asarray(yaw_rate, float), (steps,))
     yaw = np.cumsum(turning) * DT
     middle = yaw - turning * DT / 2
@@ -61,7 +61,7 @@ def walk(velocity_b: Any, yaw_rate: Any, command: Any, steps: int = 100, **more:
         steps,
         position_w=position,
         yaw=((yaw + np.pi) % (2 * np.pi) - np.pi)[:, None],
-        velocity_b=velocity_3,
+        velocity_h=velocity_3,
         yaw_rate=turning[:, None],
         command=wanted,
         **more,
@@ -203,7 +203,7 @@ class TestTraversal:
 
     def test_worlds_do_not_mix(self) -> None:
         parts = [walk((v, 0), 0, (0.4, 0, 0)) for v in (0.1, 0.2, 0.4)]
-        fields = ("alive", "position_w", "yaw", "velocity_b", "yaw_rate", "command", "moving")
+        fields = ("alive", "position_w", "yaw", "velocity_h", "yaw_rate", "command", "moving")
         together = {f: np.concatenate([getattr(p, f) for p in parts], 1) for f in fields}
         log = make(100, 3, **together)
         np.testing.assert_allclose(metrics.traversal(log), [0.25, 0.5, 1], rtol=1e-9)
@@ -318,7 +318,7 @@ class TestShares:
 def test_metrics_are_finite_where_defined_whatever_the_dead_log() -> None:
     broken = {
         name: np.where(np.arange(100)[:, None, None] < 50, 0.1, np.nan)
-        for name in ("position_w", "velocity_b", "torque", "joint_velocity", "action", "foot_slip")
+        for name in ("position_w", "velocity_h", "torque", "joint_velocity", "action", "foot_slip")
     }
     velocity = {"command": (0.4, 0, 0), "alive": fallen_at(50)}
     log = make(**broken, **velocity)

@@ -7,7 +7,7 @@ import pytest
 
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios.scenario import Command, Scenario
-from grek.envs.tasks import Moment, TaskBatch, Term, rewards, walking
+from grek.envs.tasks import StepData, TaskBatch, Term, rewards, walking
 from grek.envs.tasks.gait import Gait
 
 E = np.exp
@@ -53,7 +53,7 @@ def test_slip():
 
 
 def test_hips():
-    now = moment()
+    now = data()
     joints = now.state.joint_position
     joints[:] = GREK.home
     joints[0, [0, 6]] += 0.1, 0.2
@@ -128,14 +128,14 @@ def test_a_robot_without_what_a_term_judges_goes_without_the_term():
     ],
 )
 def test_terms_read_the_moment(name, expected):
-    assert term(name).function(moment()) == pytest.approx([expected])
+    assert term(name).function(data()) == pytest.approx([expected])
 
 
 def term(name: str) -> Term:
     return next(t for t in walking().terms if t.name == name)
 
 
-def moment(robot: Robot = GREK) -> Moment:
+def data(robot: Robot = GREK) -> StepData:
     """One world with a value of its own in all that rewards read."""
     walk = TaskBatch(walking(robot), 1)
     walk.reset([0], [Scenario()])
@@ -156,7 +156,7 @@ def moment(robot: Robot = GREK) -> Moment:
         walk.motion.now, contact=np.array([[True, True]]), clearance=np.array([[0.0, 0.05]])
     )
     acting = len(robot.joints)
-    return Moment(
+    return StepData(
         robot=robot,
         state=state,
         command=np.array([[0.4, 0.0, 0.5, 0.0, 0.0]]),

@@ -7,7 +7,7 @@ import pytest
 
 from grek.envs.scenarios.scenario import Command, Motors, Push, Scenario, Sensors
 from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
-from grek.envs.tasks import Field, Moment, Sensor, TaskBatch, walking
+from grek.envs.tasks import Field, Sensor, StepData, TaskBatch, walking
 from grek.envs.tasks import sensors as rooms
 from grek.envs.tasks.commands import Schedule
 from grek.errors import InputError
@@ -17,7 +17,7 @@ READINGS = 26  # gyro (3), gravity (3), joint positions (10) and velocities (10)
 BATCH = TaskBatch(TASK, 1)
 
 
-def moment(**state: np.ndarray) -> Moment:
+def data(**state: np.ndarray) -> StepData:
     """One robot upright, at home and at rest, but for `state`."""
     BATCH.reset([0], [Scenario()])
     joints = np.tile(np.array(TASK.robot.home), (1, 1))
@@ -28,7 +28,7 @@ def moment(**state: np.ndarray) -> Moment:
         "joint_velocity": 0 * joints,
     }
     present = dataclasses.replace(BATCH.state, **{**at_rest, **state})
-    return dataclasses.replace(BATCH._moment(BATCH.action, BATCH.action), state=present)
+    return dataclasses.replace(BATCH._step_data(BATCH.action, BATCH.action), state=present)
 
 
 def sensors(errors: Sensors, history: int = 0, seed: int = 3) -> rooms.Sensors:
@@ -37,7 +37,7 @@ def sensors(errors: Sensors, history: int = 0, seed: int = 3) -> rooms.Sensors:
     return found
 
 
-def read(errors: Sensors, true: Moment, times: int, seed: int = 3) -> np.ndarray:
+def read(errors: Sensors, true: StepData, times: int, seed: int = 3) -> np.ndarray:
     """Readings (times, 26) of the same truth, control step after control step."""
     found = sensors(errors, seed=seed)
     seen = []
@@ -52,7 +52,7 @@ def read(errors: Sensors, true: Moment, times: int, seed: int = 3) -> np.ndarray
 
 def test_sensor_errors_have_the_stated_size():
     errors = Sensors(gyro_noise=0.1, gyro_bias=(0.5, 0.0, 0.0), joint_offset=(0.02,) * 10)
-    seen = read(errors, moment(), 4000)
+    seen = read(errors, data(), 4000)
     assert seen[:, 0].mean() == pytest.approx(0.5, abs=0.006)
     assert seen[:, 1].std() == pytest.approx(0.1, rel=0.05)
     assert np.all(seen[:, 3:6] == (0, 0, -1))
@@ -70,26 +70,24 @@ def test_sensor_errors_have_the_stated_size():
     ],
 )
 def test_each_noise_is_of_its_own_columns(name, deviation, where):
-    error = read(Sensors(**{name: deviation}), moment(), 2000) - read(Sensors(), moment(), 1)
+    error = read(Sensors(**{name: deviation}), data(), 2000) - read(Sensors(), data(), 1)
     assert error[:, where].std(0) == pytest.approx(deviation, rel=0.07)
     error[:, where] = 0
     assert not error.any()
 
 
 def test_a_tilted_imu_turns_gravity():
-    seen = read(Sensors(tilt=(0.02, 0.05)), moment(), 1)[0]
+    seen = read(Sensors(tilt=(0.02, 0.05)), data(), 1)[0]
     assert seen[3:6] == pytest.approx((0.05, -0.02, -1.0))
-    spinning = moment(gyro_b=np.array([[0.0, 0.0, 2.0]]))
+    spinning = data(gyro_b=np.array([[0.0, 0.0, 2.0]]))
     seen = read(Sensors(tilt=(0.02, 0.05)), spinning, 1)[0]
     assert seen[:3] == pytest.approx((-0.1, 0.04, 2.0))
 
 
 def test_noise_depends_on_the_worlds_seed_and_the_step_alone():
     errors = Sensors(gyro_noise=0.1)
-    assert np.array_equal(read(errors, moment(), 20), read(errors, moment(), 20))
-    assert not np.isclose(
-        read(errors, moment(), 20)[:, :3], read(errors, moment(), 20, 4)[:, :3]
-    ).any()
+    assert np.array_equal(read(errors, data(), 20), read(errors, data(), 20))
+    assert not np.isclose(read(errors, data(), 20)[:, :3], read(errors, data(), 20, 4)[:, :3]).any()
 
 
 def test_a_field_of_ones_own_has_the_errors_it_states():
@@ -98,7 +96,7 @@ def test_a_field_of_ones_own_has_the_errors_it_states():
     field = Field("temperature", 2, lambda m: np.full((1, 2), 300.0), sensor=sensor)
     found = rooms.Sensors(1, (*TASK.measured, field), 1)
     found.set(np.array([0]), [Scenario(seed=9, sensors=Sensors(gyro_noise=1.0))])
-    seen, true = [], moment()
+    seen, true = [], data()
     for age in range(2000):
         found.read(true, np.array([age]))
         seen.append(found.newest("temperature")[0])
@@ -108,16 +106,16 @@ def test_a_field_of_ones_own_has_the_errors_it_states():
 
 def test_what_a_failed_simulation_shows_is_read_as_zero():
     speeds = np.array([[np.nan, np.inf, -np.inf, *range(11)]])
-    seen = read(Sensors(), moment(joint_velocity=speeds), 1)[0]
+    seen = read(Sensors(), data(joint_velocity=speeds), 1)[0]
     assert seen[16:].tolist() == [0, 0, 0, *range(7)]
 
 
 # -- delays --------------------------------------------------------------------------------
 
 
-def told(step: int) -> Moment:
-    """A moment whose readings say when they were taken."""
-    return moment(gyro_b=np.array([[float(step), 0.0, 0.0]]))
+def told(step: int) -> StepData:
+    """A data whose readings say when they were taken."""
+    return data(gyro_b=np.array([[float(step), 0.0, 0.0]]))
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2, 4, 7, rooms.MAX_DELAY])
@@ -141,7 +139,7 @@ def test_worlds_of_different_delays_side_by_side():
     delays = np.array([0, 1, 7, 3])
     found = rooms.Sensors(4, TASK.measured, 2)
 
-    def tell(step: int) -> Moment:
+    def tell(step: int) -> StepData:
         one = told(step)
         arrays = {k: np.repeat(v, 4, 0) for k, v in vars(one.state).items()}
         return dataclasses.replace(one, state=dataclasses.replace(one.state, **arrays))

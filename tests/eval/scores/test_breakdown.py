@@ -45,7 +45,7 @@ def test_a_stretch_leaves_out_the_change_and_averages_over_a_stride():
     velocity = np.zeros((200, 1, 3))
     velocity[50:, 0, 0] = 0.3  # 0.1 m/s too slow once the first second is over
     velocity[50:, 0, 1] = 0.05 * np.sin(2 * np.pi * np.arange(150) * DT / 0.6)  # sway
-    log = make(200, command=command, velocity_b=velocity, yaw_rate=0.15)
+    log = make(200, command=command, velocity_h=velocity, yaw_rate=0.15)
     (stretch,) = breakdown.details(log)[0]["stretches"]
     assert stretch == pytest.approx([0.4, 0.3, 0.2, 0.15, 0.01], abs=1e-6)
 
