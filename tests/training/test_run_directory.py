@@ -86,7 +86,7 @@ def test_resuming_what_does_not_fit_is_refused(tmp_path):
     (run / "config.json").write_text(json.dumps(settings))
     with pytest.raises(InputError, match="does not fit"):
         train(TrainConfig(resume=run, steps=64))
-    with pytest.raises(InputError, match="--materials was set"):
+    with pytest.raises(InputError, match="--materials cannot change"):
         train(TrainConfig(resume=run, steps=64, materials="ice"))
     settings["train"]["seed"] = -4
     (run / "config.json").write_text(json.dumps(settings))
