@@ -1,6 +1,6 @@
-"""Grek: a Gymnasium package in which a small biped learns to walk on deformable, slippery ground.
+"""Gymnasium package in which a small biped learns to walk on deformable and slippery ground.
 
-Importing it makes `gymnasium.make("grek/Walk-v0")` work without importing Gymnasium itself.
+`import grek` makes `gymnasium.make("grek/Walk-v0")` work, but does not import Gymnasium.
 """
 
 import sys as _sys
@@ -21,7 +21,7 @@ _REGISTRATION = "gymnasium.envs.registration"
 
 
 def register_envs() -> None:
-    """Register the environment ids of Grek with Gymnasium."""
+    """Register the environment ids with Gymnasium."""
     from gymnasium.envs.registration import register
 
     register(
@@ -32,10 +32,10 @@ def register_envs() -> None:
 
 
 class _RegisterOnImport(_MetaPathFinder):
-    """Registers the ids when Gymnasium is imported, once.
+    """Import hook that registers the ids as soon as Gymnasium is imported, then removes itself.
 
-    Gymnasium 1.x reads no entry points, and importing it here would add 0.15 s to `grek --help`,
-    to every start of pytest where the plugin is installed, and a dependency to `grek.onboard`.
+    Gymnasium 1.x reads no entry points, and importing it here would add 0.15 s to `grek --help`
+    and to every start of pytest where the plugin is installed, and a dependency to `grek.onboard`.
     """
 
     def find_spec(self, name: str, *_: _Any) -> _ModuleSpec | None:

@@ -13,7 +13,7 @@ from grek.errors import InputError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return its exit code.
+    """Run the command line `arguments`, `sys.argv[1:]` by default; return its exit code.
 
     0: done, 1: `compare` found a regression, 2: bad usage or input, 130: interrupted.
     """
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM, like SIGINT, raise KeyboardInterrupt."""
+    """Context in which SIGTERM, like SIGINT, raises KeyboardInterrupt."""
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
@@ -53,7 +53,13 @@ def parse(arguments: list[str]) -> Any:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):
-            return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="grek", args=arguments)
+            return tyro.extras.subcommand_cli_from_dict(
+                COMMANDS,
+                prog="grek",
+                description="Train, score and film policies that walk on randomised ground.",
+                args=arguments,
+                config=(tyro.conf.DisallowNone,),  # omit the flag instead
+            )
     except SystemExit as exit:
         if exit.code:
             sys.exit(fail(one_line(printed.getvalue())))
@@ -61,7 +67,7 @@ def parse(arguments: list[str]) -> Any:
 
 
 def one_line(boxed: str) -> str:
-    """Return the text of an error message that tyro wraps and frames, as one line."""
+    """Return an error message of tyro as one line, without its frame and help texts."""
     text = boxed.split("─ Argument helptext")[0].split("For full helptext")[0]
     lines = [re.sub(r"[╭╮╰╯│─]+", " ", line).strip() for line in text.splitlines()]
     return " ".join(line for line in lines if line) or "bad usage; see grek --help"

@@ -1,4 +1,4 @@
-"""Checks of command-line values that several commands share."""
+"""Checks of command-line values shared by several commands."""
 
 import os
 from pathlib import Path

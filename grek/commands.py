@@ -1,6 +1,6 @@
-"""Subcommands of `grek`: a dataclass each, its fields the flags, `run` the work.
+"""Subcommands of `grek`: one dataclass each, with flags as fields and a method `run`.
 
-Heavy modules are imported in `run`, so that `grek --help` stays quick.
+`run` returns the exit code. Heavy modules are imported there, so that `grek --help` stays quick.
 """
 
 import contextlib
@@ -8,21 +8,23 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from grek.checks import check_output, thread_count
 from grek.errors import InputError
 from grek.progress import counter, lines
 from grek.training.config import TrainConfig
 
+PolicyArgument = Annotated[Positional[str], arg(metavar="POLICY")]
+
 
 @dataclass(frozen=True)
 class Train(TrainConfig):
-    """Train a policy; the result is policy.onnx in the run directory.
+    """Train a policy with PPO and write it to policy.onnx in the run directory.
 
-    An interruption saves a checkpoint and the policy; --resume continues from it.
+    Ctrl-C saves a checkpoint and the policy; --resume continues from them.
     """
 
     def run(self) -> int:
@@ -36,28 +38,28 @@ class Train(TrainConfig):
 
 @dataclass(frozen=True)
 class Eval:
-    """Score a policy: a table on stdout, and scorecard.json, .md and .html in --out.
+    """Score a policy: print a table; with --out, write scorecard.json, .md and .html.
 
-    An interrupted evaluation with --out keeps its finished episodes; the same command continues
+    With --out, an interrupted evaluation keeps its finished episodes, and the same command resumes
     after them.
     """
 
-    policy: Positional[str]
-    """ONNX file, run directory, "walk", or a reference: zero, random, gait."""
+    policy: PolicyArgument
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics or full."""
+    """Suite of scenarios: quick, train, heldout, numerics, or full (all three spaces)."""
     episodes: int | None = None
-    """Episodes per row of the scorecard; the default depends on the suite."""
+    """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
     seed: int = 0
-    """Selects the scenarios of the suite. Scorecards of different seeds cannot be compared."""
+    """Block of scenarios, in [0, 9999]. Scorecards of different seeds cannot be compared."""
     threads: int = 0
     """Simulation threads; 0 uses all cores. Scores do not depend on it."""
     out: Path | None = None
-    """Directory to create for the scorecard and its reports."""
+    """Directory to write the scorecard and its reports to; by default nothing is written."""
     force: bool = False
-    """Replace results, or episodes of another evaluation, in an existing directory."""
+    """Replace an existing scorecard, or kept episodes of another evaluation, in --out."""
     films: bool = False
-    """Also film the worst, median and best episode of each axis, into --out. Takes minutes."""
+    """Also film the worst, median and best episode of each axis to --out/films; takes minutes."""
 
     def run(self) -> int:
         """Score, print the table and write the scorecard."""
@@ -98,14 +100,18 @@ class Eval:
 
 @dataclass(frozen=True)
 class Compare:
-    """Test two scorecards for non-inferiority, episode by episode; exit code 1 on a regression."""
+    """Test a candidate against a baseline for non-inferiority, on pairs of episodes.
 
-    baseline: Positional[Path]
-    """Scorecard of the baseline, or the directory that contains it."""
-    candidate: Positional[Path]
-    """Scorecard of the candidate, or the directory that contains it."""
+    Both scorecards must come from the same suite, seed and number of episodes. The exit code is 1
+    on a regression.
+    """
+
+    baseline: Annotated[Positional[Path], arg(metavar="BASELINE")]
+    """scorecard.json of the baseline, or the directory that contains it."""
+    candidate: Annotated[Positional[Path], arg(metavar="CANDIDATE")]
+    """scorecard.json of the candidate, or the directory that contains it."""
     margin: float = 0.05
-    """Non-inferiority margin: acceptable loss of traversal, in (0, 1)."""
+    """Non-inferiority margin: tolerated loss of mean traversal, in (0, 1)."""
 
     def run(self) -> int:
         """Compare and print the verdict of each row."""
@@ -123,12 +129,12 @@ class Compare:
 
 @dataclass(frozen=True)
 class Table:
-    """Print scorecards as a Markdown table, one line per policy, or all rows of one scorecard."""
+    """Print scorecards as a Markdown table with one line per policy."""
 
-    cards: Positional[tuple[Path, ...]]
-    """Scorecards of one suite, or the directories that contain them."""
+    cards: Annotated[Positional[tuple[Path, ...]], arg(metavar="CARD [CARD ...]")]
+    """One or more scorecard.json files of one suite and seed, or their directories."""
     rows: bool = False
-    """Print the rows of a single scorecard instead."""
+    """Print one line per row of a single scorecard instead."""
 
     def run(self) -> int:
         """Print the table."""
@@ -146,20 +152,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Render:
-    """Film a rollout of a policy."""
+    """Film a rollout of a policy in one scenario."""
 
-    policy: Positional[str]
-    """ONNX file, run directory, "walk", or a reference: zero, random, gait."""
+    policy: PolicyArgument
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait."""
     scenario: str | None = None
-    """Scenario to film, SPACE:INDEX; train:300000 by default."""
+    """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default."""
     material: str | None = None
-    """Film on flat ground of this material, with fixed commands, instead of a scenario."""
+    """Instead of a scenario: level ground of this material, fixed commands, no disturbances.
+    `grek materials` lists the names."""
     seconds: float = 10.0
-    """Length of the film [s]; it ends soon after a fall."""
+    """Length of the film [s], in [0.02, 600]; it ends 1 s after a fall."""
     fps: int = 25
-    """Frame rate [1/s], 25 or 50; the film always plays in real time."""
+    """Frame rate [1/s], 25 or 50; the film plays in real time at both."""
     out: Path = Path("grek.mp4")
-    """MP4 file to write."""
+    """File to write; its suffix selects the format: .mp4 (1280x720), .webp or .gif (480x270)."""
     force: bool = False
     """Replace an existing file."""
 
@@ -185,13 +192,14 @@ class Render:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Print a scenario as JSON."""
+    """Print everything that is drawn for a scenario, as JSON in SI units."""
 
-    name: Positional[str]
-    """Name of the scenario, SPACE/CONTEXT:INDEX, for example train/sand:41."""
+    name: Annotated[Positional[str], arg(metavar="NAME")]
+    """SPACE/CONTEXT:INDEX, for example train/sand:41 or heldout/slope-far:7.
+    SPACE:INDEX counts over the contexts of the space in turn; the full name is printed."""
 
     def run(self) -> int:
-        """Draw the scenario and print it."""
+        """Print the scenario."""
         from grek.envs.scenarios.scenario import to_plain
         from grek.envs.scenarios.spaces import parse
 
@@ -201,10 +209,10 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Materials:
-    """Print the parameters of all materials with units and sources."""
+    """Print the parameters of all materials: unit, nominal value, range and source."""
 
     plot: Path | None = None
-    """Plot pressure-sinkage and shear curves to this .png, .svg or .pdf file instead."""
+    """Plot sinkage, shear and friction to this .png, .svg or .pdf file instead."""
     force: bool = False
     """Replace an existing file."""
 
@@ -229,18 +237,18 @@ class Materials:
 
 @dataclass(frozen=True)
 class Bench:
-    """Benchmark this machine: simulation and training rates, and their ratios."""
+    """Benchmark this machine: rates of simulation and training, and ratios between them."""
 
     out: Path | None = None
-    """JSON file to write the results to."""
+    """JSON file to write the results to; by default they are only printed."""
     repeats: int = 5
-    """Measurements of each rate, taken in rounds."""
+    """Rounds, in [1, 100]; each measures every rate once."""
     learning: bool = False
-    """Measure the training time until policies walk, for three seeds, instead of rates."""
+    """Measure the training time to traversals of 0.5, 0.8 and 0.9 instead, for three seeds."""
     minutes: float = 6.0
-    """Training time per seed with --learning [min]."""
+    """Training time of each seed with --learning [min], in (0, 600]."""
     plot: Path | None = None
-    """PNG or SVG file to plot the learning curves of --learning to."""
+    """Plot the learning curves of --learning to this file; the suffix selects the format."""
     force: bool = False
     """Replace an existing file."""
 
@@ -277,7 +285,7 @@ class Bench:
 
 @contextlib.contextmanager
 def naming_kept_episodes(kept: Path | None) -> Iterator[None]:
-    """Let an interruption name the file `kept`, if it exists, and how to continue from it."""
+    """Add the file of finished episodes, if it exists, to the message of a KeyboardInterrupt."""
     try:
         yield
     except KeyboardInterrupt:

@@ -13,10 +13,10 @@ GROUP = "grek.extensions"
 
 
 def load() -> None:
-    """Import entry points of GROUP, then the files and modules that VARIABLE names.
+    """Import the entry points of GROUP, then the files and modules in the variable VARIABLE.
 
-    A file's folder is put on the module search path, so that files can import each other. Raises
-    InputError for one that cannot be imported.
+    VARIABLE is separated like PATH. The folder of a file is appended to `sys.path`, so that files
+    can import each other. Raises InputError for a module that cannot be imported.
     """
     named = [text for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
     for point in entry_points(group=GROUP):
@@ -35,5 +35,5 @@ def load() -> None:
 def _import(name: str) -> None:
     try:
         importlib.import_module(name)
-    except Exception as error:  # whatever a module of other people raises
+    except Exception as error:  # third-party code may raise anything
         raise InputError(f"extension {name!r}: {type(error).__name__}: {error}") from error

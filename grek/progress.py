@@ -1,4 +1,4 @@
-"""Progress of long commands: a bar on a terminal, plain lines when piped; always on stderr."""
+"""Progress of long commands on stderr: a bar on a terminal, plain lines elsewhere."""
 
 import contextlib
 import os
@@ -7,20 +7,20 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-REFRESH = 0.1  # shortest time between two drawings of a bar [s]
+REFRESH = 0.1  # shortest time between two updates of a bar [s]
 
 
 class Show(Protocol):
-    """Report that `done` of `total` units are complete; `note` follows on the same line."""
+    """Function that shows `done` of `total` units, and `note` on the same line."""
 
     def __call__(self, done: float, total: float, note: str = "") -> None: ...
 
 
 @contextlib.contextmanager
 def counter(unit: str) -> Iterator[Show]:
-    """Yield a function that shows progress: as a bar on a terminal, a line every tenth elsewhere.
+    """Yield a function that shows progress: a bar on a terminal, a line every tenth elsewhere.
 
-    `unit` is the plural noun that is counted, such as "episodes".
+    `unit` is a plural noun, such as "episodes".
     """
     with bar(unit) as show:
         yield show or lines(unit)
@@ -28,10 +28,10 @@ def counter(unit: str) -> Iterator[Show]:
 
 @contextlib.contextmanager
 def bar(unit: str) -> Iterator[Show | None]:
-    """Yield a function that draws a bar with the time left; None if stderr is not a terminal.
+    """Yield a function that draws a bar with the time left, or None if stderr is not a terminal.
 
-    What is printed to stderr meanwhile appears above the bar. The bar is drawn by the caller's
-    thread only: a drawing thread would disturb what `grek bench` measures and be lost in a fork.
+    Other output to stderr appears above the bar. The bar is drawn by the caller's thread only: a
+    thread of its own would disturb what `grek bench` measures, and be lost in a fork.
     """
     if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         yield None

@@ -1,4 +1,4 @@
-"""Provenance of results: versions of packages and the commit of the checkout."""
+"""Provenance of results: versions of packages and commit of the checkout."""
 
 import platform
 import subprocess
@@ -20,9 +20,9 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the checked-out commit of grek, "unknown" if it is not run from a checkout."""
+    """Return the commit of grek's checkout, 12 hex digits, or "unknown" without one."""
     root = Path(__file__).resolve().parent.parent
-    if not (root / "pyproject.toml").is_file():  # a commit found here would be of another project
+    if not (root / "pyproject.toml").is_file():  # a commit found here would be another project's
         return "unknown"
     command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
     try:

@@ -1,4 +1,4 @@
-"""pytest plugin: the fixture `grek_gate` fails a test on a regression against a scorecard.
+"""pytest plugin with the fixture `grek_gate`, which fails a test on a regression of a policy.
 
 pytest loads it wherever grek is installed; heavy modules are imported when a gate runs.
 """
@@ -32,7 +32,7 @@ class GrekGate(Protocol):
 
         Fails the test unless traversal is non-inferior by `margin`, overall and in each space, axis
         and context that lost traversal. If not `strict`, fails only on a significant loss.
-        Paths are relative to pytest's root directory. 0 `threads` uses all cores.
+        Paths are relative to pytest's root directory; `threads` 0 uses all cores.
         """
 
 
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Reject a report directory that cannot be written, before any test runs."""
+    """Check that the report directory can be written, before any test runs."""
     directory = config.getoption("--grek-report")
     if directory is None:
         return
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
-    """Function that fails the test if a policy is worse than a stored scorecard, see `GrekGate`."""
+    """Function that fails the test if a policy is worse than a stored scorecard (`GrekGate`)."""
 
     def run(
         policy: "str | os.PathLike[str] | Policy",

@@ -1,4 +1,4 @@
-"""Tables for the terminal: fitted to its width, and plain whole lines where output is piped.
+"""Tables fitted to the width of a terminal, or printed as plain unwrapped lines when piped.
 
 Cells and lines are literal text: rich markup is not interpreted, control characters become blanks.
 """
@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-UNLIMITED = 1_000_000  # columns: rich folds and cuts at the width of its console
+UNLIMITED = 1_000_000  # console width [columns], at which rich does not wrap
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str) -> Table:
-    """A table with column titles `head`; `align` has "<" or ">" per column, repeating its last.
+    """Table with column titles `head`; `align` has "<" or ">" per column and repeats its last.
 
     Raises ValueError unless every row has as many cells as `head`.
     """
@@ -28,14 +28,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str) -> 
 
 
 def text(*parts: Table | str) -> str:
-    """Tables and single lines, one below another, as plain text: nothing cut, folded or padded."""
+    """Tables and lines, one below another, as plain text without wrapping or padding."""
     file = io.StringIO()
     _print(Console(file=file, width=UNLIMITED, color_system=None), parts)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
 def show(*parts: Table | str) -> None:
-    """Print tables and single lines, fitted to the terminal if stdout is one, else as `text`."""
+    """Print tables and lines: fitted to a terminal, else as `text`."""
     if sys.stdout.isatty():
         _print(Console(), parts)
     else:
@@ -43,7 +43,7 @@ def show(*parts: Table | str) -> None:
 
 
 def printable(value: object) -> str:
-    """`value` in one line, a blank for each control character."""
+    """`value` on one line, with a blank for each unprintable character."""
     return "".join(c if c.isprintable() else " " for c in str(value))
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: one torch thread, so that tests run alike on a busy machine."""
+"""Settings of all tests: one thread for torch, for equal results on a busy machine."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Command line: exit codes, one line on stderr for bad input, nothing half-written."""
+"""Command line: exit codes, one line on stderr for bad input, no incomplete files."""
 
 import ast
 import itertools
@@ -29,7 +29,7 @@ def grek(*arguments: object, **options: object) -> subprocess.CompletedProcess[s
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run in this process; asserts exit code 2 and a single line, which it returns."""
+    """Run in this process, assert exit code 2 and a single line on stderr, and return it."""
     try:
         code = main([str(a) for a in arguments])
     except SystemExit as leaving:
@@ -41,7 +41,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def actor(path: Path, contract: dict[str, object] | None, inputs: int = 45) -> Path:
-    """A linear policy with any contract."""
+    """Write a linear policy with any contract."""
     graph = helper.make_graph(
         [helper.make_node("Gemm", ["observation", "w"], ["action"])],
         "policy",
@@ -90,7 +90,7 @@ def test_sigterm_ends_any_command_as_ctrl_c_does(monkeypatch, capsys):
 
 @pytest.mark.parametrize("where", ["training/config.py", "grek/commands.py"])
 def test_help_explains_every_flag(where):
-    """The command line takes what it says of a flag from the string below its field."""
+    """tyro takes the help of a flag from the string below its field."""
     for group in ast.walk(ast.parse((ROOT / where).read_text())):
         if isinstance(group, ast.ClassDef):
             for flag, below in itertools.pairwise([*group.body, ast.Pass()]):

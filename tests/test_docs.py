@@ -1,4 +1,4 @@
-"""README and docs are true: tables match scorecards, commands parse, code runs, links work.
+"""README and docs: tables match scorecards, commands parse, code runs, links work.
 
 `make docs` (this file as a script) writes the generated tables anew.
 """
@@ -35,7 +35,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def regenerated(text: str) -> str:
-    """`text` with what each marked command prints, fenced unless it is a Markdown table."""
+    """`text` with the output of each marked command, fenced unless it is a Markdown table."""
 
     def run(match: re.Match[str]) -> str:
         said = io.StringIO()
@@ -51,7 +51,7 @@ def regenerated(text: str) -> str:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of `page` in `language`, "" for commands."""
+    """Fenced blocks of `page` in `language`, "" for commands."""
     return [block for kind, block in FENCE.findall(page.read_text()) if kind == language]
 
 

@@ -1,4 +1,4 @@
-"""docs/extending.md does what it says: its files are written out and used as a person would.
+"""The files of docs/extending.md, written out and used from the command line.
 
 They add a material, a shape, an observation field, a reward term, a task and a robot from outside
 the package; then the task trains, is scored and filmed, and every other world stays as it was.
@@ -25,7 +25,7 @@ EXTENSIONS = "cinder.py:ditches.py:quadruped.py:crouch.py"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A directory with the files of the page and a policy trained for two updates."""
+    """Directory with the files of the page and a policy trained for two updates."""
     place = tmp_path_factory.mktemp("lab")
     for name, text in FILES.items():
         (place / name).write_text(text)

@@ -1,4 +1,4 @@
-"""What is installed is what lies in the folders, and rooms import in one direction only."""
+"""Packaging: every folder is installed, and imports run one way."""
 
 import ast
 import subprocess
@@ -29,7 +29,7 @@ SHARED = {"errors", "progress", "provenance", "terminal"}  # of the package grek
 
 
 def imports(path: Path) -> set[str]:
-    """Full names of everything that `path` imports, at any depth of its code."""
+    """Full names of all imports in `path`, those inside functions included."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

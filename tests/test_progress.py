@@ -22,7 +22,7 @@ print("a result")
 
 
 def terminal(*arguments: str, **environment: str) -> str:
-    """What a process prints on a terminal of 100 columns, stdout and stderr together."""
+    """Output of a process on a terminal of 100 columns, stdout and stderr together."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", WORK, *arguments],

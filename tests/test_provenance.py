@@ -1,4 +1,4 @@
-"""The commit in results is that of grek, never that of another project."""
+"""Provenance: the commit is that of grek, never that of another project."""
 
 import shutil
 import subprocess

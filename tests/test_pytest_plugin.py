@@ -1,4 +1,4 @@
-"""The fixture `grek_gate` in a user's test suite: verdicts, messages and reports."""
+"""Fixture `grek_gate` in a user's test suite: verdicts, messages and reports."""
 
 import importlib.metadata
 import json
@@ -38,7 +38,7 @@ def zero():
 
 @pytest.fixture
 def suite(zero, pytester, monkeypatch):
-    """Runs a test file beside a scorecard of `zero` in one world of each material."""
+    """Run a test file beside a scorecard of `zero` in one world of each material."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     scorecard.write(zero, pytester.path / "zero.json")
 
@@ -86,7 +86,7 @@ def test_the_material_on_which_it_walks_worse_is_named(suite, pytester):
     result = suite(LIMPING, "--grek-report", "reports")
     result.assert_outcomes(failed=1)
     said = result.stdout.str()
-    assert "grek: regression, a loss that is real" in said
+    assert "grek: regression, significant loss" in said
     (worse,) = {line for line in said.splitlines() if line.startswith("worse: ")}
     assert "train material gravel" in worse
     for material in ("dry_concrete", "wet_concrete", "sand", "carpet"):
@@ -96,15 +96,15 @@ def test_the_material_on_which_it_walks_worse_is_named(suite, pytester):
 
 
 def test_what_is_not_ruled_out_fails_unless_told_otherwise(suite):
-    # Standing and the open-loop gait both score next to nothing; five worlds cannot tell.
+    # Standing and the open-loop gait both score close to 0; five worlds are inconclusive.
     said = suite(gate('"gait", "zero.json", margin=0.001'))
     said.assert_outcomes(failed=1)
-    said.stdout.fnmatch_lines(["grek: regression not ruled out: *more episodes would tell"])
+    said.stdout.fnmatch_lines(["grek: regression not ruled out: *run more episodes"])
     suite(gate('"gait", "zero.json", margin=0.001, strict=False')).assert_outcomes(passed=1)
 
 
 def altered(path, target, **changes):
-    """The scorecard of `path` with parts of its suite changed, its digest right."""
+    """Write the scorecard of `path` with changes to its suite and a valid digest."""
     card = json.loads(path.read_text())
     card["suite"].update(changes)
     target.write_text(scorecard.dumps({**card, "digest": scorecard.digest(card)}))
@@ -118,7 +118,7 @@ def altered(path, target, **changes):
         ('"zero", "zero.json", margin=2', "margin 2 is outside*"),
         ('"zero", "older.json"', "the baseline was scored in other worlds*"),
         ('"zero", "other.json"', "unknown suite 'tiny'; there are:*"),
-        ('"zero", "seedless.json"', "the baseline does not say on which seed*"),
+        ('"zero", "seedless.json"', "the baseline lacks the seed*"),
         ('"zero", "newer.json"', "*newer.json has schema 9, of a newer grek*"),
         ('"zero", "cut.json"', "*cut.json is cut off*"),
     ],
@@ -147,4 +147,4 @@ def test_a_report_directory_that_cannot_be_is_refused_at_once(suite):
 def test_any_function_can_be_gated(suite):
     code = gate('policies.from_function("mine", lambda o: np.zeros((len(o), 10))), "zero.json"')
     result = suite(f"import numpy as np\nfrom grek.eval.scores import policies\n\n{code}")
-    result.assert_outcomes(passed=1)  # it walks, falls, and gets about as far as standing does
+    result.assert_outcomes(passed=1)  # walks, falls, and scores about as much as standing

@@ -1,4 +1,4 @@
-"""Registration with Gymnasium in any order of imports, and the weight of `import grek`."""
+"""Registration with Gymnasium in any order of imports; modules that `import grek` loads."""
 
 import subprocess
 import sys

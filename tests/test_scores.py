@@ -1,4 +1,4 @@
-"""The gate on our own policy: a change that makes it walk worse does not pass.
+"""Regression gate on the shipped policy.
 
 The baseline is `grek eval walk --suite quick`; a change of physics or task that is
 meant writes it anew.

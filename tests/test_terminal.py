@@ -1,4 +1,4 @@
-"""Tables as text: complete, aligned, and nothing but what was put in."""
+"""Tables as text: complete, aligned, literal."""
 
 import io
 import sys

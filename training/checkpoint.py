@@ -1,7 +1,7 @@
-"""Checkpoints: the complete state of a run, so that a resumed run equals an uninterrupted one.
+"""Checkpoints: complete state of a run; a resumed run equals an uninterrupted one.
 
-A checkpoint is one file of tensors, arrays and plain values, read without unpickling code. It is
-written to a temporary file and renamed, so that a file of the final name is complete.
+A checkpoint is one file of tensors and plain values, loaded with `weights_only=True`. It is written
+to a temporary file and renamed, so that a file of the final name is complete.
 """
 
 import os
@@ -16,11 +16,11 @@ from grek.training.curriculum import Curriculum
 from grek.training.ppo import PPO
 from grek.training.vec_env import GrekVecEnv
 
-KEPT = 3  # newest checkpoints, older ones are deleted
+KEPT = 3  # number of newest checkpoints that are not deleted
 
 
 def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -> Path:
-    """Write a checkpoint named after the step count and delete all but the newest KEPT."""
+    """Write a checkpoint named after the number of steps; delete all but the newest KEPT."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"step_{model.num_timesteps:012d}.pt"
     state = {
@@ -45,7 +45,7 @@ def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -
 
 
 def newest(run: Path) -> tuple[dict[str, Any], list[str]]:
-    """Read the newest complete checkpoint of a run; also return a warning for each damaged one.
+    """Read the newest complete checkpoint of a run; return it and a warning per damaged one.
 
     Raises InputError if no checkpoint is complete.
     """
@@ -53,7 +53,7 @@ def newest(run: Path) -> tuple[dict[str, Any], list[str]]:
     for path in sorted((run / "checkpoints").glob("step_*.pt"), reverse=True):
         try:
             return torch.load(path, weights_only=True), warnings
-        except Exception as error:  # torch.load raises unrelated classes for damaged files
+        except Exception as error:  # torch.load has no common error for damaged files
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             warnings.append(f"skipping damaged checkpoint {path}: {reason}")
     raise InputError(f"no complete checkpoint in {run / 'checkpoints'}")
@@ -75,7 +75,7 @@ def restore(state: dict[str, Any], model: PPO, env: GrekVecEnv, curriculum: Curr
 
 
 def _plain(value: Any) -> Any:
-    """Copy a nested structure with its arrays as tensors, which `torch.load` reads safely."""
+    """Convert the arrays of a nested structure to tensors, which `weights_only` accepts."""
     if isinstance(value, np.ndarray):
         if value.dtype == np.uint32:
             return {"uint32": torch.as_tensor(value.astype(np.int64))}

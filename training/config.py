@@ -1,4 +1,4 @@
-"""Settings of a training run and their defaults; the flags of `grek train` are made from them."""
+"""Settings of a training run and their defaults, also the flags of `grek train`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ class PPOConfig:
     minibatches: int = 4
     """Minibatches per epoch."""
     epochs: int = 5
-    """Passes over the samples of a rollout per update."""
+    """Passes over the samples of a rollout in an update."""
     gamma: float = 0.985
     """Discount factor per control step of 20 ms, in [0, 1]."""
     gae_lambda: float = 0.95
@@ -28,20 +28,20 @@ class PPOConfig:
     value: float = 0.5
     """Value loss coefficient."""
     max_gradient: float = 1.0
-    """Maximum gradient norm; longer gradients are scaled down to it."""
+    """Maximum norm of the gradient; larger gradients are scaled down to it."""
     learning_rate: float = 1e-3
-    """Initial learning rate of Adam, later adapted to `kl-target` within [1e-4, 1e-3]."""
+    """Initial learning rate of Adam, later adapted to --ppo.kl-target within [1e-4, 1e-3]."""
     kl_target: float = 0.02
-    """Target KL divergence of an update (Rudin et al. 2022).
-    The learning rate is divided by 1.5 above twice this value and multiplied by 1.5 below half."""
+    """Target KL divergence of an update [nat] (Rudin et al. 2022).
+    The learning rate is divided by 1.5 above twice this value, multiplied by 1.5 below half."""
     hidden: tuple[int, ...] = (256, 128)
     """Widths of the hidden layers, the same for actor and critic."""
     log_std: float = -0.6
-    """Initial logarithm of the standard deviation of actions."""
+    """Initial natural logarithm of the standard deviation of actions."""
     symmetry: Symmetry = "augment"
-    """Use of the left-right symmetry of the robot; a robot without a mirror trains with "none".
+    """Use of the left-right symmetry of the robot; a robot without mirror map trains with "none".
     "augment" replaces each sample of a minibatch by its mirror image with probability 0.5.
-    "loss" adds the squared difference between mirrored actions to the loss."""
+    "loss" penalises the squared asymmetry of the mean action."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,29 @@ class TrainConfig:
     out: Path = Path("runs/walk")
     """Run directory to create."""
     minutes: float | None = None
-    """Training time [min]; 10 if neither this nor `steps` is given."""
+    """Training time [min]; 10 if neither --minutes nor --steps is given."""
     steps: int | None = None
-    """Environment steps to train for, counted over all worlds."""
+    """Environment steps to train for, summed over all worlds, instead of --minutes."""
     worlds: int = 256
-    """Number of worlds simulated in parallel."""
+    """Number of worlds simulated in parallel, in [1, 65536]."""
     threads: int = 0
     """Threads for simulation and updates; 0 uses all cores."""
     seed: int = 0
     """Seed of scenarios, initial weights and exploration."""
     task: str = "grek/Walk-v0"
-    """Task to train, by name; extensions may add their own (docs/extending.md)."""
+    """Registered task: "grek/Walk-v0", or one that an extension adds (docs/extending.md)."""
     materials: str = "all"
-    """Ground to train on: "all" training materials, or names separated by commas."""
+    """Materials to train on, separated by commas, or "all" training materials.
+    `grek materials` lists the names."""
     scenarios: int = 300_000  # spaces.TRAINING_SCENARIOS, whose module takes 0.2 s to import
-    """Number of different training scenarios to draw from."""
+    """Number of different training scenarios to draw from, in [1, 300000]."""
     replay: float = 0.5
-    """Replay probability of scenarios that ended in a fall, in [0, 1]."""
+    """Probability that a new episode replays a scenario that ended in a fall, in [0, 1]."""
     resume: Path | None = None
-    """Run directory to continue from its last complete checkpoint, with its settings.
-    It trains for another `minutes` or `steps`; `threads` may differ."""
+    """Run directory to continue, from its last complete checkpoint and with its settings.
+    It trains for another --minutes or --steps; --threads may differ."""
     force: bool = False
     """Replace an existing run directory."""
     history: int = 4
-    """Number of earlier sensor readings in the observation, one per control step."""
+    """Number of past control steps whose sensor readings are in the observation, in [0, 50]."""
     ppo: PPOConfig = field(default_factory=PPOConfig)

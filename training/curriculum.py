@@ -7,29 +7,29 @@ from grek.envs.simulation.simulation import CONTROL_STEP
 
 @dataclass
 class Curriculum:
-    """Difficulty level in [0, 1] of relief, commands and pushes, and the counts that change it.
+    """Difficulty level of relief, commands and pushes, adapted to the mean time between falls.
 
-    The level is reconsidered each time all worlds together have simulated `window` seconds. It
-    rises by `step` if the mean time between falls exceeds `rare`, sinks if it is below `often`.
+    Each time all worlds together have simulated `window` seconds, the level rises by `step` if the
+    mean time between falls is above `rare`, and sinks by `step` if it is below `often`.
     """
 
     level: float = 0.0
     """Current difficulty in [0, 1]."""
     step: float = 0.1
-    """Change of the level."""
+    """Change of the level after a window."""
     rare: float = 8.0
-    """Time between falls above which the level rises [s]."""
+    """Mean time between falls above which the level rises [s]."""
     often: float = 4.0
-    """Time between falls below which the level sinks [s]."""
+    """Mean time between falls below which the level sinks [s]."""
     window: float = 640.0
-    """Simulated time, summed over worlds, between two changes [s]."""
+    """Length of a window: simulated time summed over worlds [s]."""
     lived: float = 0.0
-    """Simulated time of the current window [s]."""
+    """Simulated time in the current window [s]."""
     fallen: int = 0
     """Falls in the current window."""
 
     def record(self, fallen: int, worlds: int) -> float:
-        """Count one control step of `worlds` with `fallen` falls; return the updated level."""
+        """Count a control step of `worlds` worlds with `fallen` falls; return the updated level."""
         self.lived += worlds * CONTROL_STEP
         self.fallen += fallen
         if self.lived >= self.window:

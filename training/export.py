@@ -1,4 +1,4 @@
-"""Export of a trained policy to ONNX: the actor with its normaliser, and the contract."""
+"""Export of a trained policy to ONNX: the actor with its normaliser and its contract."""
 
 import json
 import os
@@ -23,9 +23,9 @@ def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> N
     """Write the deterministic actor of `policy` to `path` atomically.
 
     Input `observation` float32 (n, obs), output `action` float32 (n, act), clipped to the action
-    space. `policy` is an actor-critic of Stable-Baselines3 made of linear layers, ELU, ReLU and
-    Tanh, with a `Normaliser` or none. Wrappers such as VecNormalize are not exported. The graph is
-    built node by node, since it has few kinds of nodes, instead of by tracing.
+    space. `policy` is an actor-critic of Stable-Baselines3 of linear layers, ELU, ReLU and Tanh,
+    with or without a `Normaliser`. Wrappers such as VecNormalize are not exported. The graph has
+    few kinds of nodes and is built directly instead of by tracing.
 
     Raises InputError for other policies.
     """
@@ -78,7 +78,9 @@ def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> N
 def _actor(policy: ActorCriticPolicy) -> tuple[list[Any], Normaliser | None]:
     """Return the layers of the actor and the normaliser of its observations, if it has one."""
     if not isinstance(policy, ActorCriticPolicy):
-        raise InputError(f"{type(policy).__name__} is no ActorCriticPolicy and cannot be exported")
+        raise InputError(
+            f"{type(policy).__name__} is not an ActorCriticPolicy and cannot be exported"
+        )
     features: Any = policy.features_extractor
     layers = [*policy.mlp_extractor.policy_net, policy.action_net]
     unknown = [layer for layer in layers if type(layer) not in (nn.Linear, *_ACTIVATIONS)]

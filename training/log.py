@@ -20,9 +20,9 @@ _LOSSES = ("kl", "learning_rate", "std", "value_loss", "explained_variance")
 
 
 class Statistics(BaseCallback):
-    """Sums over the control steps since the last `clear`: reward terms, episodes, falls.
+    """Sums of reward terms, episodes and falls over the control steps since the last `clear`.
 
-    It also advances the curriculum, which depends on the same falls.
+    Also advances the curriculum, which depends on the same falls.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
@@ -31,7 +31,7 @@ class Statistics(BaseCallback):
         self.clear()
 
     def clear(self) -> None:
-        """Begin the sums anew."""
+        """Reset the sums to zero."""
         self.control_steps = self.episodes = self.falls = 0
         self.terms: dict[str, float] = {}
 
@@ -49,15 +49,15 @@ class Statistics(BaseCallback):
         return True
 
     def reward(self) -> dict[str, float]:
-        """Return the mean of each reward term over worlds and control steps [1/s]."""
+        """Return the mean rate of each reward term over worlds and control steps [1/s]."""
         steps = max(self.control_steps, 1)
         return {name: total / steps / CONTROL_STEP for name, total in self.terms.items()}
 
 
 class Log:
-    """Writes the rows of a run to its directory `run` and shows them.
+    """Rows of progress.csv and TensorBoard in the directory `run`, and progress on stderr.
 
-    `show` draws a progress bar; None prints a line every LINE_EVERY seconds instead.
+    `show` draws a progress bar; if None, a line is printed every LINE_EVERY seconds.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Log:
     ) -> None:
         self.run, self.budget, self.statistics, self.show = run, budget, statistics, show
         self.printed = -LINE_EVERY  # the first update prints a line
-        self.failures = 0  # reported so far
+        self.failures = 0  # number of reported scenarios
 
     def update(self, model: PPO) -> None:
-        """Log the update that `model` has just made, and begin new statistics."""
+        """Log the last update of `model` and clear the statistics."""
         row = self._row(model)
         for key, value in row.items():
             if key != "steps":

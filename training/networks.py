@@ -1,8 +1,8 @@
-"""Actor and critic networks, with the normaliser of their observations.
+"""Actor and critic networks with the normaliser of their observations.
 
-The actor reads what the robot can measure, the critic also privileged simulation state (asymmetric
-actor-critic, Pinto et al. 2018). An observation is one vector, the actor's columns first. The
-normaliser is part of the network, so that it is saved, exported and resumed with it.
+The actor observes what the robot can measure, the critic also privileged simulation state
+(asymmetric actor-critic, Pinto et al. 2018). An observation is one vector, the actor's columns
+first. The normaliser is part of the network, so that it is saved, exported and resumed with it.
 """
 
 import math
@@ -36,17 +36,17 @@ class Reflection:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Left-right symmetry of a robot and its task."""
+    """Left-right mirror maps of the observation and the action of a task."""
 
     observation: Reflection
     action: Reflection
 
 
 class Normaliser(BaseFeaturesExtractor):
-    """Subtracts the running mean of observations and divides by their running deviation.
+    """Standardisation of observations by their running mean and variance, clipped to CLIP.
 
-    With a `reflection` of the observation, mean and variance are those of the observations and
-    their mirror images together.
+    With a `reflection`, mean and variance are those of the observations and their mirror images
+    together.
     """
 
     mean: Tensor
@@ -84,7 +84,7 @@ class Normaliser(BaseFeaturesExtractor):
 
 
 class _ActorCriticLayers(nn.Module):
-    """Hidden layers of actor and critic; the actor's read the first `actor_size` columns only."""
+    """Hidden layers of actor and critic; the actor gets the first `actor_size` columns only."""
 
     def __init__(self, size: int, actor_size: int, hidden: tuple[int, ...]) -> None:
         super().__init__()

@@ -1,9 +1,10 @@
-"""PPO for many worlds in one process, on top of Stable-Baselines3's.
+"""PPO for many worlds in one process, derived from Stable-Baselines3.
 
 Additions to `stable_baselines3.PPO` (Schulman et al. 2017): truncated episodes are bootstrapped in
-one batched forward pass; the learning rate follows the KL divergence (Rudin et al. 2022); samples
-are augmented by their left-right mirror images, if the robot has a mirror; the normaliser inside
-the policy is updated after each update of the weights; an update is split over threads.
+one batched forward pass; after each update the learning rate is adapted to the mean KL divergence
+(after Rudin et al. 2022, who adapt it after each minibatch) and the normaliser inside the policy is
+updated; samples are augmented by their left-right mirror images, if the robot has a mirror map; an
+update is split over threads.
 """
 
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -22,32 +23,32 @@ from torch.nn import functional
 from grek.training.config import Symmetry
 from grek.training.networks import Mirror, PrivilegedCriticPolicy
 
-SYMMETRY_WEIGHT = 4.0  # coefficient of the asymmetry loss, a squared action
-RATE_FACTOR = 1.5  # change of the learning rate after an update off the KL target
+SYMMETRY_WEIGHT = 4.0  # coefficient of the asymmetry loss, which has the unit of a squared action
+RATE_FACTOR = 1.5  # factor on the learning rate after an update off the KL target
 
 
 class Samples(NamedTuple):
-    """Samples of a rollout, n of them; rows n to 2 n, if present, are their mirror images."""
+    """The n samples of a rollout; rows n to 2 n, if present, are their mirror images."""
 
     features: Tensor
     """Normalised observations (n or 2 n, observation)."""
     action: Tensor
-    """(n or 2 n, action)"""
+    """Actions (n or 2 n, action)."""
     value: Tensor
     """Value estimate during the rollout (n,)."""
     log_prob: Tensor
     """Log-probability of the action under the policy that took it (n,)."""
     advantage: Tensor
-    """(n,)"""
+    """Generalised advantage estimate (n,)."""
     returns: Tensor
     """Value targets (n,)."""
 
 
 class PPO(stable_baselines3.PPO):
-    """PPO with the additions above, each of which can be switched off.
+    """PPO with the additions above.
 
-    `threads` share an update; PyTorch's own are best limited to one. A `kl_target` of None keeps
-    the learning rate constant. Raises ValueError for a `symmetry` without a `mirror`.
+    An update runs on `threads` threads; PyTorch's own should be limited to one. A `kl_target` of
+    None keeps the learning rate constant. Raises ValueError for a `symmetry` without a `mirror`.
     """
 
     policy: PrivilegedCriticPolicy
@@ -78,7 +79,10 @@ class PPO(stable_baselines3.PPO):
         rollout_buffer: RolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the buffer with `n_rollout_steps` steps of every world; return whether to go on."""
+        """Fill the buffer with `n_rollout_steps` steps of every world.
+
+        Returns False if the callback ends training.
+        """
         assert self._last_obs is not None and self._last_episode_starts is not None
         observation, starts = np.asarray(self._last_obs), self._last_episode_starts
         self.policy.set_training_mode(False)
@@ -105,7 +109,7 @@ class PPO(stable_baselines3.PPO):
         return True
 
     def _bootstrap(self, done: np.ndarray, infos: list[dict[str, Any]]) -> np.ndarray:
-        """Discounted value gamma V(s) of the last observation if truncated, else 0 (n,)."""
+        """Discounted value of the last observation of truncated episodes, 0 elsewhere (n,)."""
         extra = np.zeros(len(done), np.float32)
         truncated = [i for i in np.flatnonzero(done) if infos[i]["TimeLimit.truncated"]]
         if truncated:
@@ -151,7 +155,7 @@ class PPO(stable_baselines3.PPO):
 
         features, action = self.policy.normaliser(flat(buffer.observations)), flat(buffer.actions)
         if self.mirror is not None and self.symmetry != "none":
-            # Mean and variance of the normaliser are symmetric, so mirroring after it is exact.
+            # Mean and variance of the normaliser are symmetric, so that mirroring commutes with it.
             features = torch.cat([features, self.mirror.observation(features)])
             action = torch.cat([action, self.mirror.action(action)])
         single = (buffer.values, buffer.log_probs, buffer.advantages, buffer.returns)
@@ -187,7 +191,9 @@ class PPO(stable_baselines3.PPO):
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Gradient of the mean loss with respect to each parameter, and the losses (3,).
 
-        `pick` are samples, `row` the row of each or of its mirror image, `advantage` is normalised.
+        `pick` (m,) are indices of samples, `row` (m,) those of the same samples or of their mirror
+        images, `advantage` (m,) is normalised. The KL divergence is the mean of r - 1 - log r over
+        samples that are not mirrored, r the probability ratio (Schulman 2020, k3).
         """
         clip, size = float(self.clip_range(1.0)), len(samples.returns)  # type: ignore[operator]
         features, action = samples.features, samples.action
@@ -219,7 +225,7 @@ class PPO(stable_baselines3.PPO):
         return functional.mse_loss(mirrored, self.mirror.action(action))
 
     def _adapt_rate(self, divergence: float) -> None:
-        """Lower the learning rate if the last update exceeded the KL target, raise it if below."""
+        """Lower the learning rate above twice the KL target, raise it below half of the target."""
         if self.kl_target is None:
             return
         low, high = self.rate_range
@@ -230,5 +236,5 @@ class PPO(stable_baselines3.PPO):
 
 
 def _shuffled(size: int) -> Tensor:
-    """Random permutation of `size` indices, from the generator that SB3 seeds and uses."""
+    """Random permutation (size,) from NumPy's global generator, which SB3 uses too."""
     return torch.as_tensor(np.random.permutation(size))  # noqa: NPY002

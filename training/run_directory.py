@@ -1,4 +1,4 @@
-"""Run directory: validated before anything is written, and read back when a run is resumed."""
+"""Run directory: checks before anything is written, creation, and reading on --resume."""
 
 import dataclasses
 import json
@@ -15,21 +15,25 @@ from grek.provenance import versions
 from grek.training import checkpoint
 from grek.training.config import PPOConfig, TrainConfig
 
-DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")
+DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")  # packages recorded by version
 
 
 def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | None]:
     """Return the run directory, the settings in effect, and the checkpoint to resume from, if any.
 
-    Writes nothing, see `make`. Raises InputError for settings out of range, a directory that exists
-    or cannot be created, and a run that cannot be resumed.
+    Nothing is written before `make`. Raises InputError for settings out of range, for a directory
+    that exists or cannot be created, and for a run that cannot be resumed.
     """
     check(config)
     if config.resume is not None:
         return _resumed(config, config.resume)
     held_out = [name for name in materials(config.materials) or () if not material(name).trained]
     if held_out:
-        print(f"grek: training on {', '.join(held_out)}: no longer held out", file=sys.stderr)
+        print(
+            f"grek: training on held-out material: {', '.join(held_out)}; scores there are not held"
+            " out for this policy",
+            file=sys.stderr,
+        )
     run = config.out
     if run.exists() or run.is_symlink():
         if not run.is_dir() or run.is_symlink():
@@ -45,7 +49,7 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
 
 
 def make(run: Path, config: TrainConfig) -> None:
-    """Create the run directory, replacing an existing one, or record in it that it is resumed."""
+    """Create the run directory, replacing an existing one, or record a resumption in it."""
     made_with = versions(*DEPENDS_ON)
     if config.resume is None:
         if run.exists():
@@ -124,8 +128,10 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
         raise InputError(f"cannot resume {run}: config.json: {error}") from None
     for name, default in vars(TrainConfig()).items():
         if name not in added and getattr(config, name) not in (default, getattr(settings, name)):
-            raise InputError(f"--{name} was set when {run} began and cannot change on --resume")
+            raise InputError(
+                f"--{name} cannot change on --resume; {run} was started with another value"
+            )
     state, warnings = checkpoint.newest(run)
     for warning in warnings:
-        print(f"grek: {warning}", flush=True)
+        print(f"grek: {warning}", file=sys.stderr)
     return run, settings, state

@@ -10,7 +10,7 @@ DEFAULT_MINUTES = 10.0
 
 
 class Budget:
-    """Time or environment steps that a run may use, counted from its construction."""
+    """Time or environment steps of a run, counted from its construction and from `first_step`."""
 
     def __init__(self, config: TrainConfig, first_step: int) -> None:
         minutes = config.minutes
@@ -26,7 +26,7 @@ class Budget:
         return time.monotonic() - self.began
 
     def spent(self, step: int) -> bool:
-        """Return whether the run ends at environment step `step`, now."""
+        """Return True if the budget is spent now, at environment step `step`."""
         if self.seconds is not None and self.elapsed() > self.seconds:
             return True
         return self.steps is not None and step >= self.first_step + self.steps
@@ -34,8 +34,8 @@ class Budget:
     def fraction(self, step: int) -> float:
         """Return the completed fraction of the run at environment step `step`, in [0, 1].
 
-        A budget of steps includes the steps before a resumption, so that schedules continue where
-        they were interrupted.
+        A budget of steps includes the steps before a resumption, so that schedules continue; a
+        budget of time starts again from 0.
         """
         fraction = 0.0
         if self.steps:
@@ -48,7 +48,7 @@ class Budget:
 class Interruption:
     """Context in which SIGINT or SIGTERM sets `requested`; a second one raises KeyboardInterrupt.
 
-    The run can thus finish an update and save before it ends.
+    A run can thus finish its update and save before it ends.
     """
 
     requested = False

@@ -1,4 +1,4 @@
-"""Training of a policy with PPO: `train` is `grek train` as a function."""
+"""Training of a policy with PPO; `train` is the function behind `grek train`."""
 
 import dataclasses
 import os
@@ -27,16 +27,14 @@ from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
 from grek.training.vec_env import GrekVecEnv
 
-CHECKPOINT_EVERY = 120.0  # [s]
+CHECKPOINT_EVERY = 120.0  # time between two checkpoints [s]
 
 
 def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None) -> Path:
-    """Train with the settings `config`; return the run directory, with `policy.onnx` in it.
+    """Train with the settings `config`; return the run directory, which contains policy.onnx.
 
-    `after_update` is called with the model after each update.
-
-    Raises InputError for invalid settings, and KeyboardInterrupt when interrupted, after the
-    checkpoint and the policy are saved.
+    `after_update` is called with the model after each update. Raises InputError for invalid
+    settings, and KeyboardInterrupt after SIGINT or SIGTERM, once checkpoint and policy are saved.
     """
     run, config, state = run_directory.prepare(config)
     threads = config.threads or os.cpu_count() or 1
@@ -77,7 +75,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
         }
         export(model.policy, contract_of(env.episodes.task, **training), run / "policy.onnx")
     if interruption.requested:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"interrupted and saved; to continue: grek train --resume {run}")
     return run
 
 
@@ -89,7 +87,7 @@ def learn(
     interruption: Interruption,
     after_update: Callable[[PPO], None] | None = None,
 ) -> None:
-    """Alternate rollouts and updates until the budget is spent or an interruption is requested."""
+    """Alternate rollouts and updates until the budget is spent or `interruption` is requested."""
     budget = Budget(config, model.num_timesteps)
     statistics = Statistics(curriculum)
     env: GrekVecEnv = model.env  # type: ignore[assignment]
@@ -143,7 +141,7 @@ def make_model(env: GrekVecEnv, config: TrainConfig, threads: int = 1) -> PPO:
 
 
 def mirror_of(task: Task) -> Mirror | None:
-    """Return the left-right symmetry of `task`, None if its robot or a field has none."""
+    """Return the mirror maps of `task`, None if its robot or an observation field has none."""
     observation, action = task.mirror(privileged=True), task.action_mirror()
     if observation is None or action is None:
         return None

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 interface of the worlds: actor and privileged observations in one vector."""
+"""Stable-Baselines3 vector environment, with actor and privileged observations in one vector."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from grek.envs.tasks import Outcome
 
 
 class GrekVecEnv(VecEnv):
-    """`worlds` worlds as an SB3 `VecEnv`, simulated by `threads` threads in this process.
+    """SB3 `VecEnv` of `worlds` worlds, simulated by `threads` threads in this process.
 
-    `outcome` is the full result of the last control step, with its reward terms.
+    `outcome` is the result of the last control step, with each reward term.
     """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
@@ -38,11 +38,14 @@ class GrekVecEnv(VecEnv):
         return self.episodes.batch.observe(True)
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Store the actions for `step_wait`, which simulates on threads of its own."""
+        """Store the actions (worlds, joints) for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Simulate one control step of 20 ms; a world whose episode ends begins the next one."""
+        """Simulate one control step of 20 ms; worlds whose episode has ended are reset.
+
+        Returns observations (worlds, observation), rewards (worlds,), dones (worlds,) and infos.
+        """
         self.outcome = outcome = self.episodes.step(self._actions)
         observation = self.episodes.batch.observe(True)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -58,7 +61,7 @@ class GrekVecEnv(VecEnv):
         return observation, outcome.reward.astype(np.float32), ended, infos
 
     def close(self) -> None:
-        """Do nothing: there is nothing to release."""
+        """Do nothing: no resources are held."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return the attribute of this object, repeated for each of `indices`."""

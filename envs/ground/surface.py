@@ -96,7 +96,7 @@ class Ground:
         if not self.varies[world]:
             return
         across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
-        self._strip[world] = *across / (SLOTS * surface.length), float(uniform(surface.seed, 0))
+        self._strip[world] = *across / (SLOTS * surface.length), uniform(surface.seed, 0).item()
         self._patches.set(world, surface.length, combine(surface.seed, 1))
         # One film field for all materials, with the correlation length of the first wet one.
         self._film.set(world, rows[wet.argmax(), _PATCH], combine(surface.seed, 2))

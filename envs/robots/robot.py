@@ -69,7 +69,7 @@ class Robot:
     """A floating-base robot with position-controlled motors and flat soles.
 
     Lengths in [m], angles in [rad]. Joint quantities are ordered as `joints`, then `pose_joints`;
-    the model has one actuator for each, in the same order. Raises InputError for tuples of the wrong
+    the model has one actuator for each, in the same order. Raises InputError for tuples of another
     length, no feet, or an unknown joint in `lateral_joints` or `look`.
     """
 

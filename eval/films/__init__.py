@@ -1,1 +1,1 @@
-"""Films: rollouts as video."""
+"""Films: rollouts rendered to video."""

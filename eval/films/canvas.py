@@ -1,4 +1,4 @@
-"""MuJoCo's renderer off screen, and whether this machine can draw at all."""
+"""Offscreen renderer of MuJoCo, and a check that this machine can render."""
 
 import importlib
 import os
@@ -14,12 +14,12 @@ from grek.eval.films.stage import VISIBLE, Stage
 
 
 def check_rendering() -> None:
-    """Raise InputError with one line if films cannot be made here."""
+    """Raise InputError, on one line, if OpenGL or ffmpeg does not work here."""
     try:
         stage = Stage(mujoco.MjSpec())
         stage.compile()
         Canvas(stage, (16, 16)).close()
-    except Exception as error:  # whatever a missing or broken GL library raises
+    except Exception as error:  # a missing or broken GL library may raise anything
         raise InputError(
             "films need OpenGL without a display: install the Debian package libegl1"
             f" (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {_one_line(error)})"
@@ -31,7 +31,7 @@ def check_rendering() -> None:
 
 
 class Canvas:
-    """Pictures of a compiled stage, of `size` (width, height)."""
+    """Renderer of a compiled stage to images of `size` (width, height) [px]."""
 
     def __init__(self, stage: Stage, size: tuple[int, int]) -> None:
         self._stage = stage
@@ -49,7 +49,7 @@ class Canvas:
         self._pixels = np.empty((size[1], size[0], 3), np.uint8)
 
     def scene(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> mujoco.MjvScene:
-        """The scene that `draw` draws, as `camera` sees it."""
+        """Update and return the scene for `draw`: the pose in `data` from `camera`."""
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(
             self._stage.model, data, self._option, None, camera, everything, self._scene
@@ -57,7 +57,7 @@ class Canvas:
         return self._scene
 
     def draw(self) -> NDArray[np.uint8]:
-        """The picture of the scene (height, width, 3)."""
+        """Image of the scene (height, width, 3)."""
         self._gl.make_current()
         self._stage.upload(self._context)
         mujoco.mjr_render(self._rect, self._scene, self._context)
@@ -72,9 +72,9 @@ class Canvas:
 
 
 def _gl_context() -> type:
-    """MuJoCo's GL context for the platform that MUJOCO_GL names: EGL on Linux without a display.
+    """MuJoCo's GL context class for the platform in MUJOCO_GL, EGL by default on a headless Linux.
 
-    mujoco reads MUJOCO_GL only when it is imported, and that may have been long ago.
+    Reloads the module, since mujoco reads MUJOCO_GL only when it is first imported.
     """
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")

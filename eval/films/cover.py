@@ -1,8 +1,8 @@
-"""Things that lie or grow on the ground of a film: blades of grass, stones, leaves.
+"""Cover of the ground of a film: grass, stones, leaves.
 
 Each kind is one mesh of many copies of a small template. Copies stand on a grid of the world with
-a random offset, turn, size and tint that depend on their cell alone, so a copy is found again where
-it was when the grid follows the robot.
+random offset, yaw, size and tint. These are functions of the grid cell, so that a copy keeps its
+place when the patch follows the robot.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,20 @@ from grek.eval.films.stage import Array, Stage
 from grek.eval.films.textures import f32
 
 SHADES = 8  # tints of a kind, along u of its palette; v runs from foot to tip
-FADE = 0.35  # width of the rim in which copies shrink to nothing [m]
+FADE = 0.35  # width of the rim in which copies shrink to size 0 [m]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A template and the variation of its copies."""
+    """Kind of cover: a template and the variation of its copies."""
 
-    template: Array  # corners of its triangles (3 t, 3); unit size, standing on z = 0
+    template: Array  # corners of its triangles (3 t, 3) at unit size, foot at z = 0
     across: int  # copies along a side of the patch
     size: tuple[float, float]  # of a copy, lowest and highest [m]
-    thickness: float  # height at which a shadow lies on the copies [m]
-    flat: float  # share of its height left to a copy that was stepped on [-]
+    thickness: float  # height at which a shadow is drawn on the copies [m]
+    flat: float  # factor on the height of a copy that was stepped on [-]
     palette: NDArray[np.float32]  # colours at foot and tip (2, SHADES, 3)
-    upright: bool = False  # lit like level ground, as thin things are
+    upright: bool = False  # normals point up: thin objects are lit like level ground
 
 
 class Cover:
@@ -67,11 +67,11 @@ class Cover:
 
     @property
     def thickness(self) -> float:
-        """Height up to which the ground is mostly hidden [m]."""
+        """Greatest thickness of the kinds on this ground, 0 without cover [m]."""
         return max((kind.thickness for kind in self._kinds.values()), default=0.0)
 
     def lay(self) -> None:
-        """Put every copy on the innermost patch as it is now."""
+        """Place all copies on the innermost patch at its present origin."""
         for name, kind in self._kinds.items():
             self.stage.write_mesh(f"cover_{name}", *self._copies(name, kind))
 
@@ -81,7 +81,7 @@ class Cover:
         pitch = patch.width / kind.across
         first = np.round(patch.origin / pitch).astype(int)
         cell = np.stack(np.meshgrid(*(f + np.arange(kind.across) for f in first)), 2).reshape(-1, 2)
-        # The order in the mesh, and with it the tint, goes with the cell in the world.
+        # The order in the mesh, and with it the tint, is a function of the cell in the world.
         cell = cell[np.lexsort((cell[:, 0] % kind.across, cell[:, 1] % kind.across))]
         chance = uniform(*cell.T[:, :, None], np.arange(4))  # (copies, 4)
         xy = (cell + 0.1 + 0.8 * chance[:, :2]) * pitch
@@ -109,7 +109,7 @@ class Cover:
 
 
 def _grass(rng: np.random.Generator, rgb: NDArray[np.float32]) -> Kind:
-    """Tufts of six bent blades."""
+    """Tuft of six bent blades."""
     tint = rgb * f32(rng.normal(1, 0.16, (SHADES, 3)))
     triangles = []
     for turn in rng.uniform(0, 2 * np.pi, 6):
@@ -125,7 +125,7 @@ def _grass(rng: np.random.Generator, rgb: NDArray[np.float32]) -> Kind:
 
 
 def _stones(rng: np.random.Generator, rgb: NDArray[np.float32]) -> Kind:
-    """Angular stones, half in the ground."""
+    """Angular stone, half buried."""
     grey = rgb * f32(rng.normal(1.05, 0.2, (SHADES, 1)) + rng.normal(0, 0.05, (SHADES, 3)))
     turn = np.arange(5) * 2 * np.pi / 5
     rings = [radius * rng.uniform(0.8, 1.2, 5) for radius in (1.0, 0.85)]
@@ -143,7 +143,7 @@ def _stones(rng: np.random.Generator, rgb: NDArray[np.float32]) -> Kind:
 
 
 def _leaves(rng: np.random.Generator, _: NDArray[np.float32]) -> Kind:
-    """Curled leaves, folded along their ribs, in the colours of autumn."""
+    """Curled leaf, folded along its rib, in autumn colours."""
     colour = f32(LEAVES)[rng.integers(len(LEAVES), size=SHADES)]
     u = np.linspace(-0.5, 0.5, 6)
     rib = np.column_stack([u, 0 * u, 0.12 - 0.4 * u**2])
@@ -165,4 +165,4 @@ KINDS: dict[str, Callable[[np.random.Generator, NDArray[np.float32]], Kind]] = {
     "stones": _stones,
     "leaves": _leaves,
 }
-"""Covers by name; each takes the material's colour."""
+"""Constructors of covers by name; they take a generator and the colour of the material (3,)."""

@@ -1,8 +1,8 @@
-"""Films of a rollout: the robot in its looks on the ground in its looks, as a video or a picture.
+"""Films of a rollout: robot and ground with their visual models, as video or animated image.
 
-A film draws a model of its own and takes nothing from the simulation but positions and a
-`GroundView`. Frames are drawn 1.5 times larger and scaled down by ffmpeg: on a software renderer
-this smooths edges for less than multisampling costs.
+A film renders a model of its own; the simulation gives it joint positions and a `GroundView`.
+Frames are drawn 1.5 times larger and scaled down by ffmpeg, which on a software renderer is cheaper
+than multisampling.
 """
 
 from pathlib import Path
@@ -22,34 +22,33 @@ from grek.eval.films.scenery import GroundView, Scenery
 from grek.eval.films.shadow import Shadow, reflect
 from grek.eval.films.stage import VISIBLE, Array, Stage
 
-FPS = (25, 50)  # whole numbers of control steps: film time is simulated time
+FPS = (25, 50)  # frame rates [1/s] with a whole number of control steps per frame
 FORMATS = {  # encoder, pixel format and settings of ffmpeg by suffix
     ".mp4": ("libx264", "yuv420p", "-crf 18 -preset veryfast -movflags +faststart"),
     ".webp": ("libwebp_anim", "yuv420p", "-quality 55 -compression_level 5 -loop 0"),
     ".gif": ("gif", "rgb8", "-loop 0"),
 }
-SCALE = 1.5  # of the drawing over the film
-EXTENT = 0.85  # of a robot at scale 1, as MuJoCo measures it [m]
-VIEW = (
-    150.0  # azimuth of the camera behind the robot's heading: three-quarters from the front [deg]
-)
+SCALE = 1.5  # size of a drawn frame over that of the film
+EXTENT = 0.85  # `mjModel.stat.extent` of a robot at scale 1 [m]
+VIEW = 150.0  # azimuth of the camera relative to the heading: oblique from the front [deg]
 ELEVATION = -12.0  # [deg]
 DISTANCE = 1.95  # of the camera at scale 1 [m]
-LOOK_AT = 0.33  # height over the ground at scale 1 [m]
-FOLLOW = 0.35  # time constants of the camera's position [s]
-TURN = 1.6  # ... and of its heading [s]
+LOOK_AT = 0.33  # height of the camera's target above the ground at scale 1 [m]
+FOLLOW = 0.35  # time constant of the camera's target [s]
+TURN = 1.6  # time constant of the camera's azimuth [s]
 PRESS = 0.2  # interval at which the ground is read for new prints [s]
 
 
 class Film:
-    """A video or animated picture that grows by a frame with each `add`; a context manager.
+    """Video or animated image; a context manager to which `add` appends a frame.
 
-    It shows the robot of `spec`, which it changes, from a camera that follows the body `base`.
-    Drawn are the geoms in group 2, or all of them where that group is empty. The file is written
-    beside `path` and renamed when it is complete; an exception, or no frame, leaves nothing.
+    Shows the robot of `spec`, which is modified, from a camera that follows the body `base`. Geoms
+    in group 2 are drawn, or all geoms if that group is empty. `size` is (width, height) [px]. The
+    file is written to a temporary file and renamed when it is complete; after an exception, or
+    without a frame, no file is left.
 
-    Raises InputError for a suffix other than FORMATS, a rate other than FPS, an odd size, a look
-    that cannot be drawn, or where `check_rendering` does.
+    Raises InputError for a suffix not in FORMATS, a rate not in FPS, a size that is odd or below
+    64, an invalid look, or if `check_rendering` raises it.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Film:
         stage.compile()
         self._model = model = stage.model
         model.stat.extent = 1.0  # the unit of near and far in visual.map
-        # What is not opaque is drawn in the order of distance less bounding radius.
+        # MuJoCo draws translucent geoms in the order of distance minus bounding radius.
         layers = [patch.name for patch in reversed(self._scenery.patches)] + ["shadow"]
         for i, name in enumerate(layers):
             model.geom_rbound[model.geom(name).id] = 1000 + i
@@ -110,7 +109,7 @@ class Film:
         self._writer.send(None)  # starts ffmpeg
 
     def add(self, qpos: Array, caption: str) -> None:
-        """Add a frame: the robot at `qpos` (nq,), in the order of its model."""
+        """Add a frame with the robot at `qpos` (nq,) of its model, and `caption`."""
         data, scenery = self._data, self._scenery
         data.qpos[:] = qpos
         mujoco.mj_kinematics(self._model, data)
@@ -153,7 +152,7 @@ class Film:
         self._camera.azimuth += turn / (TURN * self._fps)
 
     def _write(self, frame: Image.Image, caption: str) -> None:
-        """Put the caption into the bottom left corner."""
+        """Draw the caption into the bottom left corner."""
         draw = ImageDraw.Draw(frame, "RGBA")
         edge = round(0.03 * self._size[1])
         place = (edge, self._size[1] - edge)
@@ -166,7 +165,7 @@ class Film:
 
 
 def _light(spec: mujoco.MjSpec, size: tuple[int, int]) -> None:
-    """Set the sun, the light of the sky and the fineness of the drawing."""
+    """Set sunlight, skylight and render quality for frames of `size` (width, height) [px]."""
     visual = spec.visual
     visual.global_.offwidth, visual.global_.offheight = size
     visual.global_.fovy = 36

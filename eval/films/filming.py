@@ -1,4 +1,4 @@
-"""Film a policy in a world: the rollout, the simulation's ground and robot as films read them."""
+"""Films of a policy in a scenario: rollout, view of the simulated ground, captions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,13 +23,13 @@ from grek.eval.scores.rollout import check_action
 
 DEFAULT = "train/dry_concrete:300000"
 SIZE = (1280, 720)
-SMALL = (640, 360)  # of the films beside a report
-TINY = (480, 270)  # of animated pictures
+SMALL = (640, 360)  # films of a report
+TINY = (480, 270)  # animated images
 AFTER_FALL = 1.0  # continuation of a film after a fall [s]
 
 
 class Ground:
-    """The ground of world 0 of `simulation` as a `GroundView`."""
+    """`GroundView` of the ground of world 0 of `simulation`."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._ground, self._sinking = simulation.ground, simulation.sinking
@@ -37,21 +37,21 @@ class Ground:
         self._world = np.array([0])
 
     def height(self, xy: Array) -> Array:
-        """Undisturbed surface at xy (k, 2) [m]: (k,) [m]."""
+        """Height of the undisturbed surface (k,) [m] at `xy` (k, 2) [m]."""
         return self._ground.terrain.height_and_normal(xy[None], self._world)[0][0]
 
     def material(self, xy: Array) -> NDArray[np.int64]:
-        """Index into `names` (k,)."""
+        """Index of the material in `names` (k,)."""
         slot = self._ground.slot(xy[None], self._world)[0]
         return np.minimum(slot, len(self.names) - 1)
 
     def wetness(self, xy: Array) -> Array:
-        """Share of a full film of water (k,) in [0, 1]."""
+        """Wetness (k,) in [0, 1], 1 for a full water film."""
         slot = self._ground.slot(xy[None], self._world)
         return self._ground.wetness(xy[None], slot, self._world)[0]
 
     def footprint(self, xy: Array) -> Array:
-        """Depth of prints (k,) [m]."""
+        """Depth of footprints (k,) [m]."""
         if not self._sinking.soft[0]:
             return np.zeros(len(xy))
         slot = self._ground.slot(xy[None], self._world)
@@ -59,9 +59,9 @@ class Ground:
 
 
 def world(scenario: str | None, material: str | None, robot: Robot = GREK) -> Scenario:
-    """A scenario by name, or a level world of nominal `material` with commands for a tour.
+    """Scenario by name, or level ground of nominal `material` with a fixed sequence of commands.
 
-    Raises InputError for an unknown name.
+    DEFAULT if neither is given. Raises InputError for an unknown name.
     """
     if material is None:
         return parse(scenario or DEFAULT, robot)
@@ -90,10 +90,10 @@ def film(
     progress: Callable[[int, int], None] = lambda done, total: None,
     size: tuple[int, int] | None = None,
 ) -> str:
-    """Write a film of `policy` in `scenario` to `out`; returns a line of what it shows.
+    """Write a film of `policy` in `scenario` to `out`; return a line of text about it.
 
-    `size` is SIZE by default, TINY for animated pictures (.webp, .gif).
-    Raises InputError for a policy that cannot be used or a machine that cannot render.
+    The film is `seconds` [s] long, or ends AFTER_FALL after a fall. `size` is SIZE by default, TINY
+    for animated images (.webp, .gif). Raises InputError for invalid actions and as `Film` does.
     """
     batch = TaskBatch(policy.task, 1)
     batch.reset([0], [scenario])
@@ -123,9 +123,9 @@ def picked(
     directory: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, str]:
-    """Film the worst, median and best episode of each axis of a scorecard, whole, small.
+    """Film the worst, median and best episode of each axis of a scorecard, to `directory`/films.
 
-    They go to `directory`/films; returns the path of each scenario's film relative to `directory`.
+    Returns the path of each scenario's film relative to `directory`.
     """
     names = dict.fromkeys(
         str(episode["scenario"]) for chosen in wording.picks(card).values() for _, episode in chosen
@@ -139,7 +139,7 @@ def picked(
 
 
 def caption(batch: TaskBatch, step: int) -> str:
-    """Time, material under the robot, name of the world, command."""
+    """Caption: time, material under the robot, scenario and command."""
     ground, scenario = Ground(batch.simulation), batch.simulation.scenarios[0]
     name = ground.names[ground.material(batch.state.position_w[:1, :2])[0]]
     forward, left, turn = batch.command[0, :3] + 0.0

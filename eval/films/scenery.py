@@ -1,10 +1,10 @@
-"""The ground of a film: nested patches around the robot, in the shape and look of its material.
+"""Ground of a film: nested patches around the robot, with the look of the materials.
 
 Four square patches, each four times as wide and as coarse as the one inside it, reach from the feet
-to the horizon (Losasso and Hoppe 2004, Geometry clipmaps). A patch is a sheet with a texture; both
-are laid anew when the robot has walked on, and rewritten where it leaves prints. The texture's
-alpha is what a surface does not mirror: glossy patches let the reflected robot and sky through.
-Arrays over a patch have y along rows and x along columns.
+to the horizon (geometry clipmaps, Losasso and Hoppe 2004). A patch is a sheet with a texture; both
+are updated when the robot has moved on and where it leaves prints. The alpha of the texture is 1
+minus gloss: the mirrored robot and the sky show through glossy patches. Arrays over a patch have y
+along rows and x along columns.
 """
 
 from dataclasses import dataclass
@@ -21,45 +21,45 @@ from grek.eval.films.textures import f32, ramp
 
 WIDTHS = 2.4, 9.6, 38.4, 153.6  # of the patches [m]
 TEXELS = 1024, 2048, 1024, 512  # of their textures, along a side
-CELLS = 60  # of a mesh, along a side; twice as many where the ground takes prints
-RIM = 1 / 30  # by how much of a mesh's width its texture is wider, on each side
-STEP = 2 / 15  # of its width by which a patch moves: whole cells of the next coarser one
-OPAQUE = 0.9985  # alpha from which on MuJoCo takes a geom for opaque, roughly
-HAZE_LENGTH = 17.0  # at which most of the ground has faded into the horizon [m]
+CELLS = 60  # of a mesh, along a side; twice as many on ground that gives
+RIM = 1 / 30  # margin of a texture around its mesh, over the width of the mesh
+STEP = 2 / 15  # move of a patch over its width: whole cells of the next coarser patch
+OPAQUE = 0.9985  # alpha from which MuJoCo treats a geom as opaque, roughly
+HAZE_LENGTH = 17.0  # length scale over which the ground fades into the horizon [m]
 LIT = 0.968  # brightness of level ground under the film's lights over that of its texture
-REACH = 0.45  # where a robot at scale 1 may press new prints [m]
-SHALLOW = 5e-4  # depth of a print that is not worth drawing [m]
+REACH = 0.45  # distance within which a robot at scale 1 may leave new prints [m]
+SHALLOW = 5e-4  # smallest change of print depth that is drawn [m]
 
 
 class GroundView(Protocol):
-    """The ground of one world as films read it, at points (k, 2) [m]."""
+    """Ground of one world as films read it; `xy` are points (k, 2) [m]."""
 
     names: tuple[str, ...]
-    """Materials that `material` counts."""
+    """Names of the materials."""
 
     def height(self, xy: Array) -> Array:
-        """Surface before anything stepped on it (k,) [m]."""
+        """Height of the undisturbed surface (k,) [m]."""
 
     def material(self, xy: Array) -> NDArray[np.int64]:
-        """Index into `names` (k,)."""
+        """Index of the material in `names` (k,)."""
 
     def wetness(self, xy: Array) -> Array:
-        """Share of a full film of water (k,) in [0, 1]."""
+        """Wetness (k,) in [0, 1], 1 for a full water film."""
 
     def footprint(self, xy: Array) -> Array:
-        """Depth of prints (k,) [m]."""
+        """Depth of footprints (k,) [m]."""
 
 
 @dataclass
 class Patch:
-    """One square of ground."""
+    """Square patch of ground: a mesh with a texture."""
 
     name: str
     width: float  # of the mesh [m]
     cells: int  # of the mesh, along a side
     texels: int  # of the texture, along a side
     origin: Array  # corner of the mesh with the lowest x and y [m]
-    glossy: bool = False  # mirrors something
+    glossy: bool = False  # some of it reflects
 
     def __post_init__(self) -> None:
         self.cell = self.width / self.cells  # [m]
@@ -103,7 +103,7 @@ class Scenery:
             stage.add_sheet(patch.name, cells, patch.texels, patch.margin)
 
     def follow(self, xy: Array, look_for_prints: bool) -> bool:
-        """Lay the ground around the robot at `xy` [m]; whether anything changed."""
+        """Move the patches to the robot at `xy` (2,) [m]; return True if anything changed."""
         moved = []
         for i, patch in enumerate(self.patches):
             step = STEP * patch.width
@@ -113,14 +113,14 @@ class Scenery:
                 self._lay(i)
                 moved.append(i)
         for i in range(1, len(self.patches)):
-            # A patch has its hole where the finer one is now, so either one's move cuts it anew.
+            # The hole of a patch is where the finer patch is: cut it again if either has moved.
             if {i - 1, i} & set(moved):
                 self._cut(i)
         pressed = look_for_prints and self.soft and 0 not in moved and self._press(xy)
         return bool(moved) or pressed
 
     def tangent(self, xy: Array) -> tuple[float, Array]:
-        """Height [m] and unit normal (3,) of the plane that lies best on the ground at `xy`."""
+        """Height [m] and unit normal (3,) of the tangent plane at `xy` (2,), over 0.2 m around."""
         offset = 0.2 * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
         height = self.ground.height(xy + offset)
         normal = np.array([(height[2] - height[1]) / 0.4, (height[4] - height[3]) / 0.4, 1])
@@ -128,22 +128,22 @@ class Scenery:
 
     @property
     def prints(self) -> Array:
-        """Depth pressed at the vertices of the innermost patch [m]."""
+        """Depth of prints at the vertices of the innermost patch (cells + 1, cells + 1) [m]."""
         edge = 2 * self.patches[0].margin
         depth = self._prints[edge:-edge:2, edge:-edge:2].copy()
-        depth[[0, -1]] = depth[:, [0, -1]] = 0  # the rim meets the next patch, without a gap
+        depth[[0, -1]] = depth[:, [0, -1]] = 0  # no gap between the rim and the next patch
         return depth
 
     # -- inside -------------------------------------------------------------------------------
 
     def _lay(self, i: int) -> None:
-        """Write shape and texture of patch `i` at its origin."""
+        """Write mesh and texture of patch `i` at its origin."""
         patch = self.patches[i]
         height = self.ground.height(patch.vertices()).reshape(patch.cells + 1, -1)
         if i + 1 < len(self.patches):
             _stitch(height)
         texture = self._texture(i)
-        # Translucent geoms show what is behind them; they cost more, so only where there is gloss.
+        # Translucent geoms show the reflection, and cost more: only where there is gloss.
         alpha = OPAQUE - 0.01 if patch.glossy else 1.0
         self.stage.model.material(patch.name).rgba[3] = alpha
         if i == 0:
@@ -156,7 +156,7 @@ class Scenery:
             self.stage.write_texture(patch.name, texture)
 
     def _cut(self, i: int) -> None:
-        """Leave the faces of patch `i` out where the next finer patch lies."""
+        """Remove the faces of patch `i` under the next finer patch."""
         inner, outer = self.patches[i - 1], self.patches[i]
         first = np.round((inner.origin - outer.origin) / outer.cell).astype(int)
         cell = np.arange(outer.cells)
@@ -170,7 +170,7 @@ class Scenery:
         patch, xy = self.patches[i], self.patches[i].samples()
         first = np.round((patch.origin - RIM * patch.width) / patch.texel).astype(int)
         slot = self.ground.material(xy)
-        image = np.zeros((4, patch.texels, patch.texels), np.float32)  # channels first: it is quick
+        image = np.zeros((4, patch.texels, patch.texels), np.float32)  # channels first, for speed
         for k in np.unique(slot):
             tile = self._tiles[k][i]
             columns, rows = ((f + np.arange(patch.texels)) % tile.shape[1] for f in first)
@@ -195,7 +195,7 @@ class Scenery:
         return np.moveaxis((image * 255).astype(np.uint8), 0, -1).copy()
 
     def _press(self, xy: Array) -> bool:
-        """Read new prints near `xy`; whether there are any."""
+        """Read new prints near `xy` (2,) [m]; return True if there are any."""
         patch = self.patches[0]
         step = patch.cell / 2
         centre = np.round((xy - patch.origin) / step).astype(int) + 2 * patch.margin
@@ -210,7 +210,7 @@ class Scenery:
         return True
 
     def _write_pressed(self) -> None:
-        """Write the innermost patch with its prints: lit as relief, darker where packed."""
+        """Write the innermost patch with its prints: shaded as relief, darker where compacted."""
         patch, depth, image = self.patches[0], self._prints, self._unpressed
         if depth.any():
             gy, gx = np.gradient(-depth, patch.cell / 2)
@@ -224,7 +224,7 @@ class Scenery:
 
 
 def _stitch(height: Array) -> None:
-    """Bend the border straight between every fourth vertex: no gaps to the coarser patch."""
+    """Interpolate the border between every fourth vertex, so that it fits the coarser patch."""
     at = np.arange(len(height))
     for border in (height[0], height[-1], height[:, 0], height[:, -1]):
         border[:] = np.interp(at, at[::4], border[::4])
@@ -238,13 +238,13 @@ def _shrink(tile: NDArray[np.uint8], patch: Patch) -> NDArray[np.uint8]:
 
 
 def _up(patch: Patch, field: Array) -> NDArray[np.float32]:
-    """`field` (side**2,) at the texels of `patch` (texels, texels), linearly between."""
+    """`field` (side**2,), interpolated to the texels of `patch` (texels, texels)."""
     at = (np.arange(patch.texels) + 0.5) / patch.texels * (patch.side - 1)
     share = f32(np.maximum(1 - np.abs(at[:, None] - np.arange(patch.side)), 0))
     return f32(share @ f32(field.reshape(patch.side, -1)) @ share.T)
 
 
 def _drift(xy: Array) -> Array:
-    """Slow change of tone over the world (k,), about -1 to 1, so that tiles do not repeat."""
+    """Slow variation of tone (k,), about -1 to 1, that hides the repetition of tiles."""
     waves = np.array([[1.1, 0.4], [-0.5, 1.3], [0.23, -0.31], [-0.9, -0.6], [0.07, 0.11]])
     return np.sin(xy @ waves.T + np.arange(len(waves))).sum(1) / 2.5

@@ -1,10 +1,10 @@
 """Shadow and reflection of the robot on the ground of a film.
 
-MuJoCo's own shadows cost more than all the rest of a frame on a software renderer and do not fall
-on glossy ground. Here each part of the robot is an ellipsoid; along the sun's rays its shadow on
-the ground plane is an ellipse, softer the higher the part is. The reflection is the robot once
-more, mirrored below the ground: ellipsoids, capsules, cylinders and boxes are their own mirror
-images, so each needs only a new pose. For a mesh both are approximations.
+On a software renderer MuJoCo's own shadows cost more than the rest of a frame, and they do not fall
+on glossy ground. Here each part of the robot is an ellipsoid, whose shadow along the sun's rays on
+the ground plane is an ellipse, with a penumbra that grows with the height of the part. The
+reflection is a copy of the robot mirrored below the ground: ellipsoids, capsules, cylinders and
+boxes are symmetric, so that a new pose is enough. For a mesh both are approximations.
 """
 
 from functools import cached_property
@@ -19,7 +19,7 @@ from grek.eval.films.stage import VISIBLE, Array, Stage
 
 WIDTH = 1.28  # of the sheet for a robot at scale 1 [m]; its cells are those of the innermost patch
 TEXELS = 112  # of the sheet's texture, along a side
-RAISED = 0.25  # height whose shadow falls on the middle of the sheet, at scale 1 [m]
+RAISED = 0.25  # height of a point whose shadow is at the centre of the sheet, at scale 1 [m]
 COLOUR = 0.03, 0.05, 0.10, 0.55  # of a full shadow
 BLUR = 0.10  # width of the penumbra over the height of the part [-]
 SMALLEST = 0.012  # thinner parts neither reflect nor cast a shadow, at scale 1 [m]
@@ -27,7 +27,7 @@ LIFT = 0.002  # of the sheet above the ground [m]
 
 
 class Shadow:
-    """A sheet that follows the robot and darkens the ground under it, `thickness` [m] above it."""
+    """Sheet `thickness` [m] above the ground that follows the robot and carries its shadow."""
 
     def __init__(self, stage: Stage, scenery: Scenery, thickness: float, scale: float) -> None:
         self.stage, self.scenery, self._scale = stage, scenery, scale
@@ -39,7 +39,7 @@ class Shadow:
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:
-        """The robot's visible geoms that are large enough to matter."""
+        """Visible geoms of the robot thicker than SMALLEST."""
         model = self.stage.model
         big = _semi_axes(model).min(1) > SMALLEST * self._scale
         return np.flatnonzero(big & (model.geom_group == VISIBLE) & (model.geom_bodyid > 0))
@@ -55,14 +55,14 @@ class Shadow:
         self.stage.write_sheet("shadow", height, patch.cell, origin)
         along = (np.arange(TEXELS) + 0.5) / TEXELS * cells * patch.cell
         share = self._share(data, origin[0] + along, origin[1] + along, ground)
-        # Fade out at the rim, should the shadow be longer than the sheet.
+        # Fade at the rim, for a shadow longer than the sheet.
         rim = np.minimum(1, np.minimum(along, along[::-1]) / 0.05)
         texture = np.full((TEXELS, TEXELS, 4), 255, np.uint8)
         texture[..., 3] = 255 * share * rim * rim[:, None]
         self.stage.write_texture("shadow", texture)
 
     def _share(self, data: mujoco.MjData, x: Array, y: Array, ground: float) -> NDArray[np.float32]:
-        """Share of the sun (len(y), len(x)) that the robot takes away at height `ground` [m]."""
+        """Share of sunlight blocked by the robot (len(y), len(x)) at height `ground` [m]."""
         position, rotation = data.geom_xpos[self.parts], data.geom_xmat[self.parts]
         size = _semi_axes(self.stage.model)[self.parts]
         ray = np.array([[1, 0, -SUN[0] / SUN[2]], [0, 1, -SUN[1] / SUN[2]]])
@@ -88,7 +88,7 @@ class Shadow:
 
 
 def reflect(scene: mujoco.MjvScene, parts: set[int], point: Array, normal: Array) -> None:
-    """Add geoms `parts` to `scene` once more, mirrored in the plane through `point` (3,) [m]."""
+    """Add mirror images of geoms `parts` to `scene`; the plane contains `point` (3,) [m]."""
     flip = np.eye(3) - 2 * np.outer(normal, normal)
     for k in range(scene.ngeom):
         part = scene.geoms[k]
@@ -100,14 +100,14 @@ def reflect(scene: mujoco.MjvScene, parts: set[int], point: Array, normal: Array
         rotation = flip @ part.mat @ np.diag([1.0, -1.0, 1.0])
         position = point + flip @ (part.pos - point)
         mujoco.mjv_initGeom(image, part.type, part.size, position, rotation.ravel(), part.rgba)
-        image.size[:] = part.size  # initGeom takes sizes as a model has them, not a scene
+        image.size[:] = part.size  # initGeom expects sizes of a model, these are of a scene
         for name in ("dataid", "emission", "specular", "shininess"):
             setattr(image, name, getattr(part, name))
         scene.ngeom += 1
 
 
 def _semi_axes(model: mujoco.MjModel) -> Array:
-    """Semi-axes (ngeom, 3) [m] of ellipsoids that look like the geoms."""
+    """Semi-axes (ngeom, 3) [m] of ellipsoids with about the silhouettes of the geoms."""
     fuller = np.ones(int(mujoco.mjtGeom.mjNGEOMTYPES))
     fuller[mujoco.mjtGeom.mjGEOM_BOX], fuller[mujoco.mjtGeom.mjGEOM_CYLINDER] = 1.2, 1.12
     return model.geom_aabb[:, 3:] * fuller[model.geom_type, None]

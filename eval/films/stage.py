@@ -1,8 +1,8 @@
-"""The model that a film draws: meshes and textures that are rewritten while it runs.
+"""Model that a film renders, with meshes and textures that change during the film.
 
-MuJoCo draws a mesh as the model has it when it was last uploaded, so a film writes new vertices
-into the compiled model, and the stage remembers what to upload. A sheet is a mesh over a square
-grid with a height at each vertex; y runs along rows, x along columns.
+MuJoCo renders a mesh as it was last uploaded. A film writes new vertices into the compiled model,
+and the stage records the meshes and textures to upload. A sheet is a mesh over a square grid with a
+height at each vertex; y runs along rows, x along columns.
 """
 
 import mujoco
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-VISIBLE = 2  # the group of geoms that is drawn
+VISIBLE = 2  # geom group that is rendered
 
 
 class Stage:
-    """A spec until `compile`, then `model` and the names of what has to be uploaded."""
+    """Spec to which parts are added, then, from `compile` on, a model that can be rewritten."""
 
     model: mujoco.MjModel
 
@@ -24,15 +24,15 @@ class Stage:
         self._changed_textures: set[str] = set()
 
     def compile(self) -> None:
-        """Make `model`; nothing can be added afterwards."""
+        """Compile the spec to `model`; nothing can be added afterwards."""
         self.model = model = self.spec.compile()
-        # Undo the compiler's move of meshes to their centres of mass: vertices are of the world.
+        # Vertices are world coordinates: undo the compiler's shift to centres of mass.
         ours = (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH) & (model.geom_bodyid == 0)
         model.geom_pos[ours] = 0
         model.geom_quat[ours] = 1, 0, 0, 0
 
     def upload(self, context: mujoco.MjrContext) -> None:
-        """Send what has been rewritten since the last call."""
+        """Upload meshes and textures that were rewritten since the last call."""
         for name in self._changed_meshes:
             mujoco.mjr_uploadMesh(self.model, context, self.model.mesh(name).id)
         for name in self._changed_textures:
@@ -54,7 +54,10 @@ class Stage:
     def add_mesh(
         self, name: str, vertices: Array, faces: NDArray, uv: Array, image: NDArray[np.uint8]
     ) -> None:
-        """Add a geom: vertices (n, 3), triangles (m, 3), texture coordinates (n, 2), texture."""
+        """Add a geom of vertices (n, 3), triangles (m, 3) and texture coordinates (n, 2).
+
+        `image` (height, width, channels) is its texture.
+        """
         self.add_texture(name, image)
         mesh = self.spec.add_mesh(name=name, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
         mesh.uservert = vertices.ravel()
@@ -74,9 +77,9 @@ class Stage:
         )
 
     def add_sheet(self, name: str, cells: int, texels: int, margin: float = 0.0) -> None:
-        """Add a sheet of `cells` x `cells` whose shape and RGBA texture are written later.
+        """Add a sheet of `cells` x `cells`, whose heights and RGBA texture are written later.
 
-        The texture is wider than the mesh by `margin` cells on each side.
+        The texture extends beyond the mesh by `margin` cells on each side.
         """
         along = np.arange(cells + 1.0)
         xy = points(along, along)
@@ -89,7 +92,7 @@ class Stage:
     # -- afterwards ---------------------------------------------------------------------------
 
     def write_mesh(self, name: str, vertices: Array, normals: Array) -> None:
-        """Give the mesh `name` world coordinates (n, 3) [m] and unit normals (n, 3)."""
+        """Set vertices (n, 3) [m], in world coordinates, and unit normals (n, 3) of a mesh."""
         mesh = self.model.mesh(name).id
         vertex, normal = self.model.mesh_vertadr[mesh], self.model.mesh_normaladr[mesh]
         self.model.mesh_vert[vertex : vertex + len(vertices)] = vertices
@@ -97,7 +100,7 @@ class Stage:
         self._changed_meshes.add(name)
 
     def write_sheet(self, name: str, height: Array, cell: float, origin: Array) -> None:
-        """Shape a sheet as `height` (n, n) [m] over cells of `cell` [m] from `origin` (2,) [m]."""
+        """Set the heights (n, n) [m] of a sheet with cells of `cell` [m] from `origin` (2,) [m]."""
         along = np.arange(len(height)) * cell
         gy, gx = np.gradient(height, cell)
         normals = np.stack([-gx, -gy, np.ones_like(gx)], 2).reshape(-1, 3)
@@ -128,5 +131,5 @@ def grid_faces(cells: int) -> NDArray[np.int32]:
 
 
 def points(x: Array, y: Array) -> Array:
-    """All (x, y) of a grid (len(y) * len(x), 2), x fastest."""
+    """Points (x, y) of a grid (len(y) * len(x), 2), x varies fastest."""
     return np.stack(np.meshgrid(x, y), 2).reshape(-1, 2)

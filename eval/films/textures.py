@@ -1,4 +1,4 @@
-"""Textures of materials and of the sky, read from the files of `grek.assets.textures`."""
+"""Textures of materials and of the sky, read from image files."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,11 +18,11 @@ PATTERNS = {
     "blades": "grass",
     "leaves": "wet_leaves",
 }
-"""Texture of each generic pattern; a look's colour replaces its mean colour."""
+"""Texture file of each generic pattern; the colour of the look replaces its mean colour."""
 
 
 def load(look: Look) -> NDArray[np.uint8]:
-    """Texture of `look` (TEXELS, TEXELS, 4): colour, and 255 less gloss.
+    """Texture of `look` (TEXELS, TEXELS, 4): colour, and 255 minus gloss.
 
     Raises InputError for an unknown pattern or an image that cannot be read.
     """
@@ -32,7 +32,7 @@ def load(look: Look) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as picture:
             image = np.array(picture.convert("RGBA").resize((TEXELS, TEXELS)))
-    except OSError as error:  # no such file, or no picture in it
+    except OSError as error:  # missing, or not an image
         raise InputError(f"texture {path} cannot be read: {error}") from error
     if look.texture is None:
         tint = 255 * np.array(look.rgb) / image[..., :3].mean((0, 1))
@@ -41,7 +41,7 @@ def load(look: Look) -> NDArray[np.uint8]:
 
 
 def sky() -> NDArray[np.uint8]:
-    """The sky as a cube's six faces, one below the other (6 n, n, 3)."""
+    """Sky as the six faces of a cube, one below the other (6 n, n, 3)."""
     with Image.open(asset_path("textures/sky.webp")) as picture:
         return np.array(picture)
 
@@ -52,6 +52,6 @@ def f32(x: ArrayLike) -> NDArray[np.float32]:
 
 
 def ramp(x: NDArray, low: float, high: float) -> NDArray[np.float32]:
-    """0 below `low`, 1 above `high`, smooth between; falling if low > high."""
+    """Smoothstep: 0 at `low`, 1 at `high`, clamped outside; falls if low > high."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return f32(t * t * (3 - 2 * t))

@@ -1,4 +1,4 @@
-"""Reports of a scorecard: tables, Markdown, an HTML page."""
+"""Reports of scorecards: tables for terminals, Markdown, an HTML page."""
 
 from grek.eval.report.page import html
 from grek.eval.report.tables import comparison, markdown, policies, rows, scores

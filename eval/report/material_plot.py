@@ -1,7 +1,7 @@
-"""A picture of the materials: sinkage, shear and friction under a sole.
+"""Plot of the materials: sinkage, shear and friction under a sole.
 
-Lines are nominal materials (dashed: held out), bands hold 80 % of the drawn ones, diamonds are
-published measurements. Colours are those of films, made to stand out on white.
+Lines are nominal materials (dashed: held out), bands the 10th to 90th percentile of drawn ones,
+diamonds published measurements.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from grek.envs.robots.robot import Array
 
 SOLE = 11.5  # pressure of standing on one foot: 147 N on 0.0128 m^2 [kPa]
 LOADS = {"two feet": SOLE / 2, "one foot": SOLE, "twice the weight": 2 * SOLE}  # [kPa]
-DRAWS = 200  # materials in a band
+DRAWS = 200  # of each material, for its band
 # Published measurements, their sources in the table of materials.
 PLATES = ((10, 13.1), (10, 14.2))  # lowest and highest trial in fine sand [mm], [kPa]
 SHEAR = {"sand": np.tan(np.radians([28, 29, 31.1])), "gravel": np.tan(np.radians([38]))}
@@ -36,7 +36,7 @@ STYLE: dict[Any, Any] = {
 
 
 def plot(path: Path) -> None:
-    """Draw the materials into the image file `path`; its suffix names the format."""
+    """Plot the materials to `path`; its suffix selects the format."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(13, 4.4), layout="constrained")
         sinkage, shear, friction = figure.subplots(1, 3)
@@ -49,33 +49,33 @@ def plot(path: Path) -> None:
 
 
 def _sinkage(axes: Axes) -> None:
-    """Pressure over sinkage: loading to twice the weight of the droid, and release."""
-    for what, level in LOADS.items():
+    """Plot pressure over sinkage: loading to twice the weight of the droid, and unloading."""
+    for name, level in LOADS.items():
         axes.axhline(level, color="0.8", lw=0.8, zorder=0)
-        axes.text(49.5, level, what, color="0.5", ha="right", va="top", fontsize=7.5)
+        axes.text(49.5, level, name, color="0.5", ha="right", va="top", fontsize=7.5)
     levels, depths = np.linspace(0, 2 * SOLE, 100), np.linspace(0, 0.07, 1401)
     for row in _materials(soft=True):
         colour = _colour(row)
-        pressure = _led(_drawn(row), depths) / 1e3  # (m, 1 + DRAWS) [kPa]
+        pressure = _pressure(_drawn(row), depths) / 1e3  # (m, 1 + DRAWS) [kPa]
         reached = np.array([np.interp(levels, p, depths * 1e3) for p in pressure.T])  # [mm]
         low, high = np.percentile(reached[1:], [10, 90], axis=0)
         axes.fill_betweenx(levels, low, high, color=colour, alpha=0.15, lw=0)
         axes.plot(reached[0], levels, color=colour, lw=2, ls=_dashes(row))
         back = np.linspace(reached[0, -1], 0, 300)  # [mm]
-        release = _led(row.nominal()[None], back / 1e3)[:, 0] / 1e3
+        release = _pressure(row.nominal()[None], back / 1e3)[:, 0] / 1e3
         axes.plot(back[release > 0], release[release > 0], color=colour, lw=0.8)
         end = min(reached[0, -1], 43)
         above = np.interp(end, reached[0], levels) + 0.3
         axes.text(end, above, row.title, color=colour, rotation=35, fontsize=8.5)
     sand, (depth, load) = _colour(MATERIALS["sand"]), np.transpose(PLATES)
     axes.scatter(depth, load, s=22, c="white", edgecolors=[sand], zorder=5)
-    axes.set(title="Sinking: first loading and release", xlim=(0, 50), ylim=(0, 27))
+    axes.set(title="Sinkage: first loading and unloading", xlim=(0, 50), ylim=(0, 27))
     axes.set(xlabel="sinkage [mm]", ylabel="pressure [kPa]")
 
 
 def _shear(axes: Axes) -> None:
-    """Shear stress over slip under one foot (Janosi and Hanamoto)."""
-    slip, free = np.linspace(0, 0.06, 200), 0.0
+    """Plot shear stress over slip under one foot (Janosi and Hanamoto 1961)."""
+    slip, label = np.linspace(0, 0.06, 200), 0.0
     for row in sorted(_materials(soft=True), key=lambda row: _strength(row.nominal())):
         drawn, colour = _drawn(row), _colour(row)
         rise = 1 - np.exp(-slip / drawn[:, index("shear_length"), None])
@@ -83,16 +83,16 @@ def _shear(axes: Axes) -> None:
         low, high = np.percentile(stress[1:], [10, 90], axis=0)
         axes.fill_between(slip * 1e3, low, high, color=colour, alpha=0.15, lw=0)
         axes.plot(slip * 1e3, stress[0], color=colour, lw=2, ls=_dashes(row))
-        free = max(free + 0.04, stress[0, -1])  # keeps labels apart
-        axes.text(61, free, row.title, color=colour, va="center", fontsize=8.5)
+        label = max(label + 0.04, stress[0, -1])  # keeps labels apart
+        axes.text(61, label, row.title, color=colour, va="center", fontsize=8.5)
         for published in SHEAR.get(row.name, ()):
             axes.scatter(58, published, s=22, c="white", edgecolors=[colour], zorder=5)
-    axes.set(title="Shearing under one foot", xlim=(0, 60), ylim=(0, 1.1))
+    axes.set(title="Shear under one foot", xlim=(0, 60), ylim=(0, 1.1))
     axes.set(xlabel="slip [mm]", ylabel="shear stress over pressure [-]")
 
 
 def _friction(axes: Axes) -> None:
-    """Range and nominal friction of rigid ground: dry, and on its film at rest and in fast slip."""
+    """Plot friction of rigid ground, dry and on a water film at low and high slip speed."""
     rigid = _materials(soft=False)[::-1]
     for y, row in enumerate(rigid):
         colour = _colour(row)
@@ -109,7 +109,7 @@ def _friction(axes: Axes) -> None:
             axes.annotate("", fast, still, arrowprops=arrow)
         for published in FRICTION.get(row.name, ()):
             axes.scatter(published, y - 0.3, s=22, c="white", edgecolors=[colour], zorder=5)
-    note = "arrow: on the film,\nfrom rest to fast slip"
+    note = "arrow: on the water film,\nfrom low to high slip speed"
     axes.annotate(note, (0.02, 0.02), xycoords="axes fraction", color="0.5", fontsize=7.5)
     axes.set_yticks(range(len(rigid)), [row.title for row in rigid])
     for tick, row in zip(axes.get_yticklabels(), rigid, strict=True):
@@ -124,7 +124,7 @@ def _materials(soft: bool) -> list[Material]:
 
 
 def _colour(row: Material) -> Any:
-    """Colour of a material in films, more saturated and of no higher value than 0.7."""
+    """Colour of a material in films, more saturated and darkened to be seen on white."""
     hue, saturation, value = rgb_to_hsv(row.look.rgb)
     return tuple(hsv_to_rgb((hue, saturation**0.5, min(value, 0.7))))
 
@@ -134,20 +134,20 @@ def _dashes(row: Material) -> str | tuple[int, tuple[float, float]]:
 
 
 def _strength(parameters: Array) -> Array:
-    """Shear strength over pressure under one foot (...) of materials (..., P)."""
+    """Shear strength over pressure under one foot (...) of materials (..., P) (Mohr-Coulomb)."""
     cohesion, angle = (parameters[..., index(name)] for name in ("cohesion", "friction_angle"))
     return np.asarray(cohesion / (SOLE * 1e3) + np.tan(np.radians(angle)))
 
 
 def _drawn(row: Material) -> Array:
-    """The nominal material, then DRAWS drawn ones (1 + DRAWS, P)."""
+    """Parameters of the nominal material, then of DRAWS drawn ones (1 + DRAWS, P)."""
     rng = np.random.default_rng(0)
     return np.array([row.nominal(), *(row.draw(lambda _: rng.random()) for _ in range(DRAWS))])
 
 
-def _led(parameters: Array, sinkage: Array) -> Array:
-    """Pressure (k, m) [Pa] of the soil law on materials (m, P), led along `sinkage` (k,) [m]."""
-    dt, mass = 0.001, 5000.0  # so fine and heavy that no slope is cut
+def _pressure(parameters: Array, sinkage: Array) -> Array:
+    """Pressure (k, m) [Pa] of the soil law of materials (m, P) along `sinkage` (k,) [m]."""
+    dt, mass = 0.001, 5000.0  # so that the stability limit on stiffness has no effect
     law = coefficients(parameters[:, None], dt, mass)
     state = SoilState.untouched(len(parameters), 1)
     still, one = np.zeros((len(parameters), 1, 3)), np.ones((len(parameters), 1))

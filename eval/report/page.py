@@ -1,7 +1,7 @@
-"""The report of a scorecard as one HTML file: no network, no script, light and dark, any width.
+"""Report of a scorecard as one HTML file: no network, no script, light and dark, any width.
 
-The templates hold its words and drawings and escape what comes from the scorecard, which may have
-been made by others; this module groups and places what they show.
+This module prepares the data; the templates hold texts and drawings, and escape all content of the
+scorecard, which is untrusted.
 """
 
 import json
@@ -21,15 +21,16 @@ from grek.eval.report.wording import Card, Row, interval, number
 from grek.eval.scores import breakdown
 
 ZONES = {"inside": "inside", **wording.BEYOND}
-BINS = 20  # of the histograms over traversal
+BINS = 20  # of the traversal histograms
 
 
 def html(
     card: Card, policy: str | None = None, films: Mapping[str, str] = MappingProxyType({})
 ) -> str:
-    """The page. `policy` names the policy in commands, if its own name does not do (a path).
+    """HTML page of a scorecard.
 
-    `films` maps names of scenarios to their films, as paths relative to the page.
+    `policy` names the policy in commands, by default its name in the scorecard. `films` maps
+    scenario names to films, as paths relative to the page.
     """
     errors = [interval(row["velocity_error"]).high for row in card["rows"]]
     return _template().render(
@@ -57,7 +58,7 @@ def _template() -> Template:
 
 
 def colour(share: Any) -> str:
-    """CSS colour of a share in [0, 1], mixed by the browser from the colours of its scheme."""
+    """CSS colour of a share in [0, 1], mixed from the colours of the light or dark scheme."""
     part = number(share)
     if math.isnan(part):
         return "var(--panel)"
@@ -67,7 +68,7 @@ def colour(share: Any) -> str:
 
 
 def span(score: Any, most: float = 1.0) -> tuple[float, float, float]:
-    """Low, mean and high as positions in [0, 100] on a track from 0 to `most`."""
+    """Low, mean and high bound as positions in [0, 100] on a track from 0 to `most`."""
     found = interval(score)
     known = (found.mean if math.isnan(v) else v for v in (found.low, found.mean, found.high))
     low, mean, high = (round(100 * min(max(v / most, 0.0), 1.0), 1) for v in known)
@@ -75,7 +76,7 @@ def span(score: Any, most: float = 1.0) -> tuple[float, float, float]:
 
 
 def _matrix(card: Card) -> dict[str, dict[str, list[tuple[int, Row]]]]:
-    """Numbered rows by axis and zone, axes with rows inside the ranges of training first."""
+    """Numbered rows by axis and zone; axes with rows inside the training range come first."""
     axes: dict[str, dict[str, list[tuple[int, Row]]]] = {}
     for i, row in enumerate(card["rows"]):
         if str(row.get("zone")) in ZONES:
@@ -84,7 +85,7 @@ def _matrix(card: Card) -> dict[str, dict[str, list[tuple[int, Row]]]]:
 
 
 def _difficulty(card: Card) -> dict[str, tuple[list[Row], float]]:
-    """Levels of each axis, and the size up to which all are passed or NaN."""
+    """Levels of each axis, and the size up to which all are passed, NaN if none is."""
     axes: dict[str, list[Row]] = {}
     for level in _entries(card, "difficulty"):
         high, survival = number(level.get("high")), asdict(interval(level.get("survival")))
@@ -101,13 +102,13 @@ def _entries(card: Card, part: str) -> list[Row]:
 
 
 def _bins(card: Card, part: str, *keys: str) -> list[tuple[float, ...]]:
-    """The values under `keys` of each entry of `part` that has a number under all of them."""
+    """Values of `keys` of each entry of `part`; entries without a number for each are left out."""
     found = [tuple(number(entry.get(key)) for key in keys) for entry in _entries(card, part)]
     return [values for values in found if not any(map(math.isnan, values))]
 
 
 def _tracking(points: Sequence[tuple[float, ...]]) -> dict[str, Any]:
-    """Values asked and done, after their places in [0, 100] on axes from "low" to "high"."""
+    """Points (commanded, measured), each with its position in [0, 100] on axes "low" to "high"."""
     values = np.array([*points, (0.0, 0.0)])
     high = float(abs(values).max()) or 1.0
     low = -high if values.min() < 0 else 0.0
@@ -117,7 +118,7 @@ def _tracking(points: Sequence[tuple[float, ...]]) -> dict[str, Any]:
 
 
 def _histogram(card: Card, space: str) -> tuple[int, Any]:
-    """Number of episodes, and how many of each bin of traversal fell and stood, highest bar 54."""
+    """Number of episodes, and bar heights (fell, survived) of each traversal bin, at most 54."""
     episodes = [episode for episode in card["episodes"] if episode["space"] == space]
     values, up = ([number(e[key]) for e in episodes] for key in ("traversal", "survived"))
     counts = np.histogram2d(values, up, bins=(BINS, 2), range=((0, 1), (0, 1)))[0]

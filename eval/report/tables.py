@@ -1,4 +1,4 @@
-"""Tables of scorecards, for a terminal and as Markdown."""
+"""Tables of scorecards and comparisons, for a terminal and as Markdown."""
 
 import math
 import re
@@ -19,7 +19,7 @@ ROWS = (
     *("space", "axis", "context", "episodes", "survival", "traversal", "95 % interval"),
     *("velocity error [m/s]", "cost of transport", "falls/km"),
 )
-POLICIES = {  # column: part of the summary and its score
+POLICIES = {  # column: (key of the summary, score)
     "train: survival": ("train", "survival"),
     "train: traversal": ("train", "traversal"),
     "held out: survival": ("heldout", "survival"),
@@ -31,23 +31,25 @@ INTERVALS = ("survival", "traversal", "velocity_error")
 
 
 def scores(card: Card) -> tuple[Table | str, ...]:
-    """All rows and spaces of a scorecard, then the gap and the headline, for `terminal.show`."""
+    """Rows and spaces of a scorecard, then the gap and the headline, for `terminal.show`."""
     table = terminal.table(ROWS, map(_row, [*card["rows"], *_spaces(card)]), "<<<>")
     return table, "", *_gap(card), wording.headline(card)
 
 
 def comparison(found: "Comparison") -> tuple[Table | str, ...]:
-    """Every line of a comparison, then falls, notes and the summary, for `terminal.show`."""
+    """Lines of a comparison, then falls, notes and the summary, for `terminal.show`."""
     head = ("", "worlds", "baseline", "candidate", "change", "90 % interval", "verdict")
     table = terminal.table(head, map(_compared, (*found.lines, found.overall)), "<>>>>><")
-    falls = f"falls: {found.new_falls} new, {found.mended_falls} mended"
+    falls = (
+        f"falls: {found.new_falls} by the candidate only, {found.mended_falls} by the baseline only"
+    )
     return table, "", f"{falls} (McNemar p = {found.falls_p:.3g})", *found.notes, found.summary()
 
 
 def markdown(card: Card, policy: str | None = None) -> str:
-    """The scorecard for a pull request: spaces first, rows and films folded away.
+    """Scorecard as Markdown, for a pull request: spaces first, rows and films in <details>.
 
-    `policy` names the policy in commands, if its own name does not do.
+    `policy` names the policy in commands, by default its name in the scorecard.
     """
     called, suite = policy or name(card), card["suite"]
     hashes = (_escaped(str(part.get("sha256"))[:12]) for part in (card["policy"], suite))
@@ -74,16 +76,16 @@ def markdown(card: Card, policy: str | None = None) -> str:
 
 
 def policies(cards: Sequence[Card]) -> str:
-    """Markdown, one line a policy: mean and interval of each space of the suite, and the gap.
+    """Markdown, one line per policy: mean and interval of each space of the suite, and the gap.
 
-    Raises InputError unless all ran in the same worlds.
+    Raises InputError unless all scorecards are of the same worlds.
     """
     for card in cards[1:]:
         for key in ("name", "seed", "episodes", "sha256"):
             first, other = cards[0]["suite"].get(key), card["suite"].get(key)
             if first != other:
                 raise InputError(
-                    f"scorecards of different suites make no table: {key} is {str(first)[:40]!r}"
+                    f"cannot tabulate scorecards of different suites: {key} is {str(first)[:40]!r}"
                     f" of {name(cards[0])} and {str(other)[:40]!r} of {name(card)}"
                 )
     shown = {column: of for column, of in POLICIES.items() if of[0] in cards[0]["summary"]}
@@ -95,7 +97,7 @@ def policies(cards: Sequence[Card]) -> str:
 
 
 def rows(card: Card) -> str:
-    """Markdown, one line a row of `card`; space and axis are left out where all have the same."""
+    """Markdown, one line per row of `card`; space and axis are left out if all rows share them."""
     keys = [key for key in ("space", "axis") if len({row[key] for row in card["rows"]}) > 1]
     keys += ["context", "episodes"]
     lines = [
@@ -115,7 +117,7 @@ def _row(row: Row) -> tuple[str, ...]:
 
 
 def _spaces(card: Card) -> list[Row]:
-    """The spaces of the summary as rows."""
+    """Spaces of the summary as rows."""
     return [
         {"space": space, "axis": "all", "context": "all"}
         | {"episodes": sum(episode["space"] == space for episode in card["episodes"])}
@@ -138,25 +140,26 @@ def _compared(line: "Line") -> tuple[str, ...]:
 
 
 def _estimate(value: Any) -> str:
-    """An interval of a file, "0.85 (0.76 to 0.91)"."""
+    """Interval of a file as "0.85 (0.76 to 0.91)", UNKNOWN for each undefined number."""
     found = wording.interval(value)
     if math.isnan(found.mean):
         return UNKNOWN
-    return f"{found.mean:z.2f} ({found.low:z.2f} to {found.high:z.2f})"
+    low, high = (UNKNOWN if math.isnan(v) else f"{v:z.2f}" for v in (found.low, found.high))
+    return f"{found.mean:z.2f} ({low} to {high})"
 
 
 def _table(head: Sequence[str], rows: Iterable[Iterable[object]], escape: bool = True) -> str:
-    """A Markdown table, its rows escaped unless they are Markdown already."""
+    """Markdown table; cells are escaped unless `escape` is False."""
     body = ([_escaped(cell) if escape else str(cell) for cell in row] for row in rows)
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body))
 
 
 def _escaped(value: object) -> str:
-    """Text that Markdown shows as it is; an underscore inside a word has no meaning there."""
+    """`value` with Markdown escaped; underscores inside words need no escape."""
     text = re.sub(r"([\\`*{}\[\]<>|#!&~@])", r"\\\1", terminal.printable(value))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
 
 
 def _code(name: str) -> str:
-    """Text as Markdown code; characters that would end it or its cell are left out."""
+    """`name` as Markdown code; characters that would end the code or its cell are removed."""
     return f"`{re.sub('[|`<>]', '', terminal.printable(name))}`"

@@ -1,6 +1,6 @@
-"""A scorecard in words: numbers as people read them, the headline, and which episodes to film.
+"""Texts of reports: formatted numbers, names of rows, the headline, and the episodes to film.
 
-A scorecard may have been made by others: what is no number in it is shown as unknown.
+A scorecard is untrusted: whatever should be a number and is not is shown as UNKNOWN.
 """
 
 import math
@@ -14,43 +14,43 @@ Card = Mapping[str, Any]
 Row = Mapping[str, Any]
 Episode = Mapping[str, Any]
 
-UNKNOWN = "–"  # noqa: RUF001 - what a table shows for a number that is not defined
-BEYOND = {"near": "just outside", "far": "far outside"}  # the ranges of training
+UNKNOWN = "–"  # noqa: RUF001 - shown for a number that is not defined
+BEYOND = {"near": "just outside", "far": "far outside"}  # contexts beyond the training range
 TITLES = {"train": "Training space", "heldout": "Held out", "numerics": "Other numerics"}
-LARGEST = 1e12  # no score is larger
+LARGEST = 1e12  # larger numbers are not scores and would break the layout
 
 
 def number(value: Any) -> float:
-    """A number of a file, or the mean of an interval there; NaN for what is neither."""
+    """A number, or the mean of an interval {"mean", ...}; NaN for anything else."""
     value = value.get("mean") if isinstance(value, Mapping) else value
     known = isinstance(value, int | float) and abs(value) <= LARGEST
     return float(value) if known else math.nan
 
 
 def interval(value: Any) -> Interval:
-    """The interval {"mean", "low", "high"} of a file; NaN for what is not there."""
+    """Interval of {"mean", "low", "high"}; NaN for what is missing or not a number."""
     found = value if isinstance(value, Mapping) else {}
     return Interval(*(number(found.get(key)) for key in ("mean", "low", "high")))
 
 
 def summary(card: Card, part: str, score: str | None = None) -> Any:
-    """A score of a whole space, or the interval "gap", as the file has it; None without one."""
+    """Entry `part` of the summary, or its `score` if `part` is a space; None if missing."""
     found = card["summary"].get(part)
     return found.get(score) if score and isinstance(found, Mapping) else found
 
 
 def decimal(value: Any, digits: int = 2, unit: str = "") -> str:
-    """A number, or the mean of an interval, with `digits` after the point, then `unit`."""
+    """A number, or the mean of an interval, with `digits` decimals and `unit`."""
     return UNKNOWN if math.isnan(number(value)) else f"{number(value):.{digits}f}{unit}"
 
 
 def percent(share: Any, digits: int = 0, unit: str = "%") -> str:
-    """A share, or the mean of an interval of shares: 0.873 as "87%"."""
+    """A share, or the mean of an interval of shares, in percent: 0.873 is "87%"."""
     return decimal(100 * number(share), digits, unit)
 
 
 def bounds(shares: Any, digits: int = 0, unit: str = "%") -> str:
-    """Both bounds of an interval of shares, "81 to 94%"."""
+    """Bounds of an interval of shares in percent, "81 to 94%"."""
     low, high = 100 * interval(shares).low, 100 * interval(shares).high
     return UNKNOWN if math.isnan(low + high) else f"{low:.{digits}f} to {high:.{digits}f}{unit}"
 
@@ -66,13 +66,13 @@ def title(space: str) -> str:
 
 
 def place(row: Row) -> tuple[str, str]:
-    """Name of a row and what specifies it: ("ice", "material"), ("slope", "far outside")."""
+    """Title and qualifier of a row: ("ice", "material"), ("slope", "far outside")."""
     axis, context = spoken(row["axis"]), spoken(row["context"])
     return (axis, BEYOND[context]) if context in BEYOND else (context, axis)
 
 
 def spaces(card: Card) -> list[str]:
-    """The spaces of a scorecard, in its order."""
+    """Spaces of a scorecard, in the order of its rows."""
     return list(dict.fromkeys(str(row["space"]) for row in card["rows"]))
 
 
@@ -82,29 +82,29 @@ def name(card: Card) -> str:
 
 
 def worst_row(card: Card) -> Row:
-    """The row of lowest traversal, of those with a zone: others regroup the same episodes."""
+    """Row of lowest traversal among those with a zone; the others regroup the same episodes."""
     rows: list[Row] = [row for row in card["rows"] if row.get("zone")] or card["rows"]
     return min(rows, key=_traversal)
 
 
 def headline(card: Card) -> str:
-    """The result in two or three sentences."""
+    """Result in two or three sentences."""
     said = [
-        f"{start} {percent(summary(card, space, 'traversal'))} of the way,"
-        f" up in {percent(summary(card, space, 'survival'))} of the episodes."
+        f"{start}: traversal {percent(summary(card, space, 'traversal'))},"
+        f" survival {percent(summary(card, space, 'survival'))}."
         for space, start in (
-            ("train", "In the training space it makes good"),
-            ("heldout", "On held-out ground, bodies and commands:"),
+            ("train", "Training space"),
+            ("heldout", "Held-out ground, bodies and commands"),
         )
         if space in card["summary"]
     ]
     worst = worst_row(card)
     (what, of), score = place(worst), percent(worst["traversal"])
-    return " ".join([*said, f"Lowest of {len(card['rows'])} rows: {what} ({of}), {score}."])
+    return " ".join([*said, f"Lowest traversal of the rows: {what} ({of}), {score}."])
 
 
 def picks(card: Card) -> dict[tuple[str, str], list[tuple[str, Episode]]]:
-    """The "worst", "median" and "best" episode by traversal of each (space, axis)."""
+    """ "worst", "median" and "best" episode by traversal of each (space, axis)."""
     groups: dict[tuple[str, str], list[Episode]] = {}
     for episode in card["episodes"]:
         for axis in episode["contexts"]:
@@ -118,7 +118,7 @@ def picks(card: Card) -> dict[tuple[str, str], list[tuple[str, Episode]]]:
 
 
 def render_command(policy: str, scenario: str) -> str:
-    """The command that films an episode."""
+    """Command line that films an episode."""
     return f"grek render {shlex.quote(policy)} --scenario {shlex.quote(scenario)}"
 
 

@@ -20,8 +20,8 @@ from grek.eval.scores.statistics import wilson
 
 Episode = Mapping[str, Any]
 
-RECOVERY = 2.0  # a push is recovered from if the droid is up this long after it [s]
-STEADY = 1.0  # transient at the start of a stretch, left out [s]
+RECOVERY = 2.0  # time after the end of a push at which the droid must be up [s]
+STEADY = 1.0  # transient at the start of a stretch that is left out [s]
 PUSH_SIZES = (0.0, 0.15, 0.35, 0.5, 0.7)  # bin edges of impulse over the droid's mass [m/s]
 DIRECTIONS = 8  # sectors of push direction, counter-clockwise; sector 0 is a push forward
 FORWARD = (-0.35, -0.2, -0.05, 0.05, 0.2, 0.4, 0.6, 0.75, 0.9)  # bin edges [m/s]
@@ -32,13 +32,13 @@ KEYS = ("pushes", "stretches", "shape")
 
 
 def details(log: EpisodeLog) -> list[dict[str, Any]]:
-    """The "pushes" and "stretches" of each episode.
+    """Lists "pushes" and "stretches" of each episode.
 
-    A push is [forward, left, recovered]: impulse over mass [m/s] in the heading frame at its start,
-    and 1 if the droid was up RECOVERY after its end, else 0; left out if the log ends earlier or
-    the droid had fallen before. A stretch is [commanded forward velocity, mean forward velocity
-    [m/s], commanded yaw rate, mean yaw rate [rad/s], mean square of the velocity error averaged
-    over a stride [m^2/s^2]].
+    A push is [forward, left, recovered]: impulse over mass [m/s] in the heading frame of each step,
+    and 1 if the droid was up RECOVERY after its end, else 0. Pushes after a fall, or less than
+    RECOVERY before the end of the log, are left out. A stretch is [commanded forward velocity, mean
+    forward velocity [m/s], commanded yaw rate, mean yaw rate [rad/s], mean square of the planar
+    velocity error averaged over a stride [m^2/s^2]].
     """
     up = standing(log)
     return [
@@ -53,13 +53,13 @@ def shape(scenario: Scenario) -> dict[str, float]:
 
 
 def levels(kind: ShapeKind) -> tuple[float, ...]:
-    """Edges of the levels of an axis: half and all of the training range, near, far."""
+    """Bin edges of an axis: 0, half and end of the training range, ends of "near" and "far"."""
     trained = kind.range.high
     return 0.0, trained / 2, trained, kind.near.high, kind.far.high
 
 
 def bins(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
-    """The non-empty bins "pushes", "commands" and "difficulty" of `episodes`."""
+    """Non-empty bins "pushes", "commands" and "difficulty" of `episodes`."""
     return {
         "pushes": _push_bins(_rows(episodes, "pushes", "pushes", 3)),
         "commands": _command_bins(_rows(episodes, "stretches", "speed", 5)),
@@ -68,7 +68,7 @@ def bins(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
 
 
 def hardest(levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The hardest of `levels` (one axis, easiest first) below the first with survival < PASSED."""
+    """Last of `levels` (one axis, ascending) before the first with survival < PASSED, or None."""
     best = None
     for level in levels:
         if not level["survival"]["mean"] >= PASSED:
@@ -117,7 +117,7 @@ def _stretches(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[list[floa
 
 
 def _varies_only(episode: Episode, axis: str) -> bool:
-    """Whether nothing but `axis` is outside the training range in the world of `episode`."""
+    """True if no axis other than `axis` leaves the training range in the world of `episode`."""
     heldout = episode["space"] == "heldout" and axis in episode["contexts"]
     return heldout or episode["space"] == "train"
 

@@ -1,8 +1,9 @@
 """Paired non-inferiority test of two scorecards: a candidate against a baseline.
 
-Both ran the same scenarios, so episodes are compared in pairs. Over the whole suite non-inferiority
-must be shown: too little data is a failure. A row, axis or space fails only if it is not shown to
-be non-inferior and its loss is significant after Holm's correction over all of them.
+Both ran the same scenarios, so episodes form pairs. Non-inferiority must be shown over the whole
+suite: too little data is a failure. A context, axis or space fails only if non-inferiority is not
+shown and its loss is significant after Holm's correction over all of them. The p value of n worlds
+is at least 2^-n, so groups of few worlds cannot fail by themselves.
 """
 
 import math
@@ -27,8 +28,8 @@ from grek.eval.scores.statistics import (
     non_inferiority,
 )
 
-MARGIN = 0.05  # of traversal
-ALL = "all"  # in place of a space, axis or context: all of them together
+MARGIN = 0.05  # default non-inferiority margin, a loss of traversal
+ALL = "all"  # wildcard for a space, axis or context
 
 Key = tuple[str, str, str]
 """Space, axis, context."""
@@ -36,18 +37,18 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Line:
-    """The test of one group of paired episodes."""
+    """Test of one group of paired episodes."""
 
     key: Key
     baseline: float
     """Mean traversal, each world counted once."""
     candidate: float
-    """The same of the candidate."""
+    """Mean traversal of the candidate."""
     test: Verdict
 
     @property
     def name(self) -> str:
-        """For display: "heldout material ice", "train, all" or "all"."""
+        """Display name: "heldout material ice", "train, all" or "all"."""
         named = [part for part in self.key if part != ALL]
         return " ".join(named) + (", all" if 0 < len(named) < 3 else "") or ALL
 
@@ -66,7 +67,7 @@ class Comparison:
     mended_falls: int
     """Episodes in which only the baseline fell."""
     falls_p: float
-    """Exact McNemar p of the worlds in which the candidate fell more often, and less often."""
+    """p of McNemar's exact test on worlds with more falls and worlds with fewer falls."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,19 +94,19 @@ class Comparison:
             )
         if self.regressions == (self.overall,) and test.verdict == "inconclusive":
             return (
-                f"regression not ruled out: {change}, at worst {_signed(test.low)}, and only"
-                f" {-self.margin:g} is allowed; more episodes would tell"
+                f"regression not ruled out: {change}, lower bound {_signed(test.low)}, margin"
+                f" {-self.margin:g}; run more episodes"
             )
         named = [f"{line.name}: {_change(line)}" for line in self.regressions[:4]]
         more = len(self.regressions) - len(named)
         return (
-            f"regression, a loss that is real and may be beyond {self.margin:g}: "
+            f"regression, significant loss that may exceed the margin {self.margin:g}: "
             + "; ".join(named)
             + (f"; and {more} more" if more else "")
         )
 
     def text(self) -> str:
-        """A table of all lines, then falls, notes and the summary."""
+        """Plain text: a table of all lines, then falls, notes and the summary."""
         return terminal.text(*tables.comparison(self))
 
 
@@ -187,7 +188,7 @@ def _groups(episodes: Sequence[Episode]) -> dict[Key, list[int]]:
 
 
 def _line(key: Key, pairs: Sequence[tuple[Episode, Episode]], margin: float) -> Line:
-    """The test of `pairs`, those with an undefined traversal left out."""
+    """Test of `pairs`, those with an undefined traversal left out."""
     pairs = [p for p in pairs if all(e["traversal"] is not None for e in p)]
     before, after = (np.array([float(pair[i]["traversal"]) for pair in pairs]) for i in (0, 1))
     labels = clusters([first for first, _ in pairs])
@@ -206,7 +207,7 @@ def _line(key: Key, pairs: Sequence[tuple[Episode, Episode]], margin: float) -> 
 
 
 def _corrected(lines: Sequence[Line], margin: float) -> list[Line]:
-    """The lines with the verdicts of p values after Holm's correction over all lines."""
+    """Lines with verdicts from p values after Holm's correction over all lines."""
     loss = holm([line.test.p_loss for line in lines]) < ALPHA
     gain = holm([line.test.p_gain for line in lines]) < ALPHA
     verdicts = [
@@ -220,7 +221,7 @@ def _corrected(lines: Sequence[Line], margin: float) -> list[Line]:
 
 
 def _notes(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[str, ...]:
-    """Versions that differ and may change scores."""
+    """Notes on different versions of packages that affect scores."""
     first, second = baseline["versions"], candidate["versions"]
     return tuple(
         f"note: made with {key} {first.get(key)} and {second.get(key)}"
@@ -230,7 +231,7 @@ def _notes(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[s
 
 
 def _name(card: Mapping[str, Any], otherwise: str) -> str:
-    """Name of the policy of `card`, without the unprintable characters a file may contain."""
+    """Name of the policy of `card` without unprintable characters, or `otherwise`."""
     name = "".join(c for c in str(card["policy"].get("name", "")) if c.isprintable())
     return name[:60] or otherwise
 

@@ -20,7 +20,7 @@ def score(
     partial_file: Path | None = None,
     force: bool = False,
 ) -> Card:
-    """The scorecard of `policy` on `suite`; `progress` gets the numbers of episodes done and total.
+    """Scorecard of `policy` on `suite`; `progress` is called with the episodes done and in total.
 
     Every finished batch of episodes is saved to `partial_file`; a call with the same arguments
     resumes from it. Raises InputError for an unknown policy or suite, numbers out of range, invalid
@@ -60,7 +60,7 @@ def score(
         measured = scorecard.episodes_of(run.scenarios, found, details)
         for episode, scenario in zip(measured, run.scenarios, strict=True):
             episode["shape"] = breakdown.shape(scenario)
-            if episode["space"] == "numerics":  # the contexts of other spaces name their material
+            if episode["space"] == "numerics":  # adds the row of its material
                 episode["contexts"]["material"] = scenario.surface.materials[0]
         done += measured
         if partial_file is not None:

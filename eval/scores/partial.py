@@ -1,4 +1,4 @@
-"""Finished episodes of an interrupted evaluation, kept beside its scorecard for resuming."""
+"""Finished episodes of an interrupted evaluation, stored in its output directory."""
 
 import json
 import sys
@@ -14,16 +14,16 @@ NAME = "scorecard.partial.json"
 
 
 def save(path: Path, evaluation: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
-    """Write the first `episodes` of the `evaluation` identified by these values."""
+    """Write the finished `episodes` of an evaluation, which the values in `evaluation` identify."""
     content = {"of": evaluation, "episodes": episodes}
     write_text(path, json.dumps({**content, "digest": digest(content, allow_nan=True)}) + "\n")
 
 
 def load(path: Path, evaluation: Mapping[str, Any], force: bool = False) -> list[dict[str, Any]]:
-    """The episodes stored at `path`; none without a file.
+    """Episodes stored at `path`, none if there is no file.
 
-    A damaged file is deleted with a warning. A file of another evaluation raises InputError, or is
-    deleted if `force`.
+    A damaged file is deleted with a warning. A file of another evaluation is deleted if `force`,
+    else it raises InputError.
     """
     if not path.exists():
         return []
@@ -43,6 +43,6 @@ def load(path: Path, evaluation: Mapping[str, Any], force: bool = False) -> list
                 return []
             raise InputError(
                 f"{path} is part of another evaluation: its {key} is {str(stored.get(key))[:40]!r},"
-                f" not {str(value)[:40]!r}; use --force to begin anew"
+                f" not {str(value)[:40]!r}; use --force to start over"
             )
     return episodes

@@ -1,6 +1,7 @@
-"""Policies as the evaluator sees them: an ONNX file, a run directory, a shipped name, a reference.
+"""Policies to evaluate: ONNX files, run directories, shipped policies and references.
 
-ONNX files are loaded by onnxruntime and never unpickled; their contract is checked before they run.
+ONNX files are loaded by onnxruntime, nothing is unpickled; the contract is checked before a policy
+runs.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from grek.errors import InputError
 
 REFERENCES = ("zero", "random", "gait")
 SHIPPED = ("walk",)
-_CHUNK = 16  # rows of a network call: always the same, so that a row's bits never depend on others
+_CHUNK = 16  # rows of a network call; constant, so that a row's bits do not depend on batch size
 
 Act = Callable[[NDArray[np.float32], NDArray[np.uint64], int], NDArray]
 """observation (n, obs), world seeds (n,), control step -> action (n, acting joints)"""
@@ -31,7 +32,7 @@ Act = Callable[[NDArray[np.float32], NDArray[np.uint64], int], NDArray]
 
 @dataclass(frozen=True)
 class Policy:
-    """A function that acts, its contract and its task."""
+    """A policy with its contract and its task; `sha256` identifies it in scorecards."""
 
     name: str
     sha256: str
@@ -41,7 +42,10 @@ class Policy:
 
 
 def load(text: str) -> Policy:
-    """The policy that `text` names; raises InputError if there is none or it cannot be used."""
+    """Policy named by `text`: a path, or a name in SHIPPED or REFERENCES.
+
+    Raises InputError if there is none, or if it does not fit the environment.
+    """
     if text in REFERENCES:
         return _reference(text)
     path = asset_path("policies") / f"{text}.onnx" if text in SHIPPED else Path(text)
@@ -58,15 +62,16 @@ def load(text: str) -> Policy:
 def from_function(
     name: str, act: Callable[[NDArray[np.float32]], NDArray], task: Task | None = None
 ) -> Policy:
-    """Any callable from observations (n, obs) to actions (n, acting joints), under `task`.
+    """Policy of a function from observations (n, obs) to actions (n, acting joints).
 
-    The task is walking by default.
+    `task` is walking by default.
     """
     return _own(name, task or tasks.walking(), lambda observation, seeds, step: act(observation))
 
 
 def _reference(name: str) -> Policy:
-    """`zero` holds the stand pose, `gait` walks the reference gait, `random` adds noise to it."""
+    """Reference policy: "zero" holds the stand pose, "gait" tracks the open-loop reference gait,
+    "random" adds N(0, 1) actions to it."""
     walking = tasks.walking()
     acting = len(walking.robot.joints)
     if name == "random":
@@ -87,12 +92,12 @@ def _own(name: str, task: Task, act: Act) -> Policy:
     return Policy(name, digest, contract, task, act)
 
 
-def _no_number(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(constant)
 
 
 def _from_onnx(path: Path, name: str) -> Policy:
-    import onnxruntime  # late: the references need no runtime
+    import onnxruntime  # not needed by the references
 
     content = path.read_bytes()
     options = onnxruntime.SessionOptions()
@@ -100,18 +105,18 @@ def _from_onnx(path: Path, name: str) -> Policy:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime names no common class
+    except Exception as error:  # onnxruntime has no common base class of errors
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path} is not a readable ONNX file: {reason}") from None
     meta = session.get_modelmeta().custom_metadata_map
     if "grek.contract" not in meta:
         raise InputError(f"{path} carries no grek.contract: it was not exported by grek")
     try:
-        contract = json.loads(meta["grek.contract"], parse_constant=_no_number)
-    except ValueError:  # nor are NaN and its like
+        contract = json.loads(meta["grek.contract"], parse_constant=_reject_constant)
+    except ValueError:  # NaN and Infinity included
         raise InputError(f"{path}: its grek.contract is not JSON") from None
     if not isinstance(contract, dict):
-        raise InputError(f"{path}: its grek.contract is no JSON object")
+        raise InputError(f"{path}: its grek.contract is not a JSON object")
     task = task_of(contract, str(path))
     size, acting = task.size(), len(task.robot.joints)
     ports = [(p.name, p.shape[-1]) for p in (*session.get_inputs(), *session.get_outputs())]

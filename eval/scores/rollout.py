@@ -1,4 +1,4 @@
-"""Rollouts: run a policy through scenarios and log what the metrics need."""
+"""Rollouts of a policy in scenarios, logged for the metrics."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from grek.envs.vectors import heading_frame
 from grek.errors import InputError
 from grek.eval.scores.policies import Policy
 
-WORLDS = 256  # simulated at once
-_TICK = 50  # control steps between two signs of life
+WORLDS = 256  # simulated in parallel
+_TICK = 50  # control steps between two calls of `progress`
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """Episodes of a policy in some scenarios."""
+    """One episode of a policy in each of `scenarios`."""
 
     scenarios: list[Scenario]
     log: EpisodeLog
     broken: list[str]
-    """Names of the scenarios that ended in a failure of the simulator."""
+    """Names of the scenarios in which the simulation failed."""
 
 
 def rollouts(
@@ -36,9 +36,11 @@ def rollouts(
     steps: int | None = None,
     progress: Callable[[int], None] = lambda episodes: None,
 ) -> Iterator[Rollout]:
-    """Run `policy` once in each scenario, `worlds` at a time, for `steps` or a whole episode.
+    """Run `policy` once in each scenario, `worlds` in parallel, for `steps` control steps.
 
-    `progress` gets the number of episodes done.
+    `steps` is a whole episode by default. `progress` is called with the number of episodes done;
+    episodes in progress count by the completed share of their steps. Raises InputError for invalid
+    actions.
     """
     steps = policy.task.steps if steps is None else steps
     for first in range(0, len(scenarios), worlds):
@@ -107,7 +109,7 @@ def _run(
             log.setdefault(name, []).append(kept)
         if not alive.any():
             break
-    # Worlds that all fell early stay down for the rest of the episode; commands and pushes go on.
+    # All worlds have fallen: only commands and pushes, which are scheduled, are still logged.
     for step in range(len(log["command"]), steps):
         time = np.full(n, step) * CONTROL_STEP
         command = batch.schedule.command(time)[:, :3]
@@ -124,7 +126,10 @@ def _run(
 
 
 def check_action(policy: Policy, action: np.ndarray, worlds: int) -> np.ndarray:
-    """`action` as float (worlds, acting joints); raises InputError if it is none."""
+    """`action` as float64 (worlds, acting joints).
+
+    Raises InputError for another shape and for values that are not finite.
+    """
     action = np.asarray(action, float)
     wanted = (worlds, len(policy.task.robot.joints))
     if action.shape != wanted:

@@ -31,13 +31,13 @@ _PER_EPISODE = ("torque_saturation", "yaw_error", "joint_limit_time", "foot_impa
 
 
 def stratum(episode: Episode) -> tuple[str, str, str]:
-    """Space, axis and context that the suite drew this episode for."""
+    """Stratum of an episode: space, axis and context that the suite drew it for."""
     axis, context = next(iter(episode["contexts"].items()))
     return episode["space"], axis, context
 
 
 def clusters(episodes: Sequence[Episode]) -> list[object]:
-    """Labels equal for episodes that share a world: same space and "world".
+    """Cluster labels (n,): equal for episodes with the same space and "world".
 
     An episode without "world" is a cluster of its own.
     """
@@ -48,7 +48,7 @@ def clusters(episodes: Sequence[Episode]) -> list[object]:
 
 
 def row(space: str, axis: str, context: str, episodes: Sequence[Episode]) -> dict[str, Any]:
-    """One row: the scores of all `episodes` of one context, NaN where undefined."""
+    """Row of a scorecard: scores of all `episodes` of one context, NaN where undefined."""
     name = f"{space}/{axis}/{context}"
     distance = _column(episodes, "distance")
     return {
@@ -100,7 +100,7 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
 
 
 def _scores(episodes: Sequence[Episode], name: str, strata: Labels = None) -> dict[str, Any]:
-    """The scores that have an interval, in rows and in the summary."""
+    """Scores with an interval, the same in rows and in the summary."""
     survived, labels = _column(episodes, "survived"), clusters(episodes)
     traversal = traversal_interval(
         _column(episodes, "traversal"),
@@ -124,9 +124,9 @@ def _interval(
     statistic: Statistic = mean,
     most: float = 1.0,
 ) -> dict[str, float]:
-    """Bootstrap interval of a metric of row or space `name`, seeded by both names.
+    """Bootstrap interval of a metric of the row or space `name`, within [0, `most`].
 
-    Thus no row depends on which others there are.
+    Seeded by `name` and `metric`, so that a row does not depend on the other rows.
     """
     interval = bootstrap_interval(
         _column(episodes, metric),
@@ -139,7 +139,7 @@ def _interval(
 
 
 def _bounded(interval: Interval, least: float, most: float) -> dict[str, float]:
-    """The interval within the range of the score; undefined bounds become the ends of the range."""
+    """Interval clipped to the range of the score; undefined bounds become its ends."""
     if math.isnan(interval.mean):
         return asdict(interval)
     low = least if math.isnan(interval.low) else max(interval.low, least)

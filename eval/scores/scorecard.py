@@ -1,8 +1,8 @@
-"""The scorecard of a policy on a suite: a JSON document, reproducible byte for byte.
+"""Scorecard of a policy on a suite: a JSON document, reproducible byte for byte.
 
-`build` makes it from episodes; `write` and `read` store and load it. An episode names the rows it
-belongs to as `contexts`, {"material": "ice"}; the first is the stratum of the suite. A digest of
-the content reveals edited files.
+`build` makes it from episodes; `write` and `read` store and load it. An episode names its rows as
+`contexts`, such as {"material": "ice"}; the first is its stratum. A digest of the content reveals
+edited files.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ def build(
     versions: Mapping[str, Any],
     episodes: Sequence[Episode],
 ) -> Card:
-    """The scorecard of `episodes` in the order given.
+    """Scorecard of `episodes` in the order given.
 
     `policy` {"name", "sha256", "contract"}, `suite` {"name", "sha256", "seed", "episodes"} and
     `versions` are stored unchanged. An episode is {"scenario", "space", "contexts": {axis:
@@ -70,9 +70,9 @@ def episodes_of(
     measured: Mapping[str, np.ndarray],
     details: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """One episode per scenario, from metrics (n,) by name and `breakdown.details`.
+    """Episodes for `build`, one per scenario, from metrics (n,) by name and `breakdown.details`.
 
-    Scenarios of the same world in several contexts share their `seed`.
+    The seed of a scenario becomes "world": a world that appears in several contexts has one seed.
     """
     episodes: list[dict[str, Any]] = []
     for i, scenario in enumerate(scenarios):
@@ -93,13 +93,13 @@ def episodes_of(
 
 
 def _exact(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`content` as it comes back from a JSON file, not rounded."""
+    """`content` after a round trip through JSON, not rounded."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(content), allow_nan=False))
     return plain
 
 
 def _rounded(value: Any) -> Any:
-    """`value` as JSON types, at six significant digits, null if not finite, 0 for -0."""
+    """`value` as JSON types: six significant digits, null if not finite, 0 for -0."""
     if isinstance(value, Mapping):
         return {str(key): _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
@@ -133,7 +133,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def digest(content: Mapping[str, Any], allow_nan: bool = False) -> str:
-    """sha256 of `content` without its "digest", as canonical JSON.
+    """SHA-256 of `content` without its "digest", as canonical JSON.
 
     Raises ValueError for a number that is not finite, unless `allow_nan`.
     """
@@ -143,7 +143,7 @@ def digest(content: Mapping[str, Any], allow_nan: bool = False) -> str:
 
 
 def read(path: Path) -> Card:
-    """The scorecard in a file, or in scorecard.json of a directory.
+    """Scorecard in a file, or in scorecard.json of a directory.
 
     Raises InputError, one line, for a file that is missing, empty, truncated, edited, of a newer
     schema or not a scorecard.
@@ -158,7 +158,7 @@ def read(path: Path) -> Card:
     if not text.strip():
         raise InputError(f"{path} is empty, not a scorecard")
     try:
-        card = json.loads(text, parse_constant=_refuse)
+        card = json.loads(text, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path} is cut off or not JSON: line {error.lineno}, {error.msg}"
@@ -170,7 +170,7 @@ def read(path: Path) -> Card:
 
 
 def validate(card: Any, name: str = "scorecard") -> None:
-    """Raise InputError, naming place and fault, unless `card` is a whole scorecard of schema 1.
+    """Raise InputError, naming the fault and its place, unless `card` is a scorecard of schema 1.
 
     Keys beyond those of `_Scorecard` are accepted; the digest covers them as well.
     """
@@ -218,7 +218,7 @@ class _Episode(msgspec.Struct):
 
 
 class _Scorecard(msgspec.Struct):
-    """The part of the file that readers depend on; validated, while the content stays a dict."""
+    """Keys that readers depend on; used for validation only, the content stays a dict."""
 
     schema: Annotated[int, msgspec.Meta(ge=1)]
     policy: dict[str, Any]
@@ -230,5 +230,5 @@ class _Scorecard(msgspec.Struct):
     digest: str
 
 
-def _refuse(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not a JSON number")

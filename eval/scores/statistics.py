@@ -3,9 +3,9 @@
 Every random result is a function of its seed. Interquartile mean and stratified bootstrap are those
 of rliable (Agarwal et al., NeurIPS 2021).
 
-Values may carry two kinds of labels. `strata` bound resampling: a value is replaced by another one
-of its stratum. `clusters` mark dependence: the values of one cluster (episodes of one world in
-several contexts) count as one value, their mean.
+Values may carry two kinds of labels. `strata`: the bootstrap resamples within a stratum only.
+`clusters`: dependent values, such as episodes of one world in several contexts, count as one value,
+their mean.
 """
 
 import math
@@ -19,12 +19,12 @@ from scipy.special import bdtr, ndtr, ndtri, stdtrit
 Array = NDArray[np.float64]
 Labels = Sequence[object] | None
 Statistic = Callable[[Array], Array]
-"""Takes samples (..., n) and reduces the last axis."""
+"""Reduction of samples (..., n) over the last axis."""
 
 ALPHA = 0.05  # significance level: intervals are two-sided 95 %, verdicts one-sided 95 %
 RESAMPLES = 5000  # standard error of a tail probability of 2.5 %: 0.2 %
-SMALLEST_BOOTSTRAP = 8  # sample size; resamples of fewer values do not reach into the tails
-_BATCH = 32_768  # random numbers drawn at a time, to stay in the processor's cache
+SMALLEST_BOOTSTRAP = 8  # sample size below which the bootstrap has too few distinct resamples
+_BATCH = 32_768  # random numbers drawn at a time, to fit the processor's cache
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def worst_decile(values: Array) -> Array:
 
 @dataclass(frozen=True)
 class Sample:
-    """Values ordered by stratum, and the first index and the size of each value's stratum.
+    """Values ordered by stratum, and the first index and the size of each value's stratum (n,).
 
-    Values alone in their stratum form one common stratum: a single value has no spread.
+    Strata of a single value, whose variance is undefined, are merged into one.
     """
 
     values: Array
@@ -72,7 +72,7 @@ class Sample:
 
     @classmethod
     def of(cls, values: ArrayLike, strata: Labels = None, clusters: Labels = None) -> "Sample":
-        """The sample of `values` (n,), one value per cluster, NaNs left out."""
+        """Sample of `values` (n,), one value per cluster, NaNs left out."""
         array = np.asarray(values, float)
         labels = [0] * len(array) if strata is None else list(strata)
         if clusters is not None and len(set(clusters)) < len(array):
@@ -93,11 +93,11 @@ class Sample:
 
     @property
     def dof(self) -> int:
-        """Degrees of freedom: size less the number of strata."""
+        """Degrees of freedom: size minus the number of strata."""
         return self.size - self.strata
 
     def bootstrap(self, statistic: Statistic, resamples: int, rng: np.random.Generator) -> Array:
-        """The statistic of `resamples` (count,) drawn with replacement inside each stratum."""
+        """Statistics (resamples,) of samples drawn with replacement within each stratum."""
         draws = []
         for batch in _batches(resamples, self.size):
             u = rng.random((batch, self.size))
@@ -108,7 +108,7 @@ class Sample:
 def _cluster_means(
     values: Array, strata: Sequence[object], clusters: Sequence[object]
 ) -> tuple[Array, list[object]]:
-    """Mean of each cluster, NaNs left out, and as its stratum the set of strata it spans."""
+    """Mean of each cluster, NaNs left out, and its stratum: the set of strata of its members."""
     members: dict[object, list[int]] = {}
     for i, cluster in enumerate(clusters):
         members.setdefault(cluster, []).append(i)
@@ -121,7 +121,7 @@ def _cluster_means(
 
 
 def _batches(total: int, width: int) -> Iterator[int]:
-    """Split `total` rows of `width` random numbers: the number of rows of each batch."""
+    """Batch sizes that split `total` rows of `width` random numbers each."""
     size = max(_BATCH // max(width, 1), 1)
     return (min(size, total - first) for first in range(0, total, size))
 
@@ -139,7 +139,7 @@ def wilson(successes: float, n: int) -> Interval:
     scale = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / scale
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / scale
-    # The bounds are exactly 0 and 1 at the ends; rounding must not say otherwise.
+    # The bounds at the ends are exactly 0 and 1, whatever rounding gives.
     return Interval(
         rate,
         0.0 if successes == 0 else max(centre - half, 0.0),
@@ -189,7 +189,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Stratified bootstrap interval of a statistic of `values` (n,).
 
-    NaNs are left out. The mean of less than SMALLEST_BOOTSTRAP unstratified values has Student's
+    NaNs are left out. The mean of fewer than SMALLEST_BOOTSTRAP unstratified values gets Student's
     interval. The bounds of a single value are NaN.
     """
     sample = Sample.of(values, strata, clusters)
@@ -210,12 +210,12 @@ def traversal_interval(
     strata: Labels = None,
     clusters: Labels = None,
 ) -> Interval:
-    """Interval of the mean traversal (n,) that allows for falls too rare to be in the sample.
+    """Interval of the mean traversal (n,), widened for falls too rare to be in the sample.
 
     The bootstrap knows only observed falls: 16 episodes of a policy that falls once in 20 often
-    have none. The lower bound is therefore at most the mean if survival were at Wilson's lower
-    bound, at the observed mean cost of a fall, or half of a full traversal if none was observed;
-    the upper bound likewise, with Wilson's upper bound of survival.
+    have none. The bootstrap interval is therefore widened to include mean - cost * (survival -
+    Wilson's lower bound), and likewise upwards. `cost` is the observed mean loss of traversal by a
+    fall, or half of the mean traversal if none was observed (an assumption, not an estimate).
     """
     values, stayed_up = np.asarray(traversal, float), np.asarray(survived, bool)
     interval = bootstrap_interval(values, seed, resamples, strata, clusters=clusters)
@@ -256,16 +256,16 @@ def mcnemar(baseline: ArrayLike, candidate: ArrayLike) -> float:
 
 
 def sign_flip(differences: ArrayLike, seed: int, flips: int = 10_000) -> tuple[float, float]:
-    """One-sided p of a loss and of a gain: sign-flip permutation test of differences (n,).
+    """One-sided p values (loss, gain) of the sign-flip permutation test of differences (n,).
 
     Under the null hypothesis baseline and candidate are exchangeable in each pair, so every sign
-    is equally likely. p is the share of random sign vectors (the observed one included) with a sum
+    is equally likely. p is the share of random sign vectors, the observed one included, with a sum
     at least as extreme. `scipy.stats.permutation_test` takes 10 to 30 times as long.
     """
     values = np.asarray(differences, float)
     rng = np.random.default_rng(seed)
     observed = values.sum()
-    tolerance = 1e-9 * np.abs(values).sum()  # equal sums in another order count as equal
+    tolerance = 1e-9 * np.abs(values).sum()  # rounding of equal sums in another order
     low = high = 1
     for batch in _batches(flips, len(values)):
         signs = rng.integers(0, 2, (batch, len(values)), np.int8)
@@ -310,8 +310,8 @@ def non_inferiority(
 ) -> Verdict:
     """Non-inferiority test of paired `differences` (n,) with a tolerated loss of `margin`.
 
-    The bounds are one-sided, the p values those of `sign_flip`. A gain is significant if low > 0, a
-    loss if high < 0; see `classify`.
+    The bounds are one-sided 95 % bootstrap bounds, the p values those of `sign_flip`. A gain is
+    significant if low > 0, a loss if high < 0; see `classify`.
     """
     sample = Sample.of(differences, strata, clusters)
     estimate = float(mean(sample.values)) if sample.size else math.nan
@@ -325,10 +325,10 @@ def non_inferiority(
 
 
 def classify(low: float, margin: float, gain: bool, loss: bool) -> str:
-    """Verdict from the lower bound and the significance of a gain or a loss.
+    """Verdict from the one-sided lower bound and the significance of a gain or a loss.
 
-    Superior: a significant gain. Non-inferior: low > -margin. Inferior: a significant loss.
-    Inconclusive: none of these, more episodes are needed.
+    In this order: "superior" for a significant gain, "non-inferior" for low > -margin, "inferior"
+    for a significant loss, else "inconclusive": more episodes are needed.
     """
     if gain:
         return "superior"

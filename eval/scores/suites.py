@@ -1,7 +1,7 @@
 """Suites: fixed lists of scenarios, the same for every policy.
 
-A suite takes the same number of episodes for each context of its spaces. Training draws indices
-below FIRST_EVALUATED in every context, suites from there on, so they never meet.
+A suite has the same number of episodes in each context of its spaces. Training draws indices below
+FIRST_EVALUATED in every context, suites draw from there on, so they are disjoint.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from grek.envs.scenarios.scenario import Scenario, to_plain
 from grek.envs.scenarios.spaces import FIRST_EVALUATED, space
 from grek.errors import InputError
 
-VERSION = 4
-BLOCK = 10_000  # worlds of a context that a seed has to itself
+VERSION = 4  # of the suites, part of their digest
+BLOCK = 10_000  # indices of a context per seed
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A name, the spaces it covers and how many episodes each context gets."""
+    """Name, spaces, and default number of episodes of each context."""
 
     name: str
     spaces: tuple[str, ...]
@@ -39,7 +39,7 @@ SUITES = {
 
 
 def suite(name: str) -> Suite:
-    """The suite called `name`; raises InputError naming the valid ones."""
+    """Suite called `name`; raises InputError naming the valid ones."""
     if name not in SUITES:
         raise InputError(f"unknown suite {name!r}; there are: {', '.join(SUITES)}")
     return SUITES[name]
@@ -48,7 +48,10 @@ def suite(name: str) -> Suite:
 def scenarios(
     suite: Suite, seed: int = 0, episodes: int | None = None, robot: Robot = GREK
 ) -> list[Scenario]:
-    """The scenarios of `suite` in order; another `seed` takes a disjoint block of indices."""
+    """Scenarios of `suite` in order; each `seed` has its own block of indices.
+
+    Raises InputError for `episodes` outside [1, BLOCK] or `seed` outside [0, 9999].
+    """
     count = suite.episodes if episodes is None else episodes
     if not 1 <= count <= BLOCK:
         raise InputError(f"episodes must be between 1 and {BLOCK}, got {count}")
@@ -64,6 +67,6 @@ def scenarios(
 
 
 def digest(scenarios: list[Scenario]) -> str:
-    """SHA-256 of everything that was drawn for the worlds of a suite."""
+    """SHA-256 of VERSION and the content of all `scenarios`."""
     text = json.dumps([VERSION, *(to_plain(s) for s in scenarios)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

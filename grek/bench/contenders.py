@@ -1,4 +1,4 @@
-"""Measurements of `grek bench`: functions that return a `Rate`, or a single figure."""
+"""Measurements of `grek bench`: functions that return a `Rate` or a single figure."""
 
 import csv
 import subprocess
@@ -29,7 +29,7 @@ Rate = Callable[[], float]
 
 
 def raw(threads: int) -> Rate:
-    """Measure `Batch.step` alone, of the same robot on one plane: the upper bound of our rates."""
+    """Measure `Batch.step` alone, with the same robot on one plane: an upper bound of our rates."""
     spec = GREK.physics_spec()
     spec.worldbody.add_geom(
         name="floor",
@@ -66,7 +66,10 @@ def raw(threads: int) -> Rate:
 
 
 def vector_env(threads: int, materials: tuple[str, ...] | None, worlds: int = WORLDS) -> Rate:
-    """Measure our VectorEnv under small random actions, as for `raw`."""
+    """Measure `GrekVectorEnv` under small random actions, as in `raw`.
+
+    `materials` of None are all training materials.
+    """
     config = EpisodeConfig(materials=materials)
     envs = GrekVectorEnv(worlds, threads=threads, config=config)
 
@@ -94,7 +97,7 @@ def single_env() -> Rate:
 
 
 def peer(kind: Callable[..., Any], threads: int) -> Rate:
-    """Measure a vector environment `kind` of Gymnasium or SB3 made of `GrekEnv`.
+    """Measure `kind`, a vector environment class of Gymnasium or SB3, over `GrekEnv`.
 
     The first call tries 1, 4 and 16 environments per thread; later calls use the fastest.
     """
@@ -121,7 +124,7 @@ def _dry_env() -> GrekEnv:
 
 
 def training(threads: int, steps: int = 65_536) -> float:
-    """Measure `grek train` with default settings: env steps per second over its second half."""
+    """Measure `grek train` with default settings [env steps/s], over the second half of a run."""
     with tempfile.TemporaryDirectory() as directory:
         run = Path(directory) / "run"
         command = [sys.executable, "-m", "grek", "train", "--out", str(run)]
@@ -157,9 +160,9 @@ def envpool(terrain: str, threads: int) -> Rate | None:
 
 
 def ppo_updates(threads: int) -> tuple[Rate, Rate]:
-    """Measure our PPO update without symmetry and Stable-Baselines3's [samples/s].
+    """Measure our PPO update without symmetry and that of Stable-Baselines3 [samples/s].
 
-    Network and samples are the same; each sample counts once, whatever the number of epochs.
+    Network and samples are the same; a sample counts once, whatever the number of epochs.
     """
     import stable_baselines3
     import torch
@@ -198,7 +201,7 @@ def ppo_updates(threads: int) -> tuple[Rate, Rate]:
 
 
 def scaling(threads: int, most: int = 4096) -> list[dict[str, Any]]:
-    """Measure our VectorEnv on all training materials, by number of worlds and of threads."""
+    """Measure `GrekVectorEnv` on all training materials, by number of worlds and of threads."""
     sizes = [(4**k, threads) for k in range(12) if 4**k <= most]
     sizes += [(WORLDS, n) for n in range(1, threads)]
     found = []
@@ -218,7 +221,7 @@ def memory_per_world(worlds: int = 1024) -> float:
         "envs = GrekVectorEnv(int(sys.argv[1]), config=EpisodeConfig(materials=('sand',)))\n"
         "envs.reset(seed=0)\n"
         "for _ in range(3): envs.step(np.zeros(envs.action_space.shape, np.float32))\n"
-        # Not getrusage, whose peak a child inherits from its parent.
+        # Not getrusage: a child inherits the peak of its parent.
         "status = Path('/proc/self/status').read_text()\n"
         "print(next(w.split()[1] for w in status.splitlines() if w.startswith('VmRSS')))"
     )
@@ -234,7 +237,7 @@ def memory_per_world(worlds: int = 1024) -> float:
 
 
 def startup(code: str) -> float:
-    """Measure how long a new Python process takes to run `code`, best of three [s]."""
+    """Measure the run time of `code` in a new Python process, the least of three [s]."""
     times = []
     for _ in range(3):
         began = time.perf_counter()
@@ -244,7 +247,7 @@ def startup(code: str) -> float:
 
 
 def timed(step: Callable[[], object], steps: int) -> float:
-    """Measure calls of `step` per second, after five to warm up."""
+    """Measure calls of `step` per second, after five calls to warm up."""
     for _ in range(5):
         step()
     began = time.perf_counter()
@@ -257,5 +260,5 @@ _RNG = np.random.default_rng(1)
 
 
 def random_actions(worlds: int) -> np.ndarray:
-    """Draw small random actions (worlds, joints), about 0.02 rad at every joint."""
+    """Draw small random actions (worlds, joints) of about 0.02 rad at every joint."""
     return _RNG.normal(0, 0.08, (worlds, len(GREK.joints))).astype(np.float32)

@@ -1,8 +1,8 @@
 """`grek bench --learning`: training time from random weights to walking on dry concrete.
 
-Each seed trains for the same time and exports its policy at intervals; scoring follows after
-training, so that it takes no training time. The score is the mean traversal over scenarios of the
-training space on dry concrete, with all shapes and disturbances, that training never draws.
+Each seed trains for the same time and exports its policy at intervals. The policies are scored
+after training, which therefore is not slowed down. The score is the mean traversal over scenarios
+of the training space on dry concrete, with all shapes and disturbances, that training never draws.
 """
 
 import itertools
@@ -18,9 +18,9 @@ from rich.table import Table
 
 from grek import terminal
 
-GOALS = (0.5, 0.8, 0.9)  # traversal
+GOALS = (0.5, 0.8, 0.9)  # traversals
 EVERY = 20.0  # training time between two exported policies [s]
-SCENARIOS = 32  # that score a policy
+SCENARIOS = 32  # scored per policy
 GROUND = ("dry_concrete",)
 
 
@@ -29,10 +29,10 @@ def measure(
 ) -> dict[str, Any]:
     """Train `seeds` policies for `minutes` each; return learning curves and times to each goal.
 
-    The time to a goal is that of the first point of a curve at or above it, None if there is none;
-    the median over seeds is None unless more than half of them reached the goal. Times depend on
-    the length of the run, since the entropy coefficient decreases towards its end. `progress` is
-    called with the seeds done and their number.
+    The time to a goal [min] is that of the first point of a curve at or above it, None if there is
+    none. The median over seeds is None unless more than half of them reached the goal. Times
+    depend on the length of the run, since the entropy coefficient decreases to 0 at its end.
+    `progress` is called with the number of seeds done and in total.
     """
     runs = []
     for seed in range(seeds):
@@ -100,7 +100,7 @@ def _run(seed: int, minutes: float, threads: int) -> dict[str, Any]:
 
 
 def first(curve: list[dict[str, Any]], goal: float) -> dict[str, Any]:
-    """Return minutes and steps of the first point of `curve` at or above `goal`, or None."""
+    """Return "minutes" and "steps" of the first point of `curve` at or above `goal`, else None."""
     for point in curve:
         if point["traversal"] >= goal:
             return {"minutes": point["minutes"], "steps": point["steps"]}
@@ -108,7 +108,7 @@ def first(curve: list[dict[str, Any]], goal: float) -> dict[str, Any]:
 
 
 def _median(values: list[float | None]) -> float | None:
-    """Return the median, where None counts as infinite; None if it is infinite."""
+    """Return the median, with None as infinity; None if the median is infinite."""
     found = median(np.inf if v is None else v for v in values)
     return found if np.isfinite(found) else None
 

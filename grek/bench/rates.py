@@ -1,4 +1,4 @@
-"""`grek bench`: rates of this machine, measured in alternation, and ratios of paired measurements.
+"""`grek bench`: rates of this machine, measured in turn, and ratios of paired measurements.
 
 Each round measures every rate once, so that a change of machine speed affects all of them alike. A
 ratio is taken within each round; its median, minimum and maximum over rounds are reported.
@@ -34,9 +34,9 @@ _NO_ENVPOOL = "EnvPool with its Berkeley Humanoid tasks is not installed"
 
 
 def measure(repeats: int, progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """Measure all rates and ratios over `repeats` rounds; return the contents of the JSON file.
+    """Measure all rates and ratios over `repeats` rounds; return the content of the JSON file.
 
-    `progress` is called with the measurements done and their total number.
+    `progress` is called with the number of measurements done and in total.
     """
     from stable_baselines3.common import vec_env  # imports torch
 

@@ -1,4 +1,4 @@
-"""`grek bench`: goals, medians, tables and the measurements themselves."""
+"""`grek bench`: goals, medians, tables and measurements."""
 
 from pathlib import Path
 from typing import Any

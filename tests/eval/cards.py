@@ -1,4 +1,4 @@
-"""Synthetic scorecards for the tests of everything that reads one."""
+"""Synthetic scorecards for tests."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ def episodes(
     loss: dict[str, float] | None = None,
     noise: float = 0.08,
 ) -> list[dict[str, Any]]:
-    """n episodes of each row, with traversal 0.7 + N(0, 0.08) by world + N(0, `noise`) by policy.
+    """`n` episodes of each row; traversal is 0.7 + N(0, 0.08) by world + N(0, `noise`) by policy.
 
-    Policies differ by `seed`. `loss` is subtracted from traversal in the contexts it names, "*" in
-    all.
+    `seed` selects the policy. `loss` is subtracted from traversal in the contexts that are its
+    keys; the key "*" stands for all others.
     """
     worlds, policy = np.random.default_rng(99), np.random.default_rng(seed)
     lost = loss or {}
@@ -58,7 +58,7 @@ def episodes(
 
 
 def card(made: list[dict[str, Any]] | None = None, suite: dict[str, Any] | None = None) -> Card:
-    """The scorecard of `made`, of `episodes()` by default."""
+    """Scorecard of `made`, of `episodes()` by default."""
     return scorecard.build(
         {
             "name": "walk",

@@ -21,7 +21,7 @@ from .runs import PER_UPDATE, SMALL, config
 
 
 def step(statistics: Statistics, terms: dict[str, list[float]], fallen: list[bool]) -> None:
-    """Feed one control step of two worlds; the second world's episode is truncated."""
+    """Record one control step of two worlds; the episode of the second is truncated."""
     env = SimpleNamespace(
         num_envs=2,
         episodes=SimpleNamespace(level=0.0),

@@ -1,4 +1,4 @@
-"""Mirror maps, the normaliser with and without one, and training of a robot without a mirror."""
+"""Mirror maps, normaliser, and training of a robot without a mirror map."""
 
 import dataclasses
 

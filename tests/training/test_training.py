@@ -28,7 +28,7 @@ WIDE = walking().size()  # columns of an observation
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
-    """To the bit on one machine: weights, normaliser, optimiser, worlds, random state."""
+    """Bit for bit on one machine: weights, normaliser, optimiser, worlds, random state."""
     whole = train(config(tmp_path / "whole", 6))
     half = tmp_path / "half"
 
@@ -97,7 +97,7 @@ def test_policies_that_cannot_be_exported_are_refused(tmp_path):
     with pytest.raises(InputError, match="SELU; supported layers: Linear, ELU, ReLU, Tanh"):
         export(model.policy, contract_of(walking()), tmp_path / "mine.onnx")
     other = stable_baselines3.SAC("MlpPolicy", env, buffer_size=10)
-    with pytest.raises(InputError, match="SACPolicy is no ActorCriticPolicy"):
+    with pytest.raises(InputError, match="SACPolicy is not an ActorCriticPolicy"):
         export(other.policy, contract_of(walking()), tmp_path / "mine.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -1,4 +1,4 @@
-"""Films: the file, the ground and its shadow in it. Nothing but the file tests needs OpenGL."""
+"""Films: files, ground, cover, shadow and reflection. Tests of files need OpenGL."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ SMALL = (320, 180)
 
 
 class Floor:
-    """A slope of 10 %, half of it another material, with one print of 20 mm at (0.3, 0.2)."""
+    """Slope of 10 %, the last material where y > 0, a print of 20 mm at (0.3, 0.2)."""
 
     def __init__(self, *names: str, wet: float = 0.0, slope: float = 0.1) -> None:
         self.names = names
@@ -89,15 +89,15 @@ def test_every_material_has_a_texture_in_its_colour(row: Material) -> None:
     assert asset_path(f"textures/{row.look.texture}").is_file()
     image = textures.load(row.look)
     assert image.shape == (TEXELS, TEXELS, 4)
-    assert image[..., 3].min() > 255 * 0.5  # none mirrors more than half of the light
-    # Joints and shade darken some, and carpet, tiles and leaves have colours beside their own.
+    assert image[..., 3].min() > 255 * 0.5  # none reflects more than half of the light
+    # Joints and shade darken some; carpet, tiles and leaves have several colours.
     assert image[..., :3].mean((0, 1)) / 255 == pytest.approx(row.look.rgb, abs=0.25)
 
 
 @pytest.mark.parametrize("pattern", textures.PATTERNS)
 def test_a_pattern_takes_the_colour_of_the_look(pattern: str) -> None:
     image = textures.load(Look((0.30, 0.20, 0.25), pattern))
-    # Highlights are cut at white, and values are whole.
+    # Highlights are clipped at white, and values are integers.
     assert image[..., :3].mean((0, 1)) == pytest.approx([76.5, 51.0, 63.75], abs=1.5)
     assert image[..., :3].std() > 2
 
@@ -217,7 +217,7 @@ def test_what_lies_stays_where_it_is_when_the_patch_moves(
         near = np.linalg.norm(first[:, :2] - [0.25, 0.0], axis=1) < 0.5
         seen.append(set(map(tuple, np.round(first[near], 4).tolist())))
     assert len(seen[0]) > 500
-    assert len(seen[0] & seen[1]) > 0.99 * len(seen[0])  # but for rounding at the fourth digit
+    assert len(seen[0] & seen[1]) > 0.99 * len(seen[0])  # except rounding of the fourth digit
 
 
 # -- shadow and reflection ---------------------------------------------------------------
@@ -241,10 +241,10 @@ def test_the_shadow_lies_away_from_the_sun() -> None:
     low, high = v[:, :2].min(0), v[:, :2].max(0)
     at = [low[i] + (np.arange(side) + 0.5) / side * (high[i] - low[i]) for i in (0, 1)]
     centre = np.array([(dark.sum(0) * at[0]).sum(), (dark.sum(1) * at[1]).sum()]) / dark.sum()
-    # The mean height of what casts it, about 0.3 m, shifts it against the sun.
+    # The mean height of the robot, about 0.3 m, shifts it away from the sun.
     shift = -SUN[:2] / SUN[2] * 0.3
     np.testing.assert_allclose(centre, shift, atol=0.07)
-    # Under a foot there is next to no light.
+    # Under a foot it is nearly dark.
     foot = data.site("left_sole").xpos
     column, row = (int((foot[i] - low[i]) / (high[i] - low[i]) * side) for i in (0, 1))
     assert dark[row, column] > 0.9
@@ -270,7 +270,7 @@ def test_the_reflection_mirrors_every_part() -> None:
     assert len(images) == len(originals) == len(chosen)
     mirror = np.eye(3) - 2 * np.outer(normal, normal)
     for part, image in zip(originals, images, strict=True):
-        # Midway between a point and its image lies the mirror.
+        # The mirror plane halves the distance between a point and its image.
         assert normal @ ((part.pos + image.pos) / 2 - point) == pytest.approx(0, abs=1e-6)
         assert np.linalg.det(image.mat) == pytest.approx(1, abs=1e-5)
         shape = part.mat @ np.diag(part.size**2) @ part.mat.T

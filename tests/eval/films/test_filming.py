@@ -1,4 +1,4 @@
-"""What a film is told about the ground, and which world it shows."""
+"""Scenarios, ground view, captions and choice of films."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The painters of textures, and that the stored files are what they paint."""
+"""Procedural textures, and their equality with the stored files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A whole scorecard by hand, and the same made by someone who means harm."""
+"""A complete scorecard by hand, and a malicious variant."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ EVIL = '<script>alert("1")</script>`|[x](y)\n$(rm)\'&\x1b[2J{{ 7 * 7 }}'
 
 
 def whole() -> Card:
-    """A scorecard with every part that a report draws."""
+    """Scorecard with every part that a report shows."""
     card = cards.card(cards.episodes(8, loss={"ice": 0.4}))
     card["pushes"] = [
         {"direction": 0, "ring": 1, "pushes": 8, "stood": 6},
@@ -28,15 +28,15 @@ def whole() -> Card:
 
 
 def level(axis: str, low: float, high: float, survival: float) -> dict[str, Any]:
-    """A level of difficulty."""
+    """Level of difficulty."""
     known = {"mean": survival, "low": survival - 0.1, "high": survival + 0.1}
     return {"axis": axis, "low": low, "high": high, "episodes": 11, "survival": known}
 
 
 def evil(part: Any = EVIL) -> Card:
-    """A scorecard with EVIL, or `part` where any JSON may be, in every place that can hold it.
+    """Scorecard with EVIL, or `part` where any JSON is valid, in every place that can hold it.
 
-    Names and numbers stay what `scorecard.validate` demands.
+    It passes `scorecard.validate`.
     """
     card = whole()
     parts = (*card["pushes"], *card["commands"], *card["difficulty"])

@@ -1,4 +1,4 @@
-"""The picture of the materials is drawn whole or not at all."""
+"""Plot of the materials: a complete file or none."""
 
 import pytest
 

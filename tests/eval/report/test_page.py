@@ -1,4 +1,4 @@
-"""The page: one self-contained file, right in its numbers, safe against what a scorecard says."""
+"""HTML page: self-contained, correct numbers, safe for untrusted scorecards."""
 
 import math
 import re
@@ -93,7 +93,7 @@ class TestPage:
         card = whole()
         card["summary"]["train"]["traversal"]["mean"] = 0.123
         pale = re.findall(r'<div class="cells pale">(.*?)</div>', report.html(card), re.S)
-        assert len(pale) == 2  # of slope and numerics; materials have rows inside
+        assert len(pale) == 2  # slope and numerics; materials have rows inside
         assert "<b>12%</b>" in pale[0] and 'href="#top"' in pale[0]
         del card["summary"]["train"]
         pale = re.findall(r'<div class="cells pale">(.*?)</div>', report.html(card), re.S)

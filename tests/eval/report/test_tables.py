@@ -1,4 +1,4 @@
-"""Tables of scorecards, against tables written by hand."""
+"""Tables of scorecards against tables written by hand."""
 
 import copy
 import re
@@ -59,7 +59,7 @@ def test_only_spaces_that_were_run():
     [({"name": "full"}, "name"), ({"seed": 1}, "seed"), ({"episodes": 8}, "episodes")],
 )
 def test_other_worlds_make_no_table(suite, named):
-    with pytest.raises(InputError, match=f"different suites make no table: {named} is"):
+    with pytest.raises(InputError, match=f"tabulate scorecards of different suites: {named} is"):
         report.policies([made(), made("other", **suite)])
 
 
@@ -181,4 +181,5 @@ def test_comparison_by_hand():
         overall.test.verdict,
     ]
     assert lines[-1] == result.summary()
-    assert lines[-2].startswith(f"falls: {result.new_falls} new, {result.mended_falls} mended")
+    falls = f"{result.new_falls} by the candidate only, {result.mended_falls} by the baseline only"
+    assert lines[-2].startswith(f"falls: {falls} (McNemar p = ")

@@ -1,4 +1,4 @@
-"""Pushes, stretches of a command and difficulty: counted by hand on logs small enough to see."""
+"""Bins of pushes, commands and difficulty, against counts by hand."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ DT = 0.02
 
 
 def pushed(at: int, push: tuple[float, float], falls: int | None = None, steps: int = 300) -> Any:
-    """A droid that is pushed from step `at` on for 0.1 s and falls at step `falls`."""
+    """Log of a droid that is pushed from step `at` for 0.1 s and falls at step `falls`."""
     log = make(steps)
     log.push[at : at + 5, 0] = np.array(push) / 0.1
     if falls is not None:

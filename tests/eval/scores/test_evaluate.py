@@ -1,4 +1,4 @@
-"""The evaluator end to end: fair to any policy, the same bytes in any batch."""
+"""Evaluation end to end: references, custom policies, independence of batch size."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_scores_do_not_depend_on_the_batch():
 
 
 def test_scores_of_fallen_droids_do_not_depend_on_the_batch():
-    # In small batches all are down early; what they were told to walk is the same all the same.
+    # In small batches all fall early; the commanded distance must be the same.
     policy = policies.load("gait")
     worlds = suites.scenarios(SUITES["train"], episodes=1)
     found = {}

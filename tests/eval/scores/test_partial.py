@@ -1,4 +1,4 @@
-"""An interrupted evaluation resumes where it stopped, or is refused in one line."""
+"""Interrupted evaluations: resumption, damaged files, files of other evaluations."""
 
 import json
 import os
@@ -21,7 +21,7 @@ GAIT = ("eval", "gait", "--suite", "train", "--episodes", "2", "--threads", "1",
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The files of an uninterrupted evaluation."""
+    """Files of an uninterrupted evaluation."""
     out = tmp_path_factory.mktemp("whole")
     subprocess.run([sys.executable, "-c", IN_BATCHES, *GAIT, str(out)], check=True)
     return contents(out)
@@ -56,7 +56,7 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_bytes(number, whole, tmp_
 
 @pytest.fixture(scope="module")
 def two_episodes(tmp_path_factory):
-    """The partial file of an evaluation interrupted after two episodes of ten."""
+    """Partial file of an evaluation interrupted after two of ten episodes."""
     out = tmp_path_factory.mktemp("stopped")
     save = partial.save
 
@@ -73,7 +73,7 @@ def two_episodes(tmp_path_factory):
 
 @pytest.fixture
 def stopped(two_episodes, tmp_path, monkeypatch):
-    """The path of a partial file of two episodes."""
+    """Path of a partial file of two episodes."""
     monkeypatch.setattr(rollout, "WORLDS", 2)
     (tmp_path / partial.NAME).write_bytes(two_episodes)
     return tmp_path / partial.NAME

@@ -1,4 +1,4 @@
-"""The scorecard: contract, hand-computed rows, determinism, and files that are not one."""
+"""Scorecards: contract, hand-computed rows, determinism, invalid files."""
 
 import json
 import math
@@ -89,7 +89,7 @@ class TestContent:
         assert ("numerics", "material", "sand") in keys
 
     def test_contexts_that_share_worlds_add_no_certainty(self) -> None:
-        # Eight copies of the same 16 episodes under eight names say what one copy says.
+        # Eight copies of the same 16 episodes under eight names have the interval of one copy.
         once = [e for e in cards.episodes(16) if e["space"] == "numerics"]
         copies = [
             {**episode, "contexts": {"numerics": name}, "world": i}

@@ -132,7 +132,7 @@ class TestClusters:
 class TestTraversalInterval:
     def test_a_fall_not_seen_yet_lowers_the_bound(self) -> None:
         interval = st.traversal_interval([1.0] * 16, [True] * 16, 0)
-        # Wilson's lower bound of 16 of 16 is 0.806; a fall costs half of a walk of 1.
+        # Wilson's lower bound of 16 of 16 is 0.806; an unseen fall costs half of a traversal of 1.
         expected = 1 - 0.5 * (1 - stats.binomtest(16, 16).proportion_ci(method="wilson").low)
         assert (interval.mean, interval.low, interval.high) == pytest.approx((1, expected, 1))
 
@@ -152,7 +152,7 @@ class TestTraversalInterval:
             st.bootstrap_interval(values, 3),
         )
         assert (found.mean, found.low) == (plain.mean, plain.low)
-        # One that stands would walk all the way, and up to wilson(0, 4).high of them may stand.
+        # A survivor would have a traversal of 1, and up to wilson(0, 4).high may survive.
         assert found.high == pytest.approx(0.125 + 0.875 * st.wilson(0, 4).high)
 
 
@@ -205,18 +205,18 @@ class TestNonInferiority:
 
 
 def walks(rng: np.random.Generator, n: int, falls: float) -> tuple[np.ndarray, np.ndarray]:
-    """Traversal and survival as they look: near 0.9 when up, anything below after a fall."""
+    """Typical traversal and survival: beta near 0.9 if up, uniform below after a fall."""
     stood = rng.random(n) >= falls
     return np.where(stood, rng.beta(30, 3, n), rng.uniform(0, 0.9, n)), stood
 
 
 def expected_walk(falls: float) -> float:
-    """The mean of `walks`: of a beta distribution and of a uniform one."""
+    """Expected value of `walks`: of a beta and a uniform distribution."""
     return (1 - falls) * 30 / 33 + falls * 0.45
 
 
 class TestCoverage:
-    """How often a 95 % interval holds the truth; simulation error 0.7 %."""
+    """Coverage of 95 % intervals; simulation error 0.7 %."""
 
     def covered(self, interval, truth: float) -> float:  # type: ignore[no-untyped-def]
         rng = np.random.default_rng(5)
@@ -262,7 +262,7 @@ class TestCoverage:
 
 
 class TestGate:
-    """Non-inferiority with a margin of 0.05: sd over worlds cancels, 0.11 is left in pairs."""
+    """Size and power with a margin of 0.05; pairing leaves a standard deviation of 0.11."""
 
     NOISE = 0.113  # two independent policies with 0.08 each
 
@@ -282,7 +282,7 @@ class TestGate:
         assert caught.mean() >= 0.90
 
     def test_with_falls_in_different_worlds(self) -> None:
-        """320 worlds, falls in a tenth of them: an equal policy passes, a loss of 0.1 does not."""
+        """320 worlds, falls in a tenth: an equal policy passes, a loss of 0.1 fails."""
         rng = np.random.default_rng(3)
         equal, worse = [], []
         for i in range(40):

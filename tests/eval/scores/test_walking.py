@@ -1,4 +1,4 @@
-"""The shipped policy on the materials it was trained on: it walks, and leaves prints."""
+"""Shipped policy on training materials: walking and footprints."""
 
 import numpy as np
 import pytest
@@ -17,14 +17,14 @@ LENGTH, WIDTH = GREK.feet[0].sole_size  # [m]
 
 
 def nominal(name: str) -> Scenario:
-    """Level ground of the usual material, straight ahead, no noise."""
+    """Level ground of the nominal material, straight ahead, no noise."""
     surface = Surface((name,), (tuple(MATERIALS[name].nominal().tolist()),))
     return Scenario(name, surface=surface, commands=(Command(0.0, (SPEED, 0.0), 0.0),))
 
 
 @pytest.fixture(scope="module")
 def walked() -> TaskBatch:
-    """One world of each trained material, after a short walk that none may fall on."""
+    """One world of each training material after a short walk, without falls."""
     policy = policies.load("walk")
     scenarios, ids = [nominal(name) for name in TRAINED], np.arange(len(TRAINED))
     walk = TaskBatch(policy.task, len(ids))
@@ -37,7 +37,7 @@ def walked() -> TaskBatch:
 
 
 def test_it_walks_straight_ahead(walked):
-    """At least half of the way, starting from rest, and within 0.3 rad of ahead."""
+    """At least half of the commanded distance from rest, heading within 0.3 rad."""
     x, y, _ = walked.state.position_w.T
     assert (x > 0.5 * SPEED * SECONDS).all()
     assert (np.abs(y) < 0.3 * x).all()
@@ -46,7 +46,7 @@ def test_it_walks_straight_ahead(walked):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_it_leaves_prints_where_the_ground_gives(walked, name):
-    """All along the way; the usual print bore more than standing on two feet takes."""
+    """Along the whole path; the median print bore more than standing on two feet."""
     world, values = TRAINED.index(name), MATERIALS[name].nominal()
     xy, depth = walked.simulation.sinking.prints.cells(world)
     if not MATERIALS[name].soft:
