@@ -213,8 +213,8 @@ def test_stepping_before_a_reset_is_an_error():
     [
         ({"numerics": Numerics(timestep=0.003)}, "no whole number of timesteps of 0.003 s"),
         ({"numerics": Numerics(timestep=0.04)}, "no whole number of timesteps of 0.04 s"),
-        ({"numerics": Numerics(integrator="RK4")}, "unknown integrator 'RK4'; there are: Euler"),
-        ({"numerics": Numerics(cone="round")}, "unknown cone 'round'; there are: pyramidal"),
+        ({"numerics": Numerics(integrator="RK4")}, "unknown 'RK4'; there are: Euler"),
+        ({"numerics": Numerics(cone="round")}, "unknown 'round'; there are: pyramidal"),
         ({"sensors": Sensors(joint_offset=(0.01,) * 3)}, "joint_offset has 3 values, grek has 10"),
     ],
 )

@@ -171,7 +171,7 @@ def test_a_motion_goes_on_from_a_snapshot():
 def test_a_robot_without_leg_kinematics_has_no_gait():
     statue = dataclasses.replace(GREK, name="statue", legs=None)
     with pytest.raises(InputError, match="robot statue has no leg kinematics"):
-        GAIT.motion(statue, 1)
+        GAIT.start(statue, 1)
     motion = walking(statue).motion.start(statue, 3)
     motion.reset(np.arange(3), np.zeros(3, np.uint64), np.full((3, 3), 0.5))
     motion.advance(np.full((3, 3), 0.5), np.zeros((3, 3)), np.zeros((3, 3)))

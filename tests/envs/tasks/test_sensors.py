@@ -31,8 +31,8 @@ def data(**state: np.ndarray) -> StepData:
     return dataclasses.replace(BATCH._step_data(BATCH.action, BATCH.action), state=present)
 
 
-def sensors(errors: Sensors, history: int = 0, seed: int = 3) -> rooms.Sensors:
-    found = rooms.Sensors(1, TASK.measured, history)
+def sensors(errors: Sensors, history: int = 0, seed: int = 3) -> rooms.SensorSuite:
+    found = rooms.SensorSuite(1, TASK.measured, history)
     found.set(np.array([0]), [Scenario(seed=seed, sensors=errors)])
     return found
 
@@ -94,7 +94,7 @@ def test_a_field_of_ones_own_has_the_errors_it_states():
     """A thermometer 2 K off in its second column, with a tenth of the gyro's noise."""
     sensor = Sensor(lambda s: 0.1 * s.gyro_noise, lambda s: (0.0, 2.0))
     field = Field("temperature", 2, lambda m: np.full((1, 2), 300.0), sensor=sensor)
-    found = rooms.Sensors(1, (*TASK.measured, field), 1)
+    found = rooms.SensorSuite(1, (*TASK.measured, field), 1)
     found.set(np.array([0]), [Scenario(seed=9, sensors=Sensors(gyro_noise=1.0))])
     seen, true = [], data()
     for age in range(2000):
@@ -137,7 +137,7 @@ def test_readings_arrive_late_by_the_delay(delay, history):
 def test_worlds_of_different_delays_side_by_side():
     """Delays may come later and be longer than any before: the others keep what they have read."""
     delays = np.array([0, 1, 7, 3])
-    found = rooms.Sensors(4, TASK.measured, 2)
+    found = rooms.SensorSuite(4, TASK.measured, 2)
 
     def tell(step: int) -> StepData:
         one = told(step)
