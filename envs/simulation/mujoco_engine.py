@@ -24,6 +24,9 @@ _INTEGRATORS = {"Euler": 0, "implicit": 2, "implicitfast": 3}
 _CONES = {"pyramidal": 0, "elliptic": 1}
 _DC_GAINS = ((4, "stiffness"), (6, "damping"), (7, "strength"))  # kp, kd, voltage limit: gainprm
 _SERVO_GAINS = ((1, "stiffness"), (2, "damping"))  # -kp, -kv of a position servo: biasprm
+_LEVELS = slice(3, 5)  # Coulomb and static torque of a DC motor's dry friction (LuGre): biasprm
+_STIFFNESS = 5  # of its bristles: dynprm
+_BRISTLES = slice(_STIFFNESS, 7)  # stiffness and damping: dynprm
 
 
 class MujocoEngine:
@@ -42,7 +45,10 @@ class MujocoEngine:
         self._acting = len(robot.joints)
         self.qpos, self._qvel, self.targets = bind("qpos"), bind("qvel"), bind("ctrl")
         self._history, self._force = bind("history"), bind("xfrc_applied")
-        self.torque, self.time = bind("actuator_force"), bind("time")
+        self._output, self.time = bind("actuator_force"), bind("time")
+        self.torque = np.zeros_like(self._output)
+        self._rubbing, self._bristle = _bristles(model)
+        self._act = bind("act")
         self._xpos, self._xmat, self._geoms = bind("xpos"), bind("xmat"), bind("geom_xpos")
         self._cvel, self._centre, self._xipos = bind("cvel"), bind("subtree_com"), bind("xipos")
         self.push_w = self._force[:, self.layout.base, :3]
@@ -52,6 +58,7 @@ class MujocoEngine:
         self._gains, self._peak = expand("actuator_gainprm"), expand("actuator_forcerange")
         self._delay = expand("actuator_delay")
         self._armature, self._friction = expand("dof_armature"), expand("dof_frictionloss")
+        self._bias, self._dynamics = expand("actuator_biasprm"), expand("actuator_dynprm")
         self._dc = model.actuator_gaintype[: self._acting] == mujoco.mjtGain.mjGAIN_DCMOTOR
         self._options: dict[str, Array] = {}
         self._warnings = np.zeros(worlds)
@@ -109,22 +116,26 @@ class MujocoEngine:
     def _set_motors(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:
         model, acting = self.model, self._acting
         motors = [scenario.motors for scenario in scenarios]
-        gains = np.repeat(model.actuator_gainprm[None], len(worlds), 0)
+        friction = _column(motors, "friction")
+        prm = (model.actuator_gainprm, model.actuator_biasprm, model.actuator_dynprm)
+        gains, bias, dynamics = (np.repeat(values[None], len(worlds), 0) for values in prm)
         for column, name in _DC_GAINS:
             gains[:, :acting, column] *= np.where(self._dc, _column(motors, name), 1)
         if not self._dc.all():
             gains[:, :acting, 0] *= np.where(self._dc, 1, _column(motors, "stiffness"))
-            bias = np.repeat(model.actuator_biasprm[None], len(worlds), 0)
             for column, name in _SERVO_GAINS:
                 bias[:, :acting, column] *= np.where(self._dc, 1, _column(motors, name))
-            self._option("actuator_biasprm")[worlds] = bias
-        self._gains[worlds] = gains
+        # Levels and bristles alike: the same deflection before sliding, the same decay.
+        rubs = np.where(self._dc, friction, 1)[..., None]  # (m, acting, 1)
+        bias[:, :acting, _LEVELS] *= rubs
+        dynamics[:, :acting, _BRISTLES] *= rubs
+        self._gains[worlds], self._bias[worlds], self._dynamics[worlds] = gains, bias, dynamics
         strength = _column(motors, "strength")[..., None]
         self._peak[worlds, :acting] = model.actuator_forcerange[:acting] * strength
         self._delay[worlds, :acting] = _column(motors, "delay")
         rows = worlds[:, None], self.layout.dof[:acting]
         self._armature[rows] = model.dof_armature[rows[1]] * _column(motors, "armature")
-        self._friction[rows] = model.dof_frictionloss[rows[1]] * _column(motors, "friction")
+        self._friction[rows] = model.dof_frictionloss[rows[1]] * friction
 
     def _set_numerics(self, world: int, numerics: Numerics) -> None:
         """Options that no world has asked for stay shared by all: they cost nothing."""
@@ -153,13 +164,15 @@ class MujocoEngine:
         """Forget the past of `worlds`."""
         self.batch.reset(ids=worlds, stage=_NOTHING)
         self._force[worlds] = 0
+        self.torque[worlds] = 0
         self._warnings[worlds] = self._warning_count()[worlds]
 
     def place(self, worlds: NDArray, position_w: Array, rotation: Array, joints: Array) -> None:
-        """Put bodies at rest."""
+        """Put bodies at rest, the friction of their motors relaxed."""
         self.qpos[worlds] = self.model.qpos0
         self.qpos[np.ix_(worlds, self.layout.qpos)] = joints
         self._qvel[worlds] = 0
+        self._act[worlds] = 0
         self.qpos[worlds, :3] = position_w
         self.qpos[worlds, 3:7] = rotation
 
@@ -175,11 +188,24 @@ class MujocoEngine:
 
     def step(self, worlds: NDArray | None, steps: int) -> list[int]:
         """Advance by physics steps; returns worlds that failed."""
+        failed: list[int] = []
         try:
             self.batch.step(worlds, nstep=steps, stage=_CURRENT)
         except SimulationError as error:
-            return list(error.ids)
-        return []
+            failed = list(error.ids)
+        self._read_torque(slice(None) if worlds is None else worlds)
+        return failed
+
+    def _read_torque(self, worlds: NDArray | slice) -> None:
+        """What the motors give before their own friction, which MuJoCo's actuator force includes.
+
+        Bristles are bent one physics step further than that force knows, and their damping is left
+        out: exact at rest and in steady sliding, 0.02 N m rms off in a walk.
+        """
+        torque = np.array(self._output[worlds])
+        stiffness = self._dynamics[worlds][:, self._rubbing, _STIFFNESS]
+        torque[:, self._rubbing] += stiffness * self._act[worlds][:, self._bristle]
+        self.torque[worlds] = torque
 
     def broken(self) -> NDArray[np.bool_]:
         """Worlds that warned or are not finite (n,)."""
@@ -257,6 +283,19 @@ class MujocoEngine:
 def _pairs(model: mujoco.MjModel, geoms: Sequence[str]) -> NDArray[np.int64]:
     """Contact pairs of the ground with `geoms`; MuJoCo sorts pairs by body."""
     return np.array([model.pair(f"ground_{name}").id for name in geoms], int)
+
+
+def _bristles(model: mujoco.MjModel) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Motors with LuGre friction (k,), and where `mjData.act` keeps their bristles (k,).
+
+    A DC motor's activations are setpoint slew, integral, temperature, bristle and current, of which
+    it has those that it needs.
+    """
+    dynamics, gains = model.actuator_dynprm, model.actuator_gainprm
+    dc = model.actuator_dyntype == mujoco.mjtDyn.mjDYN_DCMOTOR
+    before = (dynamics[:, 7] > 0).astype(int) + (gains[:, 5] > 0) + (dynamics[:, 2] > 0)
+    ids = np.flatnonzero(dc & (dynamics[:, _STIFFNESS] > 0))
+    return ids, (model.actuator_actadr + before)[ids]
 
 
 def _column(values: Sequence[Any], name: str) -> Array:
