@@ -15,7 +15,7 @@ STIFFNESS = COULOMB / SLIDES
 KD = 2.0  # velocity gain of a hip motor [N m s/rad]
 INERTIA = 0.09  # of the spinning joint [kg m^2]
 TIMESTEPS = [0.001, 0.0025, 0.005]
-TARGETS = np.array(GREK.home) + GREK.sag
+TARGETS = np.array(GREK.home) + GREK.static_offset
 YAW, PITCH = 0, 2  # left hip: 0.15 and 0.45 N m
 
 
