@@ -125,14 +125,17 @@ def test_torque_stays_inside_the_torque_speed_curve(strength):
     model, parts = simulation.engine.model, simulation.layout
     batch = simulation.engine.batch
     torques, velocities = batch.bind("actuator_force"), batch.bind("qvel")
+    bristle, rate = batch.bind("act"), batch.bind("act_dot")
+    stiffness, damping = (model.actuator_dynprm[:LEGS, i] for i in (5, 6))  # of the dry friction
     for _ in range(100):
         targets = rng.uniform(parts.joint_low, parts.joint_high, (4, 14))
         simulation.engine.targets[:] = targets
         for _ in range(4):
-            # Torque and speed at one data: forward computes both from the same state.
+            # Torque and speed at one moment: forward computes both from the same state.
             batch.step(nstep=1)
             batch.forward()
-            torque = torques[:, :LEGS]
+            friction = stiffness * bristle[:, :LEGS] + damping * rate[:, :LEGS]
+            torque = torques[:, :LEGS] + friction  # without what the bearings take
             speed = velocities[:, parts.dof[:LEGS]]
             line = peaks * (speeds - speed) / (speeds - knees)
             assert (torque <= np.minimum(peaks, line) + 1e-6).all()
