@@ -114,7 +114,7 @@ def test_what_a_failed_simulation_shows_is_read_as_zero():
 
 
 def told(step: int) -> StepData:
-    """A data whose readings say when they were taken."""
+    """Step data whose readings say when they were taken."""
     return data(gyro_b=np.array([[float(step), 0.0, 0.0]]))
 
 
