@@ -24,7 +24,12 @@ TIERS = {  # what a part of envs may import from, besides itself and the tools b
     "simulation": {"robots", "ground", "scenarios"},
     "tasks": {"robots", "ground", "scenarios", "simulation"},
 }
-TOOLS = {"distributions", "hashing", "vectors"}  # arithmetic without a concept of its own
+TOOLS = {
+    "distributions",
+    "hashing",
+    "registry",
+    "vectors",
+}  # no concept of their own
 SHARED = {"errors", "progress", "provenance", "terminal"}  # of the package grek itself
 
 

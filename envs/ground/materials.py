@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.distributions import Constant, Distribution, LogUniform, Signed, Uniform
+from grek.envs.registry import Registry
 from grek.errors import InputError
 
 
@@ -172,23 +173,9 @@ class Material:
         )
 
 
-MATERIALS: dict[str, Material] = {}
+MATERIALS: Registry[Material] = Registry("material")
 """Every registered material by name, in the order of registration."""
-
-
-def register(new: Material) -> Material:
-    """Add `new` to MATERIALS and return it; raises InputError for a name that exists."""
-    if new.name in MATERIALS:
-        raise InputError(f"material {new.name!r} exists; there are: {', '.join(MATERIALS)}")
-    MATERIALS[new.name] = new
-    return new
-
-
-def material(name: str) -> Material:
-    """The material `name`; raises InputError naming the registered ones."""
-    if name not in MATERIALS:
-        raise InputError(f"unknown material {name!r}; there are: {', '.join(MATERIALS)}")
-    return MATERIALS[name]
+register, material = MATERIALS.register, MATERIALS.named
 
 
 def table() -> list[list[str]]:

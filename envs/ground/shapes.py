@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from grek.envs.distributions import Distribution, Uniform
 from grek.envs.hashing import normals, uniform
+from grek.envs.registry import Registry
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -298,22 +299,9 @@ def _steps_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Ar
     return here + rise * edge**2 * (3 - 2 * edge), grade * k_x, grade * k_y
 
 
-SHAPES: dict[str, ShapeKind] = {}
-
-
-def register(new: ShapeKind) -> ShapeKind:
-    """Add `new` to SHAPES and return it; raises InputError for a name that exists."""
-    if new.name in SHAPES:
-        raise InputError(f"shape {new.name!r} exists; there are: {', '.join(SHAPES)}")
-    SHAPES[new.name] = new
-    return new
-
-
-def shape_kind(name: str) -> ShapeKind:
-    """Registered kind `name`; raises InputError naming the known ones."""
-    if name not in SHAPES:
-        raise InputError(f"unknown shape {name!r}; there are: {', '.join(SHAPES)}")
-    return SHAPES[name]
+SHAPES: Registry[ShapeKind] = Registry("shape")
+"""Every registered kind by name; shapes sum in this order."""
+register, shape_kind = SHAPES.register, SHAPES.named
 
 
 SLOPE = register(

@@ -26,6 +26,7 @@ from grek.envs.ground import materials
 from grek.envs.ground.materials import MATERIALS
 from grek.envs.ground.shapes import SHAPES, Shape, ShapePart
 from grek.envs.ground.surface import LAYOUTS, Surface
+from grek.envs.registry import Registry
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios.scenario import (
     EPISODE,
@@ -261,23 +262,15 @@ class Space:
         return self.draw(contexts[context], index, robot)
 
 
-SPACES: dict[str, Space] = {
-    space.name: space
-    for space in (
-        Space("train", _trained, any_material=True),
-        Space("heldout", _held_out),
-        Space("numerics", _numerics, same_worlds=True),
-    )
-}
+SPACES = Registry(
+    "space",
+    Space("train", _trained, any_material=True),
+    Space("heldout", _held_out),
+    Space("numerics", _numerics, same_worlds=True),
+)
+space = SPACES.named
 
 _FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal", "far")
-
-
-def space(name: str) -> Space:
-    """Registered space `name`; raises InputError naming the known ones."""
-    if name not in SPACES:
-        raise InputError(f"unknown space {name!r}; there are: {', '.join(SPACES)}")
-    return SPACES[name]
 
 
 def parse(text: str, robot: Robot = GREK) -> Scenario:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from grek.envs.registry import Registry
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios.scenario import Scenario, to_plain
 from grek.envs.scenarios.spaces import FIRST_EVALUATED, space
@@ -26,23 +27,15 @@ class Suite:
     episodes: int
 
 
-SUITES = {
-    suite.name: suite
-    for suite in (
-        Suite("quick", ("train", "heldout", "numerics"), 12),
-        Suite("train", ("train",), 64),
-        Suite("heldout", ("heldout",), 64),
-        Suite("numerics", ("numerics",), 64),
-        Suite("full", ("train", "heldout", "numerics"), 64),
-    )
-}
-
-
-def suite(name: str) -> Suite:
-    """Suite called `name`; raises InputError naming the valid ones."""
-    if name not in SUITES:
-        raise InputError(f"unknown suite {name!r}; there are: {', '.join(SUITES)}")
-    return SUITES[name]
+SUITES = Registry(
+    "suite",
+    Suite("quick", ("train", "heldout", "numerics"), 12),
+    Suite("train", ("train",), 64),
+    Suite("heldout", ("heldout",), 64),
+    Suite("numerics", ("numerics",), 64),
+    Suite("full", ("train", "heldout", "numerics"), 64),
+)
+suite = SUITES.named
 
 
 def scenarios(

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from grek.envs.distributions import Constant, LogUniform, Uniform
-from grek.envs.ground import materials
 from grek.envs.ground.materials import (
     ESTIMATE,
     MATERIALS,
@@ -101,10 +100,12 @@ def test_a_number_without_a_source_is_refused():
 
 
 def test_a_material_from_outside_is_registered_once(monkeypatch):
-    monkeypatch.setattr(materials, "MATERIALS", dict(MATERIALS))
+    listed = list(MATERIALS)
+    monkeypatch.setitem(MATERIALS, "fired_clay", SAND)  # removed after the test
+    del MATERIALS["fired_clay"]
     clay = register(Material("fired_clay", "fired clay", False, Look((0.6, 0.3, 0.2)), {}))
     assert material("fired_clay") is clay
-    assert list(materials.MATERIALS) == [*MATERIALS, "fired_clay"]
+    assert list(MATERIALS) == [*listed, "fired_clay"]
     assert clay.nominal().tolist() == [parameter.neutral for parameter in PARAMETERS]
     with pytest.raises(InputError, match="material 'fired_clay' exists"):
         register(clay)

@@ -167,7 +167,9 @@ def test_easing_scales_sizes_only():
 def test_what_makes_no_shape_is_refused():
     with pytest.raises(InputError, match="unknown shape 'crater'; there are: slope, relief"):
         part("crater", depth=1.0)
-    with pytest.raises(InputError, match="shape 'slope' takes finite rise, heading; got {'rise': 0.1}"):
+    with pytest.raises(
+        InputError, match=r"shape 'slope' takes finite rise, heading; got \{'rise': 0\.1\}"
+    ):
         part("slope", rise=0.1)
     with pytest.raises(InputError, match="one part of a kind"):
         terrain((slope(0.1), slope(0.2)))

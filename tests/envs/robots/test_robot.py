@@ -200,7 +200,10 @@ def test_a_robot_that_does_not_fit_its_model_is_refused(model, changes, told):
     ("changes", "told"),
     [
         ({"home": GREK.home[:-1]}, "robot grek: home has 13 values, not 14"),
-        ({"static_offset": GREK.static_offset[:-1]}, "robot grek: static_offset has 13 values, not 14"),
+        (
+            {"static_offset": GREK.static_offset[:-1]},
+            "robot grek: static_offset has 13 values, not 14",
+        ),
         ({"action_scale": (0.3,)}, "robot grek: action_scale has 1 values, not 10"),
         ({"feet": ()}, "robot grek has no feet"),
         ({"lateral_joints": ("tail",)}, "robot grek: no joint 'tail'"),
