@@ -1,33 +1,51 @@
 """A sled on eight sole points: the ground coupling without the droid, for closed-form tests."""
 
+from pathlib import Path
+
 import mujoco
 import numpy as np
 from mujoco.batch import Batch
 
+from grek.envs.ground.planes import PlaneArrays, Planes, add_planes
 from grek.envs.ground.shapes import Shape
-from grek.envs.ground.surface import Ground, add_planes
-from grek.envs.robots.robot import BODY_GEOMS, SOLE_POINTS, SOLE_RADIUS
-from grek.envs.scenarios.scenario import Surface
+from grek.envs.ground.surface import Ground, Surface
+from grek.envs.robots import Foot, Robot
 
 GRAVITY = 9.81  # [m/s^2]
+SOLE_RADIUS = 0.018  # [m]
 _CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)
 _CORNERS = [(x, y) for x in (-0.15, -0.05, 0.05, 0.15) for y in (-0.1, 0.1)]
+_POINTS = tuple(f"point_{i}" for i in range(8))
+
+SLED = Robot(
+    name="sled",
+    model=Path("sled.xml"),  # never read: `sled_spec` makes it
+    joints=(),
+    home=(),
+    feet=tuple(
+        Foot("sled", points, sole_size=(0.1, 0.2), sole_centre=(x, 0.0, -0.02 - SOLE_RADIUS))
+        for points, x in ((_POINTS[:4], -0.1), (_POINTS[4:], 0.1))
+    ),
+    stand_height=0.02 + SOLE_RADIUS,
+    mass=15.0,
+    base="sled",
+    body_geoms=("box", "nose"),
+)
 
 
-def sled_spec(mass: float = 15.0, timestep: float = 0.005) -> mujoco.MjSpec:
-    """A box on spheres that carry the names the ground expects."""
+def sled_spec(timestep: float = 0.005) -> mujoco.MjSpec:
+    """A box on spheres."""
     spec = mujoco.MjSpec()
     spec.option.timestep = timestep
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 3
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    body = spec.worldbody.add_body(name="sled", pos=[0, 0, 0.05])
+    body = spec.worldbody.add_body(name=SLED.base, pos=[0, 0, 0.05])
     body.add_freejoint()
     box = {"type": mujoco.mjtGeom.mjGEOM_BOX, "contype": 0, "conaffinity": 0}
-    body.add_geom(name="torso", size=[0.17, 0.12, 0.02], mass=mass, **box)
-    for name in BODY_GEOMS[1:]:
-        body.add_geom(name=name, size=[0.01, 0.01, 0.01], mass=1e-6, **box)
-    for name, (x, y) in zip(SOLE_POINTS, _CORNERS, strict=True):
+    body.add_geom(name="box", size=[0.17, 0.12, 0.02], mass=SLED.mass, **box)
+    body.add_geom(name="nose", size=[0.01, 0.01, 0.01], mass=1e-6, **box)
+    for name, (x, y) in zip(SLED.sole_points, _CORNERS, strict=True):
         body.add_geom(
             name=name,
             type=mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -40,8 +58,20 @@ def sled_spec(mass: float = 15.0, timestep: float = 0.005) -> mujoco.MjSpec:
     return spec
 
 
+def plane_arrays(batch: Batch, robot: Robot) -> PlaneArrays:
+    """The arrays of the planes that `add_planes` gave to the model of `batch`."""
+    points = len(robot.sole_points)
+    friction = batch.expand("pair_friction")[..., :2]
+    return PlaneArrays(
+        position=batch.bind("mocap_pos"),
+        rotation=batch.bind("mocap_quat"),
+        sole_friction=friction[:, :points],
+        body_friction=friction[:, points:],
+    )
+
+
 class Sled:
-    """One or more sleds on the same ground, started level with it and at rest."""
+    """A sled, started level with the ground and at rest."""
 
     def __init__(
         self,
@@ -50,24 +80,22 @@ class Sled:
         friction: float | None = None,
         timestep: float = 0.005,
         every: int = 1,
-        film: float | None = None,
     ) -> None:
         spec = sled_spec(timestep=timestep)
-        add_planes(spec)
+        add_planes(spec, SLED)
         self.model = spec.compile()
         self.batch = Batch(self.model, 1, 1, True)
         self.batch.reset()
-        self.ground = Ground(self.model, self.batch)
-        self.ground.terrain.set(0, shape)
-        self.ground.set(0, surface or Surface())
+        self.ground = Ground(1)
+        self.ground.set(np.array([0]), [shape], [surface or Surface()])
         if friction is not None:
             self.ground.parameters[0, :, 0] = friction
-        self.ground.lay_first(np.array([0]))
+        self.planes = Planes(self.ground, SOLE_RADIUS, plane_arrays(self.batch, SLED))
+        self.planes.lay_first(np.array([0]), np.array([[0.0, 0.0, 1.0]]))
         self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
-        self.geoms = np.array([self.model.geom(n).id for n in SOLE_POINTS])
-        self.body = self.model.body("sled").id
+        self.geoms = np.array([self.model.geom(n).id for n in SLED.sole_points])
+        self.body = self.model.body(SLED.base).id
         self.every = every
-        self.ground.normal[:] = (0, 0, 1)
 
     def place(self, x: float = 0.0, speed: float = 0.0) -> None:
         """Set the sled down at x, along the ground's normal, sliding forward at `speed` [m/s]."""
@@ -87,7 +115,7 @@ class Sled:
         """Update the planes from the present pose."""
         soles = self.batch.bind("geom_xpos")[:, self.geoms]
         slip = np.full((1, 8), np.linalg.norm(self.qvel[0, :2]))
-        self.ground.lay(soles, self.batch.bind("xpos")[:, self.body], slip, np.array([0]))
+        self.planes.lay(soles, self.batch.bind("xpos")[:, self.body], slip, np.array([0]))
 
     def step(self, seconds: float) -> np.ndarray:
         """Advance; returns the path (steps, 3) [m]."""
@@ -107,5 +135,5 @@ class Sled:
     @property
     def energy(self) -> float:
         """Kinetic and potential energy over mass [J/kg]."""
-        spin = 0.5 * (self.qvel[0, 3:] ** 2 * self.model.body_inertia[self.body]).sum() / 15.0
-        return 0.5 * self.speed**2 + spin + GRAVITY * float(self.qpos[0, 2])
+        spin = self.qvel[0, 3:] ** 2 * self.model.body_inertia[self.body]
+        return 0.5 * self.speed**2 + 0.5 * spin.sum() / SLED.mass + GRAVITY * float(self.qpos[0, 2])

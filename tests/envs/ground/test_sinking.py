@@ -2,25 +2,30 @@
 
 import dataclasses
 
-import mujoco
 import numpy as np
 import pytest
 
-from grek.envs.ground import sinking
 from grek.envs.ground.materials import MATERIALS, index
-from grek.envs.robots.robot import HOME, LEGS, SAG
-from grek.envs.scenarios.scenario import Command, Numerics, Scenario, Surface
-from grek.envs.simulation.simulation import Simulation, State
-from grek.envs.tasks.walk import Walk
+from grek.envs.ground.surface import Surface
+from grek.envs.robots import GREK
+from grek.envs.scenarios.scenario import Command, Numerics, Scenario
+from grek.envs.simulation.simulation import Simulation
+from grek.envs.simulation.state import State
+from grek.envs.tasks import TaskBatch, walking
 
 SOFT = [name for name, material in MATERIALS.items() if material.soft]
 WEIGHT = 15.4 * 9.81  # [N]
-TARGETS = HOME + SAG
+TARGETS = np.array(GREK.home) + np.array(GREK.sag)
 
 
 def ground(*names: str, **layout: object) -> Surface:
     rows = tuple(tuple(MATERIALS[name].nominal().tolist()) for name in names)
     return Surface(names, rows, **layout)  # type: ignore[arg-type]
+
+
+def coordinates(simulation: Simulation) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities of MuJoCo, live."""
+    return simulation.engine.batch.bind("qpos"), simulation.engine.batch.bind("qvel")
 
 
 def stand(scenarios: list[Scenario], seconds: float = 2.0) -> tuple[Simulation, State]:
@@ -42,7 +47,7 @@ def test_sinkage_on_sand_is_between_a_gentle_and_a_sudden_load():
     says for 5.9 kPa under two soles, 6.35 mm; what is pressed stays pressed."""
     simulation, _ = stand([Scenario(surface=ground("sand"))])
     values = MATERIALS["sand"].nominal()
-    pressure, n = WEIGHT / (2 * sinking.LENGTH * sinking.WIDTH), values[index("exponent")]
+    pressure, n = WEIGHT / (2 * 0.16 * 0.08), values[index("exponent")]
     gentle = 0.01 * (pressure / values[index("bearing")]) ** (1 / n)
     assert gentle == pytest.approx(6.35e-3, rel=0.01)
     sunk = simulation.sinking._state.pressed[0].mean()
@@ -62,11 +67,12 @@ def test_prints_stay_and_the_second_step_sinks_less():
     xy, depth = simulation.sinking.prints.cells(0)
     assert len(xy) > 30
     assert depth.max() == pytest.approx(first.max(), rel=0.01)
-    standing = simulation.qpos[0].copy()
-    simulation.qpos[0, 2] += 0.02  # lifted out of its prints ...
+    qpos, qvel = coordinates(simulation)
+    standing = qpos[0].copy()
+    qpos[0, 2] += 0.02  # lifted out of its prints ...
     simulation.step(TARGETS[None])
-    simulation.qpos[0], simulation.qvel[0] = standing, 0  # ... and set down in them again
-    simulation.qpos[0, 2] += 0.001
+    qpos[0], qvel[0] = standing, 0  # ... and set down in them again
+    qpos[0, 2] += 0.001
     for _ in range(50):
         simulation.step(TARGETS[None])
     again = simulation.sinking._state.pressed[0]
@@ -75,12 +81,13 @@ def test_prints_stay_and_the_second_step_sinks_less():
 
 def hover(simulation: Simulation, seconds: float) -> None:
     """Hold the droid 30 mm up, out of its prints."""
-    held = simulation.qpos.copy()
+    qpos, qvel = coordinates(simulation)
+    held = qpos.copy()
     held[:, 2] += 0.03
     for _ in range(round(seconds / 0.02)):
-        simulation.qpos[:], simulation.qvel[:] = held, 0
+        qpos[:], qvel[:] = held, 0
         simulation.step(np.tile(TARGETS, (simulation.worlds, 1)))
-    simulation.qpos[:], simulation.qvel[:] = held - 0.03 * (np.arange(held.shape[1]) == 2), 0
+    qpos[:], qvel[:] = held - 0.03 * (np.arange(held.shape[1]) == 2), 0
 
 
 @pytest.mark.parametrize("name", ["carpet", "grass"])
@@ -109,10 +116,11 @@ def test_a_second_step_soon_meets_a_flattened_pile():
         simulation, _ = stand([Scenario(surface=ground("carpet"))])
         assert simulation.sinking._state.pressed[0].min() > 2.3e-3
         hover(simulation, seconds)
-        simulation.batch.forward(stage=mujoco.mjtStage.mjSTAGE_VEL.value)
-        simulation.qpos[0, 2] -= simulation.state().clearance.mean() + 0.5e-3
-        simulation.qvel[:] = 0
-        simulation.batch.forward(stage=mujoco.mjtStage.mjSTAGE_VEL.value)
+        qpos, qvel = coordinates(simulation)
+        simulation.engine.forward()
+        qpos[0, 2] -= simulation.state().clearance.mean() + 0.5e-3
+        qvel[:] = 0
+        simulation.engine.forward()
         simulation.sinking.push(simulation.sinking.look(np.array([0])))
         bears.append(simulation.sinking.load[0].sum())
     risen = values[index("bearing")] * 0.05 / (1 - 0.5 / 6.4) ** 2 * 2 * 0.16 * 0.08
@@ -138,7 +146,7 @@ def test_the_same_life_on_a_pile_alone_and_from_a_snapshot():
                 simulation.reset(range(len(worlds)), [scenarios[world] for world in worlds])
                 simulation.restore(saved)
             simulation.step(move)
-        return np.concatenate([simulation.qpos, simulation.sinking._state.pressed], 1)
+        return np.concatenate([coordinates(simulation)[0], simulation.sinking._state.pressed], 1)
 
     together = live([0, 1, 2, 3])
     assert (together[0] == together[3]).all()
@@ -174,14 +182,14 @@ def test_one_foot_on_sand_and_one_on_concrete():
 
 
 def test_a_failing_world_is_named():
-    walk = Walk(2)
+    walk = TaskBatch(walking(), 2)
     scenarios = [
         Scenario(name=name, surface=ground("sand"), commands=(Command(0.0, (0.2, 0.0), 0.0),))
-        for name in ("train:7", "train:8")
+        for name in ("train/sand:7", "train/sand:8")
     ]
     walk.reset([0, 1], scenarios)
-    walk.simulation.qvel[1] = np.nan
-    outcome = walk.step(np.zeros((2, LEGS)))
+    coordinates(walk.simulation)[1][1] = np.nan
+    outcome = walk.step(np.zeros((2, 10)))
     assert outcome.terminated.tolist() == [False, True]
-    assert walk.broken == ["train:8"]
+    assert walk.broken == ["train/sand:8"]
     assert np.isfinite(outcome.reward).all() and np.isfinite(walk.observe(True)).all()

@@ -4,10 +4,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from grek.envs.ground import soil
 from grek.envs.ground.materials import MATERIALS, index, material
 from grek.envs.ground.soil import SoilState, coefficients, soil_traction
-from grek.envs.robots import robot
+from grek.envs.robots import GREK, Layout
 
 G = 9.81
 SIZE = np.array([0.16, 0.08, 0.03])  # of a plate, as a sole [m]
@@ -230,15 +229,15 @@ def test_bounces_never_grow_however_coarse_the_step():
 
 
 def test_the_mass_behind_the_droids_sole():
-    """SOLE_MASS: the lightest mode of a leg on the 12 elements of its sole, in all its poses."""
-    model = robot.load_spec().compile()
-    data, parts = mujoco.MjData(model), robot.Layout.of(model)
+    """GREK.sole_mass: the lightest mode of a leg on the 12 elements of its sole, in any pose."""
+    model = GREK.load_spec().compile()
+    data, parts = mujoco.MjData(model), Layout.of(model, GREK)
     foot, inertia = parts.feet[0], np.zeros((model.nv, model.nv))
     x, y = ((np.arange(k) + 0.5) / k - 0.5 for k in (4, 3))
     grid = np.stack(np.meshgrid(0.0225 + SIZE[0] * x, SIZE[1] * y, [-0.07]), -1).reshape(12, 3)
     rng, masses = np.random.default_rng(0), []
     for _ in range(100):
-        data.qpos[parts.qpos] = robot.HOME + rng.uniform(-0.4, 0.4, len(robot.HOME))
+        data.qpos[parts.qpos] = GREK.home + rng.uniform(-0.4, 0.4, len(GREK.home))
         mujoco.mj_forward(model, data)
         mujoco.mj_fullM(model, data, inertia)
         frame, lift = data.xmat[foot].reshape(3, 3), np.zeros((12, model.nv))
@@ -248,4 +247,4 @@ def test_the_mass_behind_the_droids_sole():
             lift[i] = frame[:, 2] @ jacobian
         modes = np.linalg.eigvals(np.linalg.solve(inertia, lift.T @ lift / 12))
         masses.append(1 / modes.real.max())
-    assert pytest.approx(min(masses), rel=0.1) == soil.SOLE_MASS * AREA
+    assert pytest.approx(min(masses), rel=0.1) == GREK.sole_mass * AREA

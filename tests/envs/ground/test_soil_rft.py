@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from grek.envs.ground.materials import index, material
-from grek.envs.ground.sinking import AREA, ELEMENTS, sole_elements
+from grek.envs.ground.sinking import ACROSS, ELEMENTS, sole_elements
 from grek.envs.ground.soil import SoilState, coefficients, soil_traction
+from grek.envs.robots import GREK
 
 DT, MASS = 0.001, 1200.0  # [s], [kg/m^2]: so heavy that no slope has to be cut
 STEP = 1e-5  # of a path [m]
 LINEAR = material("sand").nominal()  # RFT is linear in depth, and knows neither c nor rate
 LINEAR[[index("exponent"), index("cohesion"), index("relaxation")]] = 1.0, 0.0, 0.0
+AREA = 0.16 * 0.08 / ELEMENTS  # of an element of the sole [m^2]
 ZETA = LINEAR[index("bearing")] / 0.01  # [N/m^3]
 
 
@@ -29,7 +31,7 @@ def alpha(tilt: float, angle: float) -> tuple[float, float]:
 
 def intrude(tilt: float, angle: float, depth: float) -> tuple[np.ndarray, np.ndarray]:
     """Force (3,) [N] on a sole whose lowest edge went from the surface to `depth`, and sinkages."""
-    x = sole_elements()[:, 0]
+    x = np.repeat(sole_elements(GREK.feet[0])[0], ACROSS)
     b, g = np.radians(tilt), np.radians(angle)
     below = (x.mean() - x - 0.08) * np.sin(b)  # heel first, its edge at the surface [m]
     velocity = np.tile(np.array([np.cos(g), 0, -np.sin(g)]) * STEP / DT, (1, ELEMENTS, 1))

@@ -1,6 +1,7 @@
 """Weighted soles on every material, through MuJoCo as the droid meets it: they stand still."""
 
-from types import SimpleNamespace
+import importlib.util
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -8,16 +9,32 @@ import pytest
 from mujoco.batch import Batch
 
 from grek.envs.ground.materials import MATERIALS, index
-from grek.envs.ground.shapes import Shape
+from grek.envs.ground.planes import Planes, add_planes
+from grek.envs.ground.shapes import part
 from grek.envs.ground.sinking import Sinking
-from grek.envs.ground.surface import Ground, add_planes
-from grek.envs.robots.robot import BODY_GEOMS, FEET, SOLE_POINTS, SOLE_RADIUS
-from grek.envs.scenarios.scenario import Surface
+from grek.envs.ground.surface import Ground, Surface
+from grek.envs.robots import GREK, Robot
+
+_spec = importlib.util.spec_from_file_location("sled", Path(__file__).with_name("sled.py"))
+assert _spec is not None and _spec.loader is not None
+sled = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(sled)
 
 CONTROL_STEP = 0.02  # the ground is looked up so often [s]
 FOOT = 0.070  # foot frame above the sole [m]
 NAMES = list(MATERIALS)
 MASS = 15.0  # on the two soles [kg]
+SOLE_RADIUS = 0.018  # [m]
+SOLES = Robot(
+    name="soles",
+    model=Path("soles.xml"),  # never read: `soles_spec` makes it
+    joints=(),
+    home=(),
+    feet=GREK.feet,
+    stand_height=FOOT,
+    mass=MASS,
+    body_geoms=("box",),
+)
 _CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)
 _SPHERES = [(x, y, SOLE_RADIUS - FOOT) for x in (-0.05, 0.095) for y in (-0.014, 0.014)]
 
@@ -30,52 +47,75 @@ def soles_spec(timestep: float) -> mujoco.MjSpec:
     spec.option.impratio = 3
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     box = {"type": mujoco.mjtGeom.mjGEOM_BOX, "contype": 0, "conaffinity": 0}
-    torso = spec.worldbody.add_body(name="torso")
+    torso = spec.worldbody.add_body(name=SOLES.base)
     torso.add_freejoint()
-    torso.add_geom(name="torso", size=[0.08, 0.11, 0.04], pos=[0, 0, 0.05], mass=MASS, **box)
-    for name in BODY_GEOMS[1:]:
-        torso.add_geom(name=name, size=[0.01, 0.01, 0.01], mass=0, **box)
-    for foot, y in zip(FEET, (0.11, -0.11), strict=True):
-        body = torso.add_body(name=foot, pos=[-0.0225, y, 0])
-        for i, place in enumerate(_SPHERES):
-            name = f"{foot[:-5]}_sole_{i}"
+    torso.add_geom(name="box", size=[0.08, 0.11, 0.04], pos=[0, 0, 0.05], mass=MASS, **box)
+    for foot, y in zip(SOLES.feet, (0.11, -0.11), strict=True):
+        body = torso.add_body(name=foot.body, pos=[-0.0225, y, 0])
+        for name, place in zip(foot.sole_points, _SPHERES, strict=True):
             sphere = {"type": mujoco.mjtGeom.mjGEOM_SPHERE, "size": [SOLE_RADIUS, 0, 0]}
             body.add_geom(name=name, pos=place, mass=0, contype=0, conaffinity=0, **sphere)
-    add_planes(spec)
+    add_planes(spec, SOLES)
     return spec
+
+
+class BatchFeet:
+    """The feet of a batch, as `Sinking` asks for them."""
+
+    def __init__(self, batch: Batch, model: mujoco.MjModel, robot: Robot) -> None:
+        bind = batch.bind
+        self.time = bind("time")
+        self._feet = [model.body(foot.body).id for foot in robot.feet]
+        self._base = model.body(robot.base).id
+        self._place, self._turn = bind("xpos"), bind("xmat")
+        self._twist, self._centre = bind("cvel"), bind("subtree_com")
+        self._middle, self._wrench = bind("xipos"), bind("xfrc_applied")
+
+    def foot_pose(self, worlds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        place, turn = (a[worlds][:, self._feet] for a in (self._place, self._turn))
+        return place, turn.reshape(*place.shape, 3)
+
+    def foot_twist(self, worlds: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        spin, linear = np.split(self._twist[worlds][:, self._feet], 2, 2)
+        arm = origin - self._centre[worlds][:, [self._base]]
+        return spin, linear + np.cross(spin, arm)
+
+    def push_feet(
+        self, worlds: np.ndarray, origin: np.ndarray, force: np.ndarray, moment: np.ndarray
+    ) -> None:
+        arm = origin - self._middle[worlds][:, self._feet]
+        wrench = np.concatenate([force, moment + np.cross(arm, force)], 2)
+        self._wrench[np.ix_(worlds, self._feet)] = wrench
 
 
 class Soles:
     """A pair on each of `names`, on a slope each, set down level with it."""
 
     def __init__(self, names: list[str], slopes: list[float], timestep: float = 0.005) -> None:
-        self.names, worlds = names, len(names)
+        self.names, worlds = names, np.arange(len(names))
         self.model = model = soles_spec(timestep).compile()
-        self.batch = Batch(model, worlds, 1, True)
+        self.batch = Batch(model, len(names), 1, True)
         self.batch.reset()
-        self.ground = Ground(model, self.batch)
-        feet = np.array([model.body(name).id for name in FEET])
-        parts = SimpleNamespace(feet=feet, torso=model.body("torso").id)
-        self.sinking = Sinking(self.batch, parts, self.ground)
-        for world, (name, slope) in enumerate(zip(names, slopes, strict=True)):
-            self.ground.terrain.set(world, Shape(slope=slope))
-            surface = Surface((name,), (tuple(MATERIALS[name].nominal().tolist()),), seed=1)
-            self.ground.set(world, surface)
-            self.sinking.set(np.array([world]), [surface], [timestep])
-        self.ground.lay_first(np.arange(worlds))
+        self.ground = Ground(len(names))
+        self.planes = Planes(self.ground, SOLE_RADIUS, sled.plane_arrays(self.batch, SOLES))
+        self.sinking = Sinking(SOLES, self.ground, BatchFeet(self.batch, model, SOLES))
+        shapes = [(part("slope", rise=slope, heading=0.0),) for slope in slopes]
+        rows = [(tuple(MATERIALS[name].nominal().tolist()),) for name in names]
+        surfaces = [Surface((name,), row, seed=1) for name, row in zip(names, rows, strict=True)]
+        self.ground.set(worlds, shapes, surfaces)
+        self.sinking.set(worlds, surfaces, [timestep] * len(names))
         self.soft = np.flatnonzero(self.sinking.soft)
         self.rigid = np.flatnonzero(~self.sinking.soft)
         self.qpos, self.qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
-        self.geoms = np.array([model.geom(name).id for name in SOLE_POINTS])
+        self.geoms = np.array([model.geom(name).id for name in SOLES.sole_points])
         self.substeps = round(CONTROL_STEP / timestep)
-        normal = self.ground.terrain.height_and_normal(np.zeros((worlds, 1, 2)))[1]
-        self.ground.normal[:] = normal
-        normal = normal[:, 0]
+        normal = self.ground.terrain.height_and_normal(np.zeros((len(names), 1, 2)))[1][:, 0]
+        self.planes.lay_first(worlds, normal)
         tilt = np.stack([1 + normal[:, 2], -normal[:, 1], normal[:, 0], 0 * normal[:, 0]], 1)
         self.qpos[:, 3:7] = tilt / np.linalg.norm(tilt, axis=1, keepdims=True)
         self.qpos[:, :3] = normal * FOOT
         self.batch.forward(stage=_CURRENT)
-        self.lay(np.arange(worlds))
+        self.lay(worlds)
 
     def run(self, seconds: float) -> np.ndarray:
         """Advance; returns the path (control steps, worlds, 3) [m]."""
@@ -95,7 +135,7 @@ class Soles:
         """Update the planes; those under a layer that gives may stay, on an even slope."""
         spheres = self.batch.bind("geom_xpos")[worlds][:, self.geoms]
         slip = np.repeat(np.linalg.norm(self.qvel[worlds, :3], axis=1)[:, None], 8, 1)
-        self.ground.lay(spheres, self.qpos[worlds, :3], slip, worlds)
+        self.planes.lay(spheres, self.qpos[worlds, :3], slip, worlds)
 
     def creep(self, world: int, slope: float) -> float:
         """Speed at which MuJoCo's own friction gives on rigid ground of `slope` [m/s].
