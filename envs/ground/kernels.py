@@ -8,6 +8,7 @@ on no other, so any number of threads gives the same bits.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Workers:
         edges = [worlds * i // share for i in range(share + 1)]
         others = [
             self._pool.submit(kernel, start, stop, *arguments)
-            for start, stop in zip(edges[1:-1], edges[2:], strict=True)
+            for start, stop in pairwise(edges[1:])
         ]
         kernel(0, edges[1], *arguments)
         for other in others:

@@ -21,8 +21,8 @@ An element at sinkage z below the undisturbed surface meets
   suction;
 * stones that roll out when loaded, and a pile with a friction of its own along and across.
 
-Coupling, tilt and walls are for soils, whose grains flow; a pile (`horizontal_capacity` 0) has none.
-Each part is passive: a closed path that begins and ends in the air never makes energy.
+Coupling, tilt and walls are for soils, whose grains flow; a pile (`horizontal_capacity` 0) has
+none. Each part is passive: a closed path that begins and ends in the air never makes energy.
 
 The stress of a step follows from the poses at its start, as MuJoCo's semi-implicit integrators want
 it; such a spring is stable up to a slope of about 3 m/dt^2 [Pa/m], m the mass behind a unit of
@@ -35,7 +35,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from grek.envs.ground.kernels import kernel
@@ -117,7 +116,7 @@ def coefficients(parameters: Array, dt: Array | float, mass: float = SOLE_MASS) 
         return parameters[..., index(name)]
 
     n, thickness = value("exponent"), value("lock") * value("depth")
-    recovery, length = value("recovery_time"), value("shear_length")
+    recovery, length = value("recovery_time"), np.maximum(value("shear_length"), _TINY)
     phi, flows = np.radians(value("friction_angle")), value("horizontal_capacity") > 0
     law = np.zeros(n.shape, LAW)
     law["dt"], law["mass"] = dt, mass
