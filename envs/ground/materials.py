@@ -245,6 +245,7 @@ _WONG = "Wong, Theory of Ground Vehicles, as PyChrono users tabulate it"
 _RFT = "RFT, Li et al. 2013, coefficients as re-implemented: sliding over straight down"
 _FOOTINGS = "footings on sand 0.12, Gottardi et al. 1999 (from memory); RFT 0.136, Li et al. 2013"
 _SNOW_US = f"{_WONG}: snow (US)"
+_DAMPING = "estimate: damping ratio 0.04 at 2 Hz; soils 0.02-0.1"
 _CARPET = "estimate; pile heights of tests, pen.ius.edu.ba 1773: 7, 11, 16 mm"
 
 
@@ -293,7 +294,7 @@ register(
             "loss": uniform(
                 0.76, 0.68, 0.81, "estimate: unloading 3 to 5 times as steep as loading"
             ),
-            "relaxation": uniform(0.003, 0.002, 0.004),
+            "relaxation": uniform(0.006, 0.004, 0.010, _DAMPING),
             "cohesion": uniform(
                 50, 0, 100, "estimate: about 0; 1 kPa in tables is a fit's intercept"
             ),
@@ -322,7 +323,7 @@ register(
             ),
             "exponent": fixed(1.0),
             "loss": uniform(0.75, 0.6, 0.8),
-            "relaxation": uniform(0.003, 0.002, 0.004),
+            "relaxation": uniform(0.010, 0.006, 0.015, _DAMPING),
             "cohesion": uniform(200, 0, 500),
             "friction_angle": uniform(
                 38, 34, 45, "NASA Ames Roverscape: crushed granite repose 38"

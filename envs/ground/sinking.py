@@ -41,6 +41,8 @@ UNDER = np.dtype(
         ("gap", np.float64),  # how far the ground lay above the foot's origin at the look [m]
         ("slope_x", np.float64),  # of the stones there, in the frame of the ground [-]
         ("slope_y", np.float64),
+        ("x", np.float64),  # place relative to the foot's origin then, in that frame [m]
+        ("y", np.float64),
         ("before", np.float64),  # depth of the print beyond the front or rear edge [m]
         ("beside", np.float64),  # the same beyond the left or right edge [m]
         ("slot", np.int64),  # of the material
@@ -293,11 +295,10 @@ def _meet(
                     h, h_x, h_y = stone(here[0], here[1], row[_GRAIN], row[_RELIEF], seeds[w])
                     top += h
                 below.slot = slot[i, f, e]
-                below.gap = (
-                    frame[2, 0] * (here[0] - o[0])
-                    + frame[2, 1] * (here[1] - o[1])
-                    + frame[2, 2] * (top - o[2])
+                below.x, below.y, gap = _turned(
+                    frame, here[0] - o[0], here[1] - o[1], here[2] - o[2]
                 )
+                below.gap = gap + frame[2, 2] * (top - here[2])
                 below.slope_x = frame[2, 2] * (frame[0, 0] * h_x + frame[0, 1] * h_y)
                 below.slope_y = frame[2, 2] * (frame[1, 0] * h_x + frame[1, 1] * h_y)
                 below.before = top - here[2]  # for the second loop
@@ -405,11 +406,12 @@ def _push(
                 x, y = sole.along[f, a], sole.across[f, b]
                 below, at = under[i, f, e], state[i, f, e]
                 p_z = r[2, 0] * x + r[2, 1] * y + r[2, 2] * sole.below[f]
-                z = below.gap + below.slope_x * d_x + below.slope_y * d_y - lift - p_z
-                if z <= 0.0 and at.pressed == 0.0 and at.strength == 0.0:
-                    continue
                 p_x = r[0, 0] * x + r[0, 1] * y + r[0, 2] * sole.below[f]
                 p_y = r[1, 0] * x + r[1, 1] * y + r[1, 2] * sole.below[f]
+                z = below.gap - lift - p_z
+                z += below.slope_x * (d_x + p_x - below.x) + below.slope_y * (d_y + p_y - below.y)
+                if z <= 0.0 and at.pressed == 0.0 and at.strength == 0.0:
+                    continue
                 sign_x = -1.0 if a == 0 else 1.0 if a == ALONG - 1 else 0.0
                 sign_y = -1.0 if b == 0 else 1.0 if b == ACROSS - 1 else 0.0
                 t_x, t_y, sigma = element_traction(

@@ -294,22 +294,33 @@ def bulldozed(law: Any, z: float) -> Any:
 
 
 @kernel
-def resting_depth(law: Any, pressure: float, ratio: float = 0.0) -> Any:
-    """Sinkage at which untouched ground carries `pressure` [Pa] on a level element at rest [m].
+def _resting_depths(law: Any, pressure: Any, ratio: Any, out: Any) -> None:
+    for i in range(len(out)):
+        bears = pressure[i]
+        if law[i].capacity > 0.0:
+            bears /= max(1.0 - ratio[i] / law[i].capacity, law[i].slide_support)
+        low, high = 0.0, DEEPEST
+        for _ in range(50):
+            z = 0.5 * (low + high)
+            if first_loading(law[i], z)[0] > bears:
+                high = z
+            else:
+                low = z
+        out[i] = high
 
-    `ratio` is horizontal over vertical load, as on a slope; raises nothing: DEEPEST if no depth
-    carries it.
+
+def resting_depth(
+    law: NDArray[np.void], pressure: Array | float, ratio: Array | float = 0.0
+) -> Array:
+    """Sinkage (...) at which untouched ground carries `pressure` [Pa] on a level sole at rest [m].
+
+    `law` (...) is from `coefficients`; `ratio` is horizontal over vertical load, as on a slope.
+    DEEPEST where no depth carries it, as on rigid ground.
     """
-    if law.capacity > 0.0:
-        pressure /= max(1.0 - ratio / law.capacity, law.slide_support)
-    low, high = 0.0, DEEPEST
-    for _ in range(50):
-        z = 0.5 * (low + high)
-        if first_loading(law, z)[0] > pressure:
-            high = z
-        else:
-            low = z
-    return high
+    law, pressure, ratio = np.broadcast_arrays(law, pressure, ratio)
+    out = np.empty(law.size)
+    _resting_depths(law.ravel(), pressure.ravel(), ratio.ravel(), out)
+    return out.reshape(law.shape)
 
 
 _NO_WALL = (0.0, 0.0, 0.0, 0.0)
