@@ -46,7 +46,8 @@ UNDER = np.dtype(
         ("before", np.float64),  # depth of the print beyond the front or rear edge [m]
         ("beside", np.float64),  # the same beyond the left or right edge [m]
         ("slot", np.int64),  # of the material
-    ]
+    ],
+    align=True,
 )
 """The ground under an element for a control step."""
 
@@ -203,7 +204,7 @@ class Sinking:
         worlds = footing.worlds
         where, rotation = self._feet.foot_pose(worlds)
         spin, linear = self._feet.foot_twist(worlds, where)
-        force, moment = np.empty_like(where), np.empty_like(where)
+        force, moment, load = np.empty_like(where), np.empty_like(where), np.empty(where.shape[:2])
         self._workers.run(
             _push,
             len(worlds),
@@ -219,8 +220,9 @@ class Sinking:
             footing.state,
             force,
             moment,
+            load,
         )
-        self.load[worlds] = np.einsum("mfi,mfi->mf", footing.frame[:, :, 2], force)
+        self.load[worlds] = load
         self._feet.push_feet(worlds, where, force, moment)
 
     def snapshot(self) -> dict[str, Any]:
@@ -323,7 +325,7 @@ def _meet(
                     ):  # slides on, and falls into what is deeper
                         at.pressed = max(at.pressed, there - at.drop)
                     else:
-                        at.shear_x, at.shear_y, at.mobilised, at.strength = 0.0, 0.0, 0.0, 0.0
+                        at.shear_x, at.shear_y, at.mobilised, at.share = 0.0, 0.0, 0.0, 0.0
                         at.pressed, at.drop, at.pressure = there, 0.0, 0.0
                         at.loose = row[_LOOSE] > 0.0 and is_loose(
                             here[0], here[1], row[_GRAIN], row[_LOOSE], seeds[w]
@@ -374,46 +376,42 @@ def _push(
     state: Any,
     force: Any,
     moment: Any,
+    load: Any,
 ) -> None:
-    """Force [N] on each foot and moment [N m] about its origin (m, feet, 3), world frame."""
-    r = np.empty((3, 3))
+    """Force [N] on each foot and moment [N m] about its origin (m, feet, 3), world frame.
+
+    `load` (m, feet) [N] is along the normal of the ground.
+    """
     for i in range(start, stop):
         for f in range(turn.shape[1]):
             to, o = frames[i, f], where[i, f]
             # All in the frame of the ground under the foot, relative to the foot's origin.
-            for a in range(3):
-                for b in range(3):
-                    r[a, b] = (
-                        to[a, 0] * turn[i, f, 0, b]
-                        + to[a, 1] * turn[i, f, 1, b]
-                        + to[a, 2] * turn[i, f, 2, b]
-                    )
+            a_x, a_y, a_z = _turned(to, turn[i, f, 0, 0], turn[i, f, 1, 0], turn[i, f, 2, 0])
+            b_x, b_y, b_z = _turned(to, turn[i, f, 0, 1], turn[i, f, 1, 1], turn[i, f, 2, 1])
+            n_x, n_y, n_z = _turned(to, turn[i, f, 0, 2], turn[i, f, 1, 2], turn[i, f, 2, 2])
             w_x, w_y, w_z = _turned(to, spin[i, f, 0], spin[i, f, 1], spin[i, f, 2])
             l_x, l_y, l_z = _turned(to, linear[i, f, 0], linear[i, f, 1], linear[i, f, 2])
-            d_x, d_y, lift = _turned(
-                to,
-                o[0] - origin[i, f, 0],
-                o[1] - origin[i, f, 1],
-                o[2] - origin[i, f, 2],
-            )
-            tilt = 1.0 - r[2, 2] * r[2, 2]
+            before = origin[i, f]
+            d_x, d_y, lift = _turned(to, o[0] - before[0], o[1] - before[1], o[2] - before[2])
+            tilt = 1.0 - n_z * n_z
             pitch = sole.along[f, 1] - sole.along[f, 0]
             width = sole.across[f, 1] - sole.across[f, 0]
-            area = pitch * width
+            area, per_pitch, per_width = pitch * width, 1.0 / pitch, 1.0 / width
             f_x, f_y, f_z, m_x, m_y, m_z = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             for e in range(ELEMENTS):
                 a, b = e // ACROSS, e % ACROSS
-                x, y = sole.along[f, a], sole.across[f, b]
+                x, y, z = sole.along[f, a], sole.across[f, b], sole.below[f]
+                p_x, p_y = a_x * x + b_x * y + n_x * z, a_y * x + b_y * y + n_y * z
+                p_z = a_z * x + b_z * y + n_z * z
                 below, at = under[i, f, e], state[i, f, e]
-                p_z = r[2, 0] * x + r[2, 1] * y + r[2, 2] * sole.below[f]
-                p_x = r[0, 0] * x + r[0, 1] * y + r[0, 2] * sole.below[f]
-                p_y = r[1, 0] * x + r[1, 1] * y + r[1, 2] * sole.below[f]
                 z = below.gap - lift - p_z
-                z += below.slope_x * (d_x + p_x - below.x) + below.slope_y * (d_y + p_y - below.y)
-                if z <= 0.0 and at.pressed == 0.0 and at.strength == 0.0:
+                if below.slope_x != 0.0 or below.slope_y != 0.0:
+                    z += below.slope_x * (d_x + p_x - below.x)
+                    z += below.slope_y * (d_y + p_y - below.y)
+                if z <= 0.0 and at.pressed == 0.0 and at.pressure == 0.0:
                     continue
-                sign_x = -1.0 if a == 0 else 1.0 if a == ALONG - 1 else 0.0
-                sign_y = -1.0 if b == 0 else 1.0 if b == ACROSS - 1 else 0.0
+                front = -1.0 if a == 0 else 1.0 if a == ALONG - 1 else 0.0
+                side = -1.0 if b == 0 else 1.0 if b == ACROSS - 1 else 0.0
                 t_x, t_y, sigma = element_traction(
                     law[i, below.slot],
                     at,
@@ -422,24 +420,20 @@ def _push(
                     l_y + w_z * p_x - w_x * p_z,
                     l_z + w_x * p_y - w_y * p_x,
                     tilt,
-                    (sign_x * r[0, 0], sign_x * r[1, 0], z - below.before, 1.0 / pitch),
-                    (sign_y * r[0, 1], sign_y * r[1, 1], z - below.beside, 1.0 / width),
+                    (front * a_x, front * a_y, z - below.before, per_pitch),
+                    (side * b_x, side * b_y, z - below.beside, per_width),
                 )
                 # Stones are slopes: what carries a sole on them pushes it back.
-                t_x, t_y = (
-                    (t_x - below.slope_x * sigma) * area,
-                    (t_y - below.slope_y * sigma) * area,
-                )
-                t_z = sigma * area
-                f_x, f_y, f_z = f_x + t_x, f_y + t_y, f_z + t_z
-                m_x, m_y, m_z = (
-                    m_x + p_y * t_z - p_z * t_y,
-                    m_y + p_z * t_x - p_x * t_z,
-                    m_z + p_x * t_y - p_y * t_x,
-                )
+                t_x, t_y = t_x - below.slope_x * sigma, t_y - below.slope_y * sigma
+                f_x, f_y, f_z = f_x + t_x, f_y + t_y, f_z + sigma
+                m_x += p_y * sigma - p_z * t_y
+                m_y += p_z * t_x - p_x * sigma
+                m_z += p_x * t_y - p_y * t_x
+            load[i, f] = f_z * area
             for c in range(3):
-                force[i, f, c] = to[0, c] * f_x + to[1, c] * f_y + to[2, c] * f_z
-                moment[i, f, c] = to[0, c] * m_x + to[1, c] * m_y + to[2, c] * m_z
+                x, y, z = to[0, c] * area, to[1, c] * area, to[2, c] * area
+                force[i, f, c] = x * f_x + y * f_y + z * f_z
+                moment[i, f, c] = x * m_x + y * m_y + z * m_z
 
 
 @kernel

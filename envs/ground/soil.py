@@ -61,18 +61,18 @@ LAW = np.dtype(
         (name, np.float64)
         for name in (
             "modulus",  # k [Pa/m^n]; 0 is rigid ground, which carries nothing here
-            "exponent",  # n [-]
+            "steepening",  # n - 1 [-]
             "lock",  # 1 / z_lock [1/m]
             "straight",  # sinkage from where p is a straight line [m]
             "stiffest",  # slope of that line [Pa/m]
-            "returned",  # share of the work of loading that unloading gives back [-]
+            "rebound",  # 1 over twice the share of the work of loading that is given back [-]
             "relaxation",  # [s]
             "fade",  # share of a print that rises again in a step [-]
             "suction",  # [Pa]
             "slide_support",  # [-]
             "capacity",  # 4 h0; 0 for a pile [-]
             "tilting",  # loss of support, over sin^2 of the tilt [-]
-            "wall",  # resistance of a wall over k h^(n+1) / (n+1) [-]
+            "wall",  # resistance of a wall over k x^(n-1) h^2 [-]
             "cohesive_wall",  # the same over its height [Pa]
             "collapse_depth",  # [m]
             "cohesion",  # [Pa]
@@ -83,9 +83,10 @@ LAW = np.dtype(
             "pile_cos",
             "pile_sin",
             "dt",  # [s]
-            "mass",  # behind a unit of sole area [kg/m^2]
+            "dt_over_mass",  # of what is behind a unit of sole area [m^2 s/kg]
         )
-    ]
+    ],
+    align=True,
 )
 """Named coefficients of the law, from `coefficients`."""
 
@@ -96,7 +97,7 @@ STATE = np.dtype(
         ("shear_x", np.float64),  # elastic shear stress in the direction of slip [Pa]
         ("shear_y", np.float64),
         ("mobilised", np.float64),  # m, largest share of the strength so far [-]
-        ("strength", np.float64),  # against slip, at the last step [Pa]
+        ("share", np.float64),  # share of it mobilised at the last step [-]
         ("pressure", np.float64),  # at the last step [Pa]
         ("loose", np.bool_),  # a loose stone lies under the element
     ],
@@ -119,13 +120,13 @@ def coefficients(parameters: Array, dt: Array | float, mass: float = SOLE_MASS) 
     recovery, length = value("recovery_time"), np.maximum(value("shear_length"), _TINY)
     phi, flows = np.radians(value("friction_angle")), value("horizontal_capacity") > 0
     law = np.zeros(n.shape, LAW)
-    law["dt"], law["mass"] = dt, mass
+    law["dt"], law["dt_over_mass"] = dt, np.divide(dt, mass)
     law["modulus"] = k = value("bearing") / REFERENCE**n
-    law["exponent"] = n
+    law["steepening"] = n - 1
     law["lock"] = lock = np.divide(1, thickness, out=np.zeros_like(k), where=thickness > 0)
     law["stiffest"] = stiffest = STIFFEST * mass / law["dt"] ** 2
     law["straight"] = _where_stiffest(k, n, lock, stiffest)
-    law["returned"] = 1 - value("loss")
+    law["rebound"] = 0.5 / (1 - value("loss"))
     law["relaxation"] = value("relaxation")
     fade = np.divide(law["dt"], recovery, out=np.zeros_like(k), where=recovery > 0)
     law["fade"] = -np.expm1(-fade)
@@ -133,7 +134,7 @@ def coefficients(parameters: Array, dt: Array | float, mass: float = SOLE_MASS) 
     law["slide_support"] = value("slide_support")
     law["capacity"] = 4 * value("horizontal_capacity")
     law["tilting"] = np.where(flows, TILT * (1 - value("slide_support")), 0)
-    law["wall"] = np.where(flows, WALL, 0)
+    law["wall"] = np.where(flows, WALL / (n + 1), 0)
     rankine = 2 * value("cohesion") * np.tan(np.pi / 4 + phi / 2)  # 2 c sqrt(K_p)
     law["cohesive_wall"] = np.where(flows, rankine, 0)
     law["collapse_depth"] = value("collapse_depth")
@@ -166,22 +167,24 @@ def untouched(*shape: int) -> NDArray[np.void]:
 
 @kernel
 def first_loading(law: Any, x: float) -> Any:
-    """p at sinkage x [Pa], its slope, that of the line down [Pa/m], and k x^(n-1) [Pa/m]."""
-    bent = min(max(x, _TINY), law.straight)
-    n, closed = law.exponent, bent * law.lock
-    gap = 1.0 - closed
-    loose = law.modulus * bent**n
-    p = loose / (gap * gap)
-    tangent = min(p * (n + 2.0 * closed / gap) / bent, law.stiffest)
-    beyond = max(x, _TINY)
-    p = min(p + law.stiffest * (beyond - bent), law.stiffest * beyond)
-    secant = p / beyond
+    """Slopes at sinkage x [Pa/m]: p/x, that of p, that of the line down, and k x^(n-1)."""
+    x = max(x, _TINY)
+    bent = min(x, law.straight)
+    n, closed, opened = 1.0 + law.steepening, bent * law.lock, 1.0
+    if closed > 0.0:
+        opened = 1.0 / (1.0 - closed)
+    loose = law.modulus * bent**law.steepening
+    secant = loose * opened * opened
+    tangent = min(secant * (n + 2.0 * closed * opened), law.stiffest)
+    if x > bent:
+        secant += (law.stiffest - secant) * (1.0 - bent / x)
+    secant = min(secant, law.stiffest)
     # Loading took the work p x / inverse, by a fraction that is exact without a lock and within 2 %
     # of the integral up to closed = 0.6.
-    inverse = 1.0 / gap + n + 0.5 * closed
-    line = max(0.5 * secant * inverse / law.returned, tangent)
+    inverse = opened + n + 0.5 * closed
+    line = max(secant * inverse * law.rebound, tangent)
     line = max(min(line, STIFFEST_LINE / STIFFEST * law.stiffest), 1.02 * secant)
-    return p, tangent, line, loose / bent
+    return secant, tangent, line, loose
 
 
 @kernel
@@ -208,24 +211,26 @@ def element_traction(
     v_z = min(max(v_z, -FASTEST), FASTEST)
     if z <= 0.0 or law.modulus <= 0.0:
         at.pressed -= law.fade * at.pressed
-        at.shear_x, at.shear_y, at.mobilised, at.strength, at.pressure = 0.0, 0.0, 0.0, 0.0, 0.0
+        at.shear_x, at.shear_y, at.mobilised, at.share, at.pressure = 0.0, 0.0, 0.0, 0.0, 0.0
         return 0.0, 0.0, 0.0
 
     # -- pressure --
     x = max(z, at.pressed)
-    p, tangent, line, loose = first_loading(law, x)
-    lift = x - z
+    secant, tangent, line, loose = first_loading(law, x)
+    p, lift = secant * x, x - z
     fresh = max(p - tangent * lift, 0.0)  # what untouched ground bears at z
     # Sliding and tilt weaken it. What exceeds its strength presses deeper, until the line meets it.
-    slid = math.sqrt(at.shear_x * at.shear_x + at.shear_y * at.shear_y)
-    share = min(slid / at.strength, 1.0) if at.strength > 0.0 else 0.0
-    bears = fresh * (1.0 - (1.0 - law.slide_support) * share) * (1.0 - law.tilting * tilt)
-    elastic = max(min(p - line * lift, bears), 0.0)
+    bears = fresh * (1.0 - (1.0 - law.slide_support) * at.share) * (1.0 - law.tilting * tilt)
+    elastic = max(p - line * lift, 0.0)
     yields = elastic >= bears
-    at.pressed = max(at.pressed, (line * z - bears) / (line - p / x))
+    if yields:
+        elastic = bears
+        at.pressed = max(at.pressed, (line * z - bears) / (line - secant))
     viscosity = law.relaxation * line
-    sigma = elastic - viscosity / (1.0 + viscosity * law.dt / law.mass) * v_z  # semi-implicit
-    sigma = max(min(sigma, bears if elastic > 0.0 else 0.0), -law.suction * z / x)
+    sigma = elastic - viscosity / (1.0 + viscosity * law.dt_over_mass) * v_z  # semi-implicit
+    sigma = min(sigma, bears) if elastic > 0.0 else min(sigma, 0.0)
+    if sigma < 0.0:
+        sigma = max(sigma, -law.suction * z / x)
     if at.loose and sigma > ROLL_OUT:
         at.pressed = max(at.pressed - law.collapse_depth, 0.0)
         at.drop, at.loose = law.collapse_depth, False
@@ -240,48 +245,51 @@ def element_traction(
         if law.capacity > 0.0:
             level = min(sigma / fresh, law.slide_support)
             strength = min(strength, law.capacity * sigma * (1.0 - level))
-    light = LIGHT * law.mass
     s_x = at.shear_x + law.rigidity * v_x * law.dt
     s_y = at.shear_y + law.rigidity * v_y * law.dt
     size = math.sqrt(s_x * s_x + s_y * s_y)
-    if size > 0.0:
-        strength += _wall(law, loose, s_x / size, s_y / size, wall_x)
-        strength += _wall(law, loose, s_x / size, s_y / size, wall_y)
+    if size > 0.0 and law.wall > 0.0:
+        strength += (
+            _wall(law, loose, s_x, s_y, wall_x) + _wall(law, loose, s_x, s_y, wall_y)
+        ) / size
     if strength <= 0.0:
-        at.shear_x, at.shear_y, at.mobilised, at.strength = 0.0, 0.0, 0.0, 0.0
+        at.shear_x, at.shear_y, at.mobilised, at.share = 0.0, 0.0, 0.0, 0.0
         return 0.0, 0.0, sigma
     m = at.mobilised
     if yields and v_z < 0.0:
         m /= 1.0 - law.renewal * v_z * law.dt
-    # m(slip) so that elastic and plastic slip together are m = 1 - exp(-j/K); backward Euler.
-    free = (1.0 - m) * strength
-    length = max(law.shear_length - free / law.rigidity, 0.1 * law.shear_length)
-    slip = max(size - strength * m, 0.0) / (law.rigidity + free / length)
-    m = (m + slip / length) / (1.0 + slip / length)
-    kept = min(strength * m / size, 1.0) if size > 0.0 else 0.0
-    at.shear_x, at.shear_y = s_x * kept, s_y * kept
-    at.mobilised, at.strength = m, strength
-    damping = viscosity / (1.0 + viscosity * law.dt / light) if elastic > 0.0 else 0.0
-    t_x, t_y = at.shear_x + damping * v_x, at.shear_y + damping * v_y
-    size = math.sqrt(t_x * t_x + t_y * t_y)
-    scale = -min(strength / size, 1.0) if size > 0.0 else 0.0
-    along = scale * (t_x + law.pile_cos * t_x + law.pile_sin * t_y)
-    return along, scale * (t_y + law.pile_sin * t_x - law.pile_cos * t_y), sigma
+    if size > strength * m:
+        # Elastic and plastic slip together make m = 1 - exp(-j/K); backward Euler.
+        free = (1.0 - m) * strength
+        length = max(law.shear_length - free / law.rigidity, 0.1 * law.shear_length)
+        slip = (size - strength * m) / (law.rigidity * length + free)  # over length
+        m = (m + slip) / (1.0 + slip)
+        kept = min(strength * m / size, 1.0)
+        s_x, s_y, size = s_x * kept, s_y * kept, size * kept
+    at.shear_x, at.shear_y, at.mobilised, at.share = s_x, s_y, m, size / strength
+    if elastic > 0.0:
+        damping = viscosity / (1.0 + viscosity * law.dt_over_mass / LIGHT)
+        s_x, s_y = s_x + damping * v_x, s_y + damping * v_y
+        square = s_x * s_x + s_y * s_y
+        if square > strength * strength:
+            within = strength / math.sqrt(square)
+            s_x, s_y = s_x * within, s_y * within
+    t_x = s_x + law.pile_cos * s_x + law.pile_sin * s_y
+    return -t_x, -(s_y + law.pile_sin * s_x - law.pile_cos * s_y), sigma
 
 
 @kernel
-def _wall(law: Any, loose: float, u_x: float, u_y: float, wall: Any) -> Any:
-    """Passive resistance over the element's area [Pa] to a push along (u_x, u_y).
+def _wall(law: Any, loose: float, s_x: float, s_y: float, wall: Any) -> Any:
+    """Passive resistance over the element's area [Pa] to a push (s_x, s_y), times its size.
 
     Over an edge of unit length: 2 c h sqrt(K_p) (Rankine) + 0.377 times the work of pressing a flat
     plate to the height h of the wall (RFT).
     """
     o_x, o_y, height, per_area = wall
-    into = (u_x * o_x + u_y * o_y) * per_area
+    into = s_x * o_x + s_y * o_y
     if into <= 0.0 or height <= 0.0:
         return 0.0
-    grains = law.wall * loose / (law.exponent + 1.0)
-    return into * height * (law.cohesive_wall + grains * height)
+    return into * per_area * height * (law.cohesive_wall + law.wall * loose * height)
 
 
 @kernel
@@ -289,8 +297,8 @@ def bulldozed(law: Any, z: float) -> Any:
     """Depth pressed [m] whose print is at z: what an element meets that came in from the side."""
     if z <= 0.0 or law.modulus <= 0.0:
         return 0.0
-    p, _, line, _ = first_loading(law, z)
-    return z / (1.0 - p / (z * line))
+    secant, _, line, _ = first_loading(law, z)
+    return z / (1.0 - secant / line)
 
 
 @kernel
@@ -302,7 +310,7 @@ def _resting_depths(law: Any, pressure: Any, ratio: Any, out: Any) -> None:
         low, high = 0.0, DEEPEST
         for _ in range(50):
             z = 0.5 * (low + high)
-            if first_loading(law[i], z)[0] > bears:
+            if z * first_loading(law[i], z)[0] > bears:
                 high = z
             else:
                 low = z
@@ -317,10 +325,11 @@ def resting_depth(
     `law` (...) is from `coefficients`; `ratio` is horizontal over vertical load, as on a slope.
     DEEPEST where no depth carries it, as on rigid ground.
     """
-    law, pressure, ratio = np.broadcast_arrays(law, pressure, ratio)
-    out = np.empty(law.size)
-    _resting_depths(law.ravel(), pressure.ravel(), ratio.ravel(), out)
-    return out.reshape(law.shape)
+    shape = np.broadcast_shapes(np.shape(law), np.shape(pressure), np.shape(ratio))
+    flat = (np.array(np.broadcast_to(v, shape)).reshape(-1) for v in (law, pressure, ratio))
+    out = np.empty(int(np.prod(shape)))
+    _resting_depths(*flat, out)
+    return out.reshape(shape)
 
 
 _NO_WALL = (0.0, 0.0, 0.0, 0.0)
@@ -348,13 +357,13 @@ def soil_traction(
     of the ground, z along its normal; `tilt` is sin^2 of the sole's. Updates `state` (...), which
     must be contiguous. Finite in, finite out; NaN in, NaN out.
     """
-    out = np.empty((state.size, 3))
+    shape, out = state.shape, np.empty((state.size, 3))
     _tractions(
-        np.broadcast_to(law, state.shape).reshape(-1),
-        np.broadcast_to(np.asarray(sinkage, float), state.shape).reshape(-1),
-        np.ascontiguousarray(np.broadcast_to(velocity, (*state.shape, 3)), float).reshape(-1, 3),
+        np.array(np.broadcast_to(law, shape)).reshape(-1),
+        np.array(np.broadcast_to(sinkage, shape), float).reshape(-1),
+        np.array(np.broadcast_to(velocity, (*shape, 3)), float).reshape(-1, 3),
         state.reshape(-1),
         tilt,
         out,
     )
-    return out.reshape(*state.shape, 3)
+    return out.reshape(*shape, 3)
