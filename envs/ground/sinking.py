@@ -43,13 +43,22 @@ UNDER = np.dtype(
         ("slope_y", np.float64),
         ("x", np.float64),  # place relative to the foot's origin then, in that frame [m]
         ("y", np.float64),
-        ("before", np.float64),  # depth of the print beyond the front or rear edge [m]
-        ("beside", np.float64),  # the same beyond the left or right edge [m]
         ("slot", np.int64),  # of the material
     ],
     align=True,
 )
 """The ground under an element for a control step."""
+
+TREAD = np.dtype(
+    [
+        ("x", np.float64),  # [m]; not a number on ground that the element was put on
+        ("y", np.float64),
+        ("depth", np.float64),  # of the print that it left there [m]
+        ("before", np.float64),  # of the print beyond the front or rear edge [m]
+        ("beside", np.float64),  # of the print beyond the left or right edge [m]
+    ]
+)
+"""Where an element last met what lay there; half a cell of prints further it meets it anew."""
 
 
 class Feet(Protocol):
@@ -129,8 +138,7 @@ class Sinking:
             np.array([foot.sole_centre[2] for foot in robot.feet]),
         )
         self._state = soil.untouched(worlds, count, ELEMENTS)
-        # Where an element last met what lay there; not a number on ground it was put on.
-        self._anchor = np.full((worlds, count, ELEMENTS, 2), np.nan)
+        self._tread = np.zeros((worlds, count, ELEMENTS), TREAD)
         self._law = soil.coefficients(ground.parameters, 0.005, self._mass)  # (worlds, slots)
 
     def set(self, worlds: NDArray, surfaces: Sequence[Surface], timesteps: Sequence[float]) -> None:
@@ -143,7 +151,7 @@ class Sinking:
         self._seed[worlds] = [surface.seed for surface in surfaces]
         self._law[worlds] = soil.coefficients(rows, np.array(timesteps)[:, None], self._mass)
         self._state[worlds] = 0
-        self._anchor[worlds] = np.nan
+        self._tread[worlds] = (np.nan, np.nan, 0, 0, 0)
         self.prints.reset(worlds[soft])
 
     def look(self, worlds: NDArray) -> Footing:
@@ -179,11 +187,11 @@ class Sinking:
             self._feet.time,
             self.prints.sets,
             self.prints.oldest,
-            self._anchor,
             footing.law,
             footing.frame,
             footing.under,
             footing.state,
+            self._tread,
         )
         return footing
 
@@ -218,6 +226,8 @@ class Sinking:
             footing.under,
             footing.law,
             footing.state,
+            self._tread,
+            worlds,
             force,
             moment,
             load,
@@ -229,7 +239,7 @@ class Sinking:
         """What `restore` needs to go on from here, given the same surfaces."""
         return {
             "soil": {name: self._state[name].copy() for name in soil.STATE.fields or ()},
-            "anchor": self._anchor.copy(),
+            "tread": {name: self._tread[name].copy() for name in TREAD.fields or ()},
             "prints": self.prints.snapshot(),
             "load": self.load.copy(),
         }
@@ -238,7 +248,8 @@ class Sinking:
         """Go on from a snapshot; `set` to the same surfaces comes first."""
         for name, values in saved["soil"].items():
             self._state[name] = values
-        self._anchor[:] = saved["anchor"]
+        for name, values in saved["tread"].items():
+            self._tread[name] = values
         self.prints.restore(saved["prints"])
         self.load[:] = saved["load"]
 
@@ -276,11 +287,11 @@ def _meet(
     times: Any,
     sets: Any,
     oldest: Any,
-    anchors: Any,
     law: Any,
     frames: Any,
     under: Any,
     state: Any,
+    treads: Any,
 ) -> None:
     """Fill in what a Footing says of each sole, and press the prints of those that are loaded."""
     for i in range(start, stop):
@@ -303,48 +314,55 @@ def _meet(
                 below.gap = gap + frame[2, 2] * (top - here[2])
                 below.slope_x = frame[2, 2] * (frame[0, 0] * h_x + frame[0, 1] * h_y)
                 below.slope_y = frame[2, 2] * (frame[1, 0] * h_x + frame[1, 1] * h_y)
-                below.before = top - here[2]  # for the second loop
+                tread, depth = treads[w, f, e], at.pressed + at.drop
                 if top > here[2] and at.pressure != 0.0:
-                    depth = at.pressed + at.drop
-                    for end in (-PRINT, PRINT):
-                        x, y = here[0] + end * turn[i, f, 0, 0], here[1] + end * turn[i, f, 1, 0]
-                        press(sets[w], oldest[w], x, y, depth, time, row[_RECOVERY])
+                    moved = math.hypot(here[0] - tread.x, here[1] - tread.y) > 0.5 * CELL
+                    if moved or depth > tread.depth or row[_RECOVERY] > 0.0:
+                        tread.depth = depth
+                        for end in (-PRINT, PRINT):
+                            x = here[0] + end * turn[i, f, 0, 0]
+                            y = here[1] + end * turn[i, f, 1, 0]
+                            press(sets[w], oldest[w], x, y, depth, time, row[_RECOVERY])
         for f in range(turn.shape[1]):
             for e in range(ELEMENTS):
                 here, below, at = points[i, f, e], under[i, f, e], state[i, f, e]
-                row, anchor = parameters[w, below.slot], anchors[w, f, e]
-                recovery, rise = row[_RECOVERY], below.before
-                below.before, below.beside = 0.0, 0.0
-                new = math.isnan(anchor[0])
-                moved = math.hypot(here[0] - anchor[0], here[1] - anchor[1]) > 0.5 * CELL
-                if new or moved or rise <= 0.0:
-                    there = print_depth(sets[w], here[0], here[1], time, recovery)
-                    anchor[0], anchor[1] = here[0], here[1]
-                    if (
-                        rise > 0.0 and at.pressure != 0.0
-                    ):  # slides on, and falls into what is deeper
-                        at.pressed = max(at.pressed, there - at.drop)
-                    else:
-                        at.shear_x, at.shear_y, at.mobilised, at.share = 0.0, 0.0, 0.0, 0.0
-                        at.pressed, at.drop, at.pressure = there, 0.0, 0.0
-                        at.loose = row[_LOOSE] > 0.0 and is_loose(
-                            here[0], here[1], row[_GRAIN], row[_LOOSE], seeds[w]
-                        )
-                        if rise > 0.0 and not new:  # pushed in from the side, through the ground
-                            z = frames[i, f, 2, 2] * rise
-                            at.pressed = max(there, bulldozed(law[i, below.slot], z))
-                if rise > 0.0:
-                    a, b = e // ACROSS, e % ACROSS
-                    if a == 0 or a == ALONG - 1:
-                        step = 0.5 * (sole.along[f, 1] - sole.along[f, 0]) + BEYOND[0]
-                        step = step if a else -step
-                        x, y = here[0] + step * turn[i, f, 0, 0], here[1] + step * turn[i, f, 1, 0]
-                        below.before = print_depth(sets[w], x, y, time, recovery)
-                    if b == 0 or b == ACROSS - 1:
-                        step = 0.5 * (sole.across[f, 1] - sole.across[f, 0]) + BEYOND[1]
-                        step = step if b else -step
-                        x, y = here[0] + step * turn[i, f, 0, 1], here[1] + step * turn[i, f, 1, 1]
-                        below.beside = print_depth(sets[w], x, y, time, recovery)
+                row, tread = parameters[w, below.slot], treads[w, f, e]
+                recovery = row[_RECOVERY]
+                # Back from the gap along the normal to the sinkage.
+                _, _, along = _turned(
+                    frames[i, f],
+                    here[0] - origin[i, f, 0],
+                    here[1] - origin[i, f, 1],
+                    here[2] - origin[i, f, 2],
+                )
+                z = below.gap - along
+                new = math.isnan(tread.x)
+                moved = math.hypot(here[0] - tread.x, here[1] - tread.y) > 0.5 * CELL
+                if not (new or moved or z <= 0.0):
+                    continue
+                there = print_depth(sets[w], here[0], here[1], time, recovery)
+                tread.x, tread.y = here[0], here[1]
+                if z > 0.0 and at.pressure != 0.0:  # slides on, and falls into what is deeper
+                    at.pressed = max(at.pressed, there - at.drop)
+                else:
+                    at.shear_x, at.shear_y, at.mobilised, at.share = 0.0, 0.0, 0.0, 0.0
+                    at.pressed, at.drop, at.pressure, tread.depth = there, 0.0, 0.0, 0.0
+                    at.loose = row[_LOOSE] > 0.0 and is_loose(
+                        here[0], here[1], row[_GRAIN], row[_LOOSE], seeds[w]
+                    )
+                    if z > 0.0 and not new:  # pushed in from the side, through the ground
+                        at.pressed = max(there, bulldozed(law[i, below.slot], z))
+                a, b = e // ACROSS, e % ACROSS
+                if a == 0 or a == ALONG - 1:
+                    step = 0.5 * (sole.along[f, 1] - sole.along[f, 0]) + BEYOND[0]
+                    step = step if a else -step
+                    x, y = here[0] + step * turn[i, f, 0, 0], here[1] + step * turn[i, f, 1, 0]
+                    tread.before = print_depth(sets[w], x, y, time, recovery)
+                if b == 0 or b == ACROSS - 1:
+                    step = 0.5 * (sole.across[f, 1] - sole.across[f, 0]) + BEYOND[1]
+                    step = step if b else -step
+                    x, y = here[0] + step * turn[i, f, 0, 1], here[1] + step * turn[i, f, 1, 1]
+                    tread.beside = print_depth(sets[w], x, y, time, recovery)
 
 
 @kernel
@@ -374,6 +392,8 @@ def _push(
     under: Any,
     law: Any,
     state: Any,
+    treads: Any,
+    worlds: Any,
     force: Any,
     moment: Any,
     load: Any,
@@ -403,7 +423,7 @@ def _push(
                 x, y, z = sole.along[f, a], sole.across[f, b], sole.below[f]
                 p_x, p_y = a_x * x + b_x * y + n_x * z, a_y * x + b_y * y + n_y * z
                 p_z = a_z * x + b_z * y + n_z * z
-                below, at = under[i, f, e], state[i, f, e]
+                below, at, tread = under[i, f, e], state[i, f, e], treads[worlds[i], f, e]
                 z = below.gap - lift - p_z
                 if below.slope_x != 0.0 or below.slope_y != 0.0:
                     z += below.slope_x * (d_x + p_x - below.x)
@@ -420,8 +440,8 @@ def _push(
                     l_y + w_z * p_x - w_x * p_z,
                     l_z + w_x * p_y - w_y * p_x,
                     tilt,
-                    (front * a_x, front * a_y, z - below.before, per_pitch),
-                    (side * b_x, side * b_y, z - below.beside, per_width),
+                    (front * a_x, front * a_y, z - tread.before, per_pitch),
+                    (side * b_x, side * b_y, z - tread.beside, per_width),
                 )
                 # Stones are slopes: what carries a sole on them pushes it back.
                 t_x, t_y = t_x - below.slope_x * sigma, t_y - below.slope_y * sigma
