@@ -246,7 +246,7 @@ _RFT = "RFT, Li et al. 2013, coefficients as re-implemented: sliding over straig
 _FOOTINGS = "footings on sand 0.12, Gottardi et al. 1999 (from memory); RFT 0.136, Li et al. 2013"
 _SNOW_US = f"{_WONG}: snow (US)"
 _DAMPING = "estimate: damping ratio 0.04 at 2 Hz; soils 0.02-0.1"
-_CARPET = "estimate; pile heights of tests, pen.ius.edu.ba 1773: 7, 11, 16 mm"
+_CARPET = "pile heights of tests, pen.ius.edu.ba 1773: 7, 11, 16 mm"
 
 
 register(
@@ -346,8 +346,13 @@ register(
         look=Look((0.47, 0.24, 0.27), texture="carpet.webp", film_gloss=0.3),
         quantities={
             "friction": uniform(0.75, 0.5, 1.0),
-            "depth": uniform(0.008, 0.004, 0.014, _CARPET),
-            "bearing": log_uniform(27e3, 15e3, 60e3, "estimate: 2 mm of 8 at 11.5 kPa"),
+            "depth": uniform(0.011, 0.007, 0.016, _CARPET),
+            "bearing": log_uniform(
+                12e3,
+                7e3,
+                16e3,
+                "estimate: 3.5 mm of 11 at 11.5 kPa; denser is beyond a step of 5 ms",
+            ),
             "exponent": fixed(1.0),
             "lock": fixed(0.8),
             "loss": uniform(0.45, 0.3, 0.6),

@@ -185,7 +185,7 @@ def test_a_dropped_tilted_pair_of_soles_settles():
     mujoco.mju_euler2Quat(soles.qpos[0, 3:7], [0.2, 0.3, 0.0], "xyz")
     soles.qpos[:, 3:7] = soles.qpos[0, 3:7]
     soles.batch.forward(stage=_CURRENT)
-    soles.run(12.0)  # a pair this heavy rocks on stones at 1 Hz, where soil damps by 3 %
+    soles.run(20.0)  # on stones it rocks at 0.5 Hz, and calms down within 5 s
     upright = 1 - 2 * (soles.qpos[:, 4:6] ** 2).sum(1)
     assert (upright > np.cos(0.5)).all()  # a print may be as crooked as the foot that made it
     assert np.abs(soles.qvel).max() < 0.01
