@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from grek.envs.ground import materials, soil
 from grek.envs.ground.footprints import CELL, Footprints, press, print_depth
 from grek.envs.ground.kernels import Workers, kernel
-from grek.envs.ground.soil import bulldozed, element_traction
+from grek.envs.ground.soil import bulldozed, element_traction, resting_pressure
 from grek.envs.ground.stones import is_loose, stone
 from grek.envs.ground.surface import Ground, Surface
 from grek.envs.robots import Foot, Robot
@@ -43,6 +43,7 @@ UNDER = np.dtype(
         ("slope_y", np.float64),
         ("x", np.float64),  # place relative to the foot's origin then, in that frame [m]
         ("y", np.float64),
+        ("z", np.float64),
         ("slot", np.int64),  # of the material
     ],
     align=True,
@@ -203,6 +204,18 @@ class Sinking:
         recovery = self.ground.parameter(_RECOVERY, slot, worlds)
         return self.prints.read(worlds, xy, self._feet.time[worlds], recovery)
 
+    def set_down(self, footing: Footing, load: Array) -> Array:
+        """Sinkage to add along the ground's normal (m, feet) [m] for each sole to carry `load`.
+
+        `load` (m, feet) [N] is vertical, at rest, on untouched ground. Shear is put on the elements
+        as the slope asks for, so that soles moved down by this depth, then left, stay where they
+        are. Elements on rigid ground stop a sole.
+        """
+        depth = np.empty(load.shape)
+        arguments = footing.origin, self._sole, footing.frame, footing.under, footing.law
+        self._workers.run(_set_down, len(load), *arguments, load, footing.state, depth)
+        return depth
+
     def leave(self, footing: Footing) -> None:
         """Remember what the soles did to the ground of `footing`."""
         self._state[footing.worlds] = footing.state
@@ -308,10 +321,10 @@ def _meet(
                     h, h_x, h_y = stone(here[0], here[1], row[_GRAIN], row[_RELIEF], seeds[w])
                     top += h
                 below.slot = slot[i, f, e]
-                below.x, below.y, gap = _turned(
+                below.x, below.y, below.z = _turned(
                     frame, here[0] - o[0], here[1] - o[1], here[2] - o[2]
                 )
-                below.gap = gap + frame[2, 2] * (top - here[2])
+                below.gap = below.z + frame[2, 2] * (top - here[2])
                 below.slope_x = frame[2, 2] * (frame[0, 0] * h_x + frame[0, 1] * h_y)
                 below.slope_y = frame[2, 2] * (frame[1, 0] * h_x + frame[1, 1] * h_y)
                 tread, depth = treads[w, f, e], at.pressed + at.drop
@@ -328,14 +341,7 @@ def _meet(
                 here, below, at = points[i, f, e], under[i, f, e], state[i, f, e]
                 row, tread = parameters[w, below.slot], treads[w, f, e]
                 recovery = row[_RECOVERY]
-                # Back from the gap along the normal to the sinkage.
-                _, _, along = _turned(
-                    frames[i, f],
-                    here[0] - origin[i, f, 0],
-                    here[1] - origin[i, f, 1],
-                    here[2] - origin[i, f, 2],
-                )
-                z = below.gap - along
+                z = below.gap - below.z
                 new = math.isnan(tread.x)
                 moved = math.hypot(here[0] - tread.x, here[1] - tread.y) > 0.5 * CELL
                 if not (new or moved or z <= 0.0):
@@ -454,6 +460,55 @@ def _push(
                 x, y, z = to[0, c] * area, to[1, c] * area, to[2, c] * area
                 force[i, f, c] = x * f_x + y * f_y + z * f_z
                 moment[i, f, c] = x * m_x + y * m_y + z * m_z
+
+
+@kernel
+def _set_down(
+    start: int,
+    stop: int,
+    origin: Any,
+    sole: Sole,
+    frames: Any,
+    under: Any,
+    law: Any,
+    load: Any,
+    state: Any,
+    depth: Any,
+) -> None:
+    for i in range(start, stop):
+        for f in range(load.shape[1]):
+            frame = frames[i, f]
+            area = (sole.along[f, 1] - sole.along[f, 0]) * (sole.across[f, 1] - sole.across[f, 0])
+            down_x, down_y = -frame[0, 2] / frame[2, 2], -frame[1, 2] / frame[2, 2]
+            slope = math.hypot(down_x, down_y)
+            wanted = load[i, f] * frame[2, 2] / area
+            low, high = 0.0, 0.0
+            for e in range(ELEMENTS):  # as deep as the highest element, and as deep as soil goes
+                low = max(low, under[i, f, e].gap - under[i, f, e].z)
+            low, high = -low, soil.DEEPEST
+            for e in range(ELEMENTS):
+                if law[i, under[i, f, e].slot].modulus <= 0.0:
+                    high = min(high, under[i, f, e].z - under[i, f, e].gap)
+            high = max(high, low)
+            for _ in range(50):
+                middle, carried = 0.5 * (low + high), 0.0
+                for e in range(ELEMENTS):
+                    below = under[i, f, e]
+                    z = below.gap - below.z + middle
+                    carried += resting_pressure(law[i, below.slot], z, slope)[0]
+                if carried > wanted:
+                    high = middle
+                else:
+                    low = middle
+            depth[i, f] = high
+            for e in range(ELEMENTS):
+                below, at = under[i, f, e], state[i, f, e]
+                z = below.gap - below.z + high
+                sigma, share = resting_pressure(law[i, below.slot], z, slope)
+                if sigma > 0.0:
+                    at.pressed, at.pressure, at.loose = z, sigma, False
+                    at.mobilised, at.share = share, share
+                    at.shear_x, at.shear_y = sigma * down_x, sigma * down_y
 
 
 @kernel

@@ -239,12 +239,7 @@ def element_traction(
     at.pressure = sigma
 
     # -- shear --
-    strength = 0.0
-    if sigma > 0.0:
-        strength = law.cohesion + law.friction * sigma
-        if law.capacity > 0.0:
-            level = min(sigma / fresh, law.slide_support)
-            strength = min(strength, law.capacity * sigma * (1.0 - level))
+    strength = _strength(law, sigma, fresh) if sigma > 0.0 else 0.0
     s_x = at.shear_x + law.rigidity * v_x * law.dt
     s_y = at.shear_y + law.rigidity * v_y * law.dt
     size = math.sqrt(s_x * s_x + s_y * s_y)
@@ -279,6 +274,16 @@ def element_traction(
 
 
 @kernel
+def _strength(law: Any, sigma: float, fresh: float) -> Any:
+    """Shear strength [Pa] under `sigma`, where untouched ground bears `fresh` [Pa]."""
+    strength = law.cohesion + law.friction * sigma
+    if law.capacity > 0.0:
+        level = min(sigma / fresh, law.slide_support)
+        strength = min(strength, law.capacity * sigma * (1.0 - level))
+    return strength
+
+
+@kernel
 def _wall(law: Any, loose: float, s_x: float, s_y: float, wall: Any) -> Any:
     """Passive resistance over the element's area [Pa] to a push (s_x, s_y), times its size.
 
@@ -302,15 +307,25 @@ def bulldozed(law: Any, z: float) -> Any:
 
 
 @kernel
-def _resting_depths(law: Any, pressure: Any, ratio: Any, out: Any) -> None:
+def resting_pressure(law: Any, z: float, slope: float) -> Any:
+    """Pressure [Pa] at rest at sinkage z in untouched ground, and the share of the strength used.
+
+    `slope` is horizontal over vertical load.
+    """
+    if z <= 0.0 or law.modulus <= 0.0:
+        return 0.0, 0.0
+    p = z * first_loading(law, z)[0]
+    share = min(slope * p / _strength(law, p, p), 1.0)
+    return p * (1.0 - (1.0 - law.slide_support) * share), share
+
+
+@kernel
+def _resting_depths(law: Any, pressure: Any, slope: Any, out: Any) -> None:
     for i in range(len(out)):
-        bears = pressure[i]
-        if law[i].capacity > 0.0:
-            bears /= max(1.0 - ratio[i] / law[i].capacity, law[i].slide_support)
         low, high = 0.0, DEEPEST
         for _ in range(50):
             z = 0.5 * (low + high)
-            if z * first_loading(law[i], z)[0] > bears:
+            if resting_pressure(law[i], z, slope[i])[0] > pressure[i]:
                 high = z
             else:
                 low = z
@@ -318,15 +333,15 @@ def _resting_depths(law: Any, pressure: Any, ratio: Any, out: Any) -> None:
 
 
 def resting_depth(
-    law: NDArray[np.void], pressure: Array | float, ratio: Array | float = 0.0
+    law: NDArray[np.void], pressure: Array | float, slope: Array | float = 0.0
 ) -> Array:
     """Sinkage (...) at which untouched ground carries `pressure` [Pa] on a level sole at rest [m].
 
-    `law` (...) is from `coefficients`; `ratio` is horizontal over vertical load, as on a slope.
-    DEEPEST where no depth carries it, as on rigid ground.
+    `law` (...) is from `coefficients`; `slope` is horizontal over vertical load. DEEPEST where no
+    depth carries it, as on rigid ground.
     """
-    shape = np.broadcast_shapes(np.shape(law), np.shape(pressure), np.shape(ratio))
-    flat = (np.array(np.broadcast_to(v, shape)).reshape(-1) for v in (law, pressure, ratio))
+    shape = np.broadcast_shapes(np.shape(law), np.shape(pressure), np.shape(slope))
+    flat = (np.array(np.broadcast_to(v, shape)).reshape(-1) for v in (law, pressure, slope))
     out = np.empty(int(np.prod(shape)))
     _resting_depths(*flat, out)
     return out.reshape(shape)

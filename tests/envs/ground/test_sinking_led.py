@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from grek.envs.ground import materials
 from grek.envs.ground.materials import index
-from grek.envs.ground.shapes import Shape
+from grek.envs.ground.shapes import Shape, part
 from grek.envs.ground.sinking import Sinking
 from grek.envs.ground.surface import Ground, Surface
 from grek.envs.robots import GREK
@@ -194,3 +194,24 @@ def test_threads_and_forks_change_no_bit():
         feet.follow(path)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("rise", [0.0, 0.1])
+def test_soles_that_are_set_down_carry_their_load_at_rest(rise):
+    """75 N on each sole, along and across the slope, from where `set_down` puts them."""
+    names = [name for name in SOFT if name != "gravel"] + ["gravel"]
+    feet = LedFeet([row_of(name) for name in names], (part("slope", rise=rise, heading=0.0),))
+    normal = np.array([-rise, 0, 1]) / np.hypot(rise, 1)
+    feet.turn[:] = Rotation.from_euler("y", -np.arctan(rise)).as_matrix()
+    feet.place[:] = [[0, 0.11, 0], [0, -0.11, 0]] + SOLE * normal
+    footing = feet.sinking.look(feet.worlds)
+    depth = feet.sinking.set_down(footing, np.full((feet.n, 2), 75.0))
+    feet.place -= depth[..., None] * normal
+    feet.sinking.leave(footing)
+    for _ in range(3):
+        footing = feet.sinking.look(feet.worlds)
+        feet.sinking.push(footing)
+        feet.sinking.leave(footing)
+    assert feet.force[:-1, :, 2] == pytest.approx(75, rel=0.02)
+    assert feet.force[:-1, :, :2] == pytest.approx(0, abs=1.0)
+    assert feet.sinking.load[-1] == pytest.approx(75 * normal[2], rel=0.02)  # stones push aside

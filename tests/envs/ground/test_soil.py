@@ -388,3 +388,11 @@ def test_resting_depth_on_a_slope():
     level, slope = soil.resting_depth(law, 5.9e3), soil.resting_depth(law, 5.9e3, 0.17)
     assert (slope / level) ** 1.1 == pytest.approx(1 / (1 - 0.17 / 0.54), rel=1e-6)
     assert soil.resting_depth(coefficients(row_of("dry_concrete"), 0.005), 1.0) == soil.DEEPEST
+    for name in SOFT:  # as the law itself has it, led there under shear
+        element = Element(row_of(name, relaxation=0, pile=0))
+        z = soil.resting_depth(element.law, 5.9e3, 0.1)[0]
+        pressed, share = soil.resting_pressure(element.law[0], z, 0.1)
+        element.state["mobilised"] = element.state["share"] = share
+        element.state["shear_x"] = 590.0
+        assert element.at(z) == pytest.approx((-590, 0, 5.9e3), rel=1e-3, abs=1e-9)
+        assert pressed == pytest.approx(5.9e3, rel=1e-6)
