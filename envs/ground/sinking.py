@@ -204,16 +204,18 @@ class Sinking:
         recovery = self.ground.parameter(_RECOVERY, slot, worlds)
         return self.prints.read(worlds, xy, self._feet.time[worlds], recovery)
 
-    def set_down(self, footing: Footing, load: Array) -> Array:
+    def set_down(self, footing: Footing, load: Array, tread: float = 1.0) -> Array:
         """Sinkage to add along the ground's normal (m, feet) [m] for each sole to carry `load`.
 
-        `load` (m, feet) [N] is vertical, at rest, on untouched ground. Shear is put on the elements
-        as the slope asks for, so that soles moved down by this depth, then left, stay where they
-        are. Elements on rigid ground stop a sole.
+        `load` (m, feet) [N] is vertical, at rest, on ground that was pressed by `tread` times as
+        much before: 1 is untouched, and as soft against tilt as first loading is; above 1 soles
+        stand on the steeper line. Shear is put on the elements as the slope asks for, so that soles
+        moved down by this depth, then left, stay where they are. Elements on rigid ground stop a
+        sole.
         """
         depth = np.empty(load.shape)
-        arguments = footing.origin, self._sole, footing.frame, footing.under, footing.law
-        self._workers.run(_set_down, len(load), *arguments, load, footing.state, depth)
+        ground = footing.frame, footing.under, footing.law, footing.state
+        self._workers.run(_set_down, len(load), self._sole, *ground, load, tread, depth)
         return depth
 
     def leave(self, footing: Footing) -> None:
@@ -466,13 +468,13 @@ def _push(
 def _set_down(
     start: int,
     stop: int,
-    origin: Any,
     sole: Sole,
     frames: Any,
     under: Any,
     law: Any,
-    load: Any,
     state: Any,
+    load: Any,
+    tread: float,
     depth: Any,
 ) -> None:
     for i in range(start, stop):
@@ -482,31 +484,36 @@ def _set_down(
             down_x, down_y = -frame[0, 2] / frame[2, 2], -frame[1, 2] / frame[2, 2]
             slope = math.hypot(down_x, down_y)
             wanted = load[i, f] * frame[2, 2] / area
-            low, high = 0.0, 0.0
-            for e in range(ELEMENTS):  # as deep as the highest element, and as deep as soil goes
-                low = max(low, under[i, f, e].gap - under[i, f, e].z)
-            low, high = -low, soil.DEEPEST
+            # First as deep as it was pressed: from out of the ground to where rigid ground stops.
+            low, high = 0.0, soil.DEEPEST
             for e in range(ELEMENTS):
-                if law[i, under[i, f, e].slot].modulus <= 0.0:
-                    high = min(high, under[i, f, e].z - under[i, f, e].gap)
+                below = under[i, f, e]
+                low = min(low, below.z - below.gap)
+                if law[i, below.slot].modulus <= 0.0:
+                    high = min(high, below.z - below.gap)
             high = max(high, low)
             for _ in range(50):
                 middle, carried = 0.5 * (low + high), 0.0
                 for e in range(ELEMENTS):
                     below = under[i, f, e]
-                    z = below.gap - below.z + middle
-                    carried += resting_pressure(law[i, below.slot], z, slope)[0]
-                if carried > wanted:
-                    high = middle
-                else:
-                    low = middle
-            depth[i, f] = high
+                    x = below.gap - below.z + middle
+                    carried += resting_pressure(law[i, below.slot], x, 0.0, slope)[0]
+                low, high = (low, middle) if carried > tread * wanted else (middle, high)
+            pressed, low, high = high, 0.0, high
+            for _ in range(50):  # then up again along the lines
+                middle, carried = 0.5 * (low + high), 0.0
+                for e in range(ELEMENTS):
+                    below = under[i, f, e]
+                    x = below.gap - below.z + pressed
+                    carried += resting_pressure(law[i, below.slot], x, middle, slope)[0]
+                low, high = (middle, high) if carried > wanted else (low, middle)
+            depth[i, f] = pressed - low
             for e in range(ELEMENTS):
                 below, at = under[i, f, e], state[i, f, e]
-                z = below.gap - below.z + high
-                sigma, share = resting_pressure(law[i, below.slot], z, slope)
-                if sigma > 0.0:
-                    at.pressed, at.pressure, at.loose = z, sigma, False
+                x = below.gap - below.z + pressed
+                sigma, share = resting_pressure(law[i, below.slot], x, low, slope)
+                if x > 0.0:
+                    at.pressed, at.pressure, at.loose = x, sigma, False
                     at.mobilised, at.share = share, share
                     at.shear_x, at.shear_y = sigma * down_x, sigma * down_y
 

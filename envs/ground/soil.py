@@ -307,16 +307,21 @@ def bulldozed(law: Any, z: float) -> Any:
 
 
 @kernel
-def resting_pressure(law: Any, z: float, slope: float) -> Any:
-    """Pressure [Pa] at rest at sinkage z in untouched ground, and the share of the strength used.
+def resting_pressure(law: Any, pressed: float, lift: float, slope: float) -> Any:
+    """Pressure [Pa] at rest, `lift` above ground `pressed` [m], and the share of its strength used.
 
     `slope` is horizontal over vertical load.
     """
+    z = pressed - lift
     if z <= 0.0 or law.modulus <= 0.0:
         return 0.0, 0.0
-    p = z * first_loading(law, z)[0]
-    share = min(slope * p / _strength(law, p, p), 1.0)
-    return p * (1.0 - (1.0 - law.slide_support) * share), share
+    secant, tangent, line, _ = first_loading(law, pressed)
+    p = secant * pressed
+    fresh, elastic = p - tangent * lift, p - line * lift
+    if elastic <= 0.0:
+        return 0.0, 0.0
+    share = min(slope * elastic / _strength(law, elastic, fresh), 1.0)
+    return min(elastic, fresh * (1.0 - (1.0 - law.slide_support) * share)), share
 
 
 @kernel
@@ -325,7 +330,7 @@ def _resting_depths(law: Any, pressure: Any, slope: Any, out: Any) -> None:
         low, high = 0.0, DEEPEST
         for _ in range(50):
             z = 0.5 * (low + high)
-            if resting_pressure(law[i], z, slope[i])[0] > pressure[i]:
+            if resting_pressure(law[i], z, 0.0, slope[i])[0] > pressure[i]:
                 high = z
             else:
                 low = z

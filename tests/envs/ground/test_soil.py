@@ -391,7 +391,7 @@ def test_resting_depth_on_a_slope():
     for name in SOFT:  # as the law itself has it, led there under shear
         element = Element(row_of(name, relaxation=0, pile=0))
         z = soil.resting_depth(element.law, 5.9e3, 0.1)[0]
-        pressed, share = soil.resting_pressure(element.law[0], z, 0.1)
+        pressed, share = soil.resting_pressure(element.law[0], z, 0.0, 0.1)
         element.state["mobilised"] = element.state["share"] = share
         element.state["shear_x"] = 590.0
         assert element.at(z) == pytest.approx((-590, 0, 5.9e3), rel=1e-3, abs=1e-9)
