@@ -491,7 +491,7 @@ def _set_down(
                 low = min(low, below.z - below.gap)
                 if law[i, below.slot].modulus <= 0.0:
                     high = min(high, below.z - below.gap)
-            high = max(high, low)
+            touch, high = low, max(high, low)
             for _ in range(50):
                 middle, carried = 0.5 * (low + high), 0.0
                 for e in range(ELEMENTS):
@@ -499,7 +499,7 @@ def _set_down(
                     x = below.gap - below.z + middle
                     carried += resting_pressure(law[i, below.slot], x, 0.0, slope)[0]
                 low, high = (low, middle) if carried > tread * wanted else (middle, high)
-            pressed, low, high = high, 0.0, high
+            pressed, low, high = high, 0.0, high - touch
             for _ in range(50):  # then up again along the lines
                 middle, carried = 0.5 * (low + high), 0.0
                 for e in range(ELEMENTS):
