@@ -30,6 +30,7 @@ ALONG, ACROSS = 4, 3  # elements of a sole
 ELEMENTS = ALONG * ACROSS
 LOADED = 5.0  # a foot counts as on the ground above this force [N]
 PRINT = 0.01  # an element leaves its print this far before and behind its centre [m]
+ALOFT = 0.02  # above this height an element meets no wall within a control step [m]
 BEYOND = 0.02, 0.015  # the ground before and beside an edge is looked up this far from it [m]
 _DEPTH, _RECOVERY, _GRAIN, _RELIEF, _LOOSE = (
     materials.index(name)
@@ -360,6 +361,9 @@ def _meet(
                     )
                     if z > 0.0 and not new:  # pushed in from the side, through the ground
                         at.pressed = max(there, bulldozed(law[i, below.slot], z))
+                tread.before, tread.beside = 0.0, 0.0
+                if z < -ALOFT:
+                    continue
                 a, b = e // ACROSS, e % ACROSS
                 if a == 0 or a == ALONG - 1:
                     step = 0.5 * (sole.along[f, 1] - sole.along[f, 0]) + BEYOND[0]
