@@ -58,6 +58,7 @@ PARAMETERS = (
     Parameter("collapse_depth", "m", 0.0, 0.05, 0.0, "drop of the surface when a stone rolls out"),
     Parameter("pile", "-", 0.0, 0.5, 0.0, "friction along the pile over the mean, less 1"),
     Parameter("pile_heading", "rad", -np.pi, np.pi, 0.0, "where the pile points"),
+    Parameter("horizontal_capacity", "-", 0.0, 0.5, 0.0, "h0 of soils as footings; 0 for a pile"),
 )
 _COLUMNS = {parameter.name: column for column, parameter in enumerate(PARAMETERS)}
 ESTIMATE = "estimate"
@@ -226,12 +227,14 @@ def water_film(
 
 _NOON = "Noon 1994, friction tables"
 _PERSSON = "Persson et al. 2005, Phys. Rev. B 71 035428: 20-30 % below dry at low speed"
-_FAST = "estimate; fast drop above a critical speed: Soft Matter 2024, D4SM00843J"
+_FILM = "estimate: trowelled to brushed, wet"
 _PUDDLE = "estimate; 0.4 mm of water counts as wet: Tulloch and Stocker"
 _WONG = "Wong, Theory of Ground Vehicles, as PyChrono users tabulate it"
 _RFT = "RFT, Li et al. 2013, coefficients as re-implemented: sliding over straight down"
-_BEKKER_SNOW = f"{_WONG}: snow (US)"
-_CARPET = "estimate; pile heights of tests, pen.ius.edu.ba 1773: 7, 11, 16 mm"
+_FOOTINGS = "footings on sand 0.12, Gottardi et al. 1999 (from memory); RFT 0.136, Li et al. 2013"
+_SNOW_US = f"{_WONG}: snow (US)"
+_DAMPING = "estimate: damping ratio 0.04 at 2 Hz; soils 0.02-0.1"
+_CARPET = "pile heights of tests, pen.ius.edu.ba 1773: 7, 11, 16 mm"
 
 
 register(
@@ -253,8 +256,8 @@ register(
             "friction": uniform(0.75, 0.55, 0.95, f"{_NOON}: 0.75; tyres 0.60-0.90"),
             **water_film(
                 uniform(0.77, 0.70, 0.80, _PERSSON),
-                uniform(0.45, 0.25, 0.50, _FAST),
-                log_uniform(0.2, 0.05, 0.5, _FAST),
+                uniform(0.55, 0.30, 0.70, _FILM),
+                log_uniform(0.2, 0.05, 0.5),
                 uniform(0.6, 0.2, 1.0, _PUDDLE),
             ),
         },
@@ -270,17 +273,23 @@ register(
             "friction": uniform(0.58, 0.49, 0.73, "tangent of the friction angle"),
             "depth": uniform(0.15, 0.10, 0.20),
             "bearing": log_uniform(
-                9.72e3, 6.5e3, 30e3, f"{_WONG}: LLL dry sand; CMU plates 13-14 kPa"
+                9.72e3,
+                6.5e3,
+                30e3,
+                f"{_WONG}: LLL dry sand, for a sole 0.08 m wide; CMU plate 0.1 m 13-14 kPa",
             ),
             "exponent": uniform(1.1, 1.0, 1.4, f"{_WONG}: LLL 1.10; CMU plates 1.41"),
             "loss": uniform(
                 0.76, 0.68, 0.81, "estimate: unloading 3 to 5 times as steep as loading"
             ),
-            "relaxation": uniform(0.003, 0.002, 0.004),
-            "cohesion": uniform(500, 0, 1000, f"{_WONG}: LLL dry sand 1.04 kPa at most"),
+            "relaxation": uniform(0.006, 0.004, 0.010, _DAMPING),
+            "cohesion": uniform(
+                50, 0, 100, "estimate: about 0; 1 kPa in tables is a fit's intercept"
+            ),
             "friction_angle": uniform(30, 26, 36, f"{_WONG}: LLL 28, LETE 31.1; CMU sand 29"),
             "shear_length": uniform(0.015, 0.008, 0.025, "estimate: 10-25 mm in use; CMU 21 mm"),
             "slide_support": fixed(0.375, _RFT),
+            "horizontal_capacity": uniform(0.135, 0.115, 0.155, _FOOTINGS),
             "grain": fixed(0.0005),
         },
     )
@@ -294,16 +303,22 @@ register(
         quantities={
             "friction": uniform(0.60, 0.50, 0.70, "crushed stone road, tyres 0.60-0.70"),
             "depth": uniform(0.08, 0.05, 0.12),
-            "bearing": log_uniform(35e3, 20e3, 60e3, "estimate: 3.3 mm at 11.5 kPa"),
+            "bearing": log_uniform(
+                38e3,
+                20e3,
+                60e3,
+                "3D-RFT, Agarwal et al. 2023, for 1705 kg/m^3 and 38 deg; no plate measured",
+            ),
             "exponent": fixed(1.0),
             "loss": uniform(0.75, 0.6, 0.8),
-            "relaxation": uniform(0.003, 0.002, 0.004),
+            "relaxation": uniform(0.010, 0.006, 0.015, _DAMPING),
             "cohesion": uniform(200, 0, 500),
             "friction_angle": uniform(
                 38, 34, 45, "NASA Ames Roverscape: crushed granite repose 38"
             ),
             "shear_length": uniform(0.010, 0.005, 0.020),
             "slide_support": fixed(0.375, _RFT),
+            "horizontal_capacity": uniform(0.15, 0.12, 0.18, f"estimate: {_FOOTINGS}"),
             "grain": uniform(0.016, 0.008, 0.030),
             "relief": uniform(0.22, 0.15, 0.30),
             "collapse_share": uniform(0.10, 0.0, 0.30),
@@ -319,8 +334,13 @@ register(
         look=Look((0.47, 0.24, 0.27), texture="carpet.webp", film_gloss=0.3),
         quantities={
             "friction": uniform(0.75, 0.5, 1.0),
-            "depth": uniform(0.008, 0.004, 0.014, _CARPET),
-            "bearing": log_uniform(27e3, 15e3, 60e3, "estimate: 2 mm of 8 at 11.5 kPa"),
+            "depth": uniform(0.011, 0.007, 0.016, _CARPET),
+            "bearing": log_uniform(
+                12e3,
+                7e3,
+                16e3,
+                "estimate: 3.5 mm of 11 at 11.5 kPa; denser is beyond a step of 5 ms",
+            ),
             "exponent": fixed(1.0),
             "lock": fixed(0.8),
             "loss": uniform(0.45, 0.3, 0.6),
@@ -359,15 +379,16 @@ register(
         quantities={
             "friction": uniform(0.25, 0.20, 0.35, f"{_NOON}: snow 0.20-0.25, packed 0.25-0.35"),
             "depth": uniform(0.05, 0.04, 0.06, "estimate: what a 0.66 m droid can wade"),
-            "bearing": log_uniform(158.6, 100, 250, _BEKKER_SNOW),
+            "bearing": log_uniform(158.6, 100, 250, _SNOW_US),
             "exponent": uniform(1.6, 1.44, 1.6, f"{_WONG}: US and Harrison 1.60, Sweden 1.44"),
             "lock": uniform(0.8, 0.7, 0.85, "estimate: fresh snow packs to a fifth"),
             "loss": uniform(0.9, 0.85, 0.95),
             "relaxation": uniform(0.004, 0.002, 0.006),
-            "cohesion": uniform(1030, 620, 1500, f"{_BEKKER_SNOW} 1.03 kPa, Harrison 0.62 kPa"),
-            "friction_angle": uniform(19.7, 18, 23.2, f"{_BEKKER_SNOW} 19.7, Harrison 23.2"),
+            "cohesion": uniform(1030, 620, 1500, f"{_SNOW_US} 1.03 kPa, Harrison 0.62 kPa"),
+            "friction_angle": uniform(19.7, 18, 23.2, f"{_SNOW_US} 19.7, Harrison 23.2"),
             "shear_length": uniform(0.03, 0.02, 0.04, "estimate: 30 mm in use for snow"),
             "slide_support": uniform(0.6, 0.4, 0.8),
+            "horizontal_capacity": uniform(0.15, 0.12, 0.18),
         },
     )
 )
@@ -387,7 +408,10 @@ register(
             "cohesion": uniform(3e3, 2e3, 4.14e3, f"{_WONG}: Thailand clays 2.07-4.14 kPa"),
             "friction_angle": uniform(11.5, 10, 13, f"{_WONG}: Thailand clays 10-13"),
             "shear_length": uniform(0.015, 0.008, 0.025),
-            "slide_support": uniform(0.6, 0.4, 0.8),
+            "slide_support": uniform(0.5, 0.4, 0.6),
+            "horizontal_capacity": uniform(
+                0.127, 0.11, 0.15, "footings on clay 0.127, Martin and Houlsby 2000 (from memory)"
+            ),
             "suction": uniform(2e3, 1e3, 3e3),
         },
     )

@@ -14,7 +14,7 @@ from matplotlib.colors import hsv_to_rgb, rgb_to_hsv
 from matplotlib.figure import Figure
 
 from grek.envs.ground.materials import MATERIALS, Material, index
-from grek.envs.ground.soil import SoilState, coefficients, soil_traction
+from grek.envs.ground.soil import coefficients, soil_traction, untouched
 from grek.envs.robots.robot import Array
 
 SOLE = 11.5  # pressure of standing on one foot: 147 N on 0.0128 m^2 [kPa]
@@ -148,7 +148,5 @@ def _drawn(row: Material) -> Array:
 def _pressure(parameters: Array, sinkage: Array) -> Array:
     """Pressure (k, m) [Pa] of the soil law of materials (m, P) along `sinkage` (k,) [m]."""
     dt, mass = 0.001, 5000.0  # so that the stability limit on stiffness has no effect
-    law = coefficients(parameters[:, None], dt, mass)
-    state = SoilState.untouched(len(parameters), 1)
-    still, one = np.zeros((len(parameters), 1, 3)), np.ones((len(parameters), 1))
-    return np.array([soil_traction(law, z * one, still, state, dt, mass)[:, 0, 2] for z in sinkage])
+    law, state = coefficients(parameters, dt, mass), untouched(len(parameters))
+    return np.array([soil_traction(law, z, np.zeros(3), state)[:, 2] for z in sinkage])

@@ -6,10 +6,12 @@ import pytest
 from grek.envs.ground.footprints import CELL, WORLD_BYTES, Footprints
 
 
-def write(prints: Footprints, worlds: list[int], xy, depth, where=None, time=0.0) -> None:
+def write(
+    prints: Footprints, worlds: list[int], xy, depth, where=None, time=0.0, recovery=0.0
+) -> None:
     where = np.ones(xy.shape[:2], bool) if where is None else where
-    depth = np.broadcast_to(depth, xy.shape[:2])
-    prints.write(np.array(worlds), xy, depth, where, np.full(len(worlds), time))
+    depth, recovery = (np.broadcast_to(v, xy.shape[:2]) for v in (depth, recovery))
+    prints.write(np.array(worlds), xy, depth, where, np.full(len(worlds), time), recovery)
 
 
 def read(prints: Footprints, worlds: list[int], xy, time=0.0, recovery=0.0) -> np.ndarray:
@@ -41,11 +43,21 @@ def test_a_cell_is_one_depth():
     assert read(prints, [0], inside[None])[0] == pytest.approx([0.005, 0.005, 0.0])
 
 
-def test_rewriting_replaces():
-    prints = Footprints(1)
-    for depth in (0.02, 0.01):
-        write(prints, [0], np.zeros((1, 1, 2)), depth)
-    assert read(prints, [0], np.zeros((1, 1, 2)))[0, 0] == pytest.approx(0.01)
+def test_prints_only_deepen():
+    prints, xy = Footprints(1), np.zeros((1, 1, 2))
+    for depth, found in ((0.0128, 0.0128), (0.0054, 0.0128), (0.02, 0.02)):
+        write(prints, [0], xy, depth)
+        assert read(prints, [0], xy)[0, 0] == pytest.approx(found)
+
+
+def test_a_print_that_rose_again_is_pressed_anew():
+    """In two recovery times 0.02 m fade to 0.0027 m: 0.002 m leaves that, 0.01 m does not."""
+    prints, xy = Footprints(1), np.zeros((1, 1, 2))
+    write(prints, [0], xy, 0.02, recovery=0.5)
+    write(prints, [0], xy, 0.002, time=1.0, recovery=0.5)
+    assert read(prints, [0], xy, 1.0, 0.5)[0, 0] == pytest.approx(0.02 * np.exp(-2))
+    write(prints, [0], xy, 0.01, time=1.0, recovery=0.5)
+    assert read(prints, [0], xy, 1.5, 0.5)[0, 0] == pytest.approx(0.01 * np.exp(-1))
 
 
 def test_a_print_in_a_pile_fades():
@@ -53,10 +65,10 @@ def test_a_print_in_a_pile_fades():
     prints = Footprints(2)
     xy = np.array([[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]] * 2)
     write(prints, [0, 1], xy, 0.02, time=1.0)
-    write(prints, [1], xy[:1], 0.01, time=3.0)
+    write(prints, [1], xy[:1], 0.01, time=3.0, recovery=[0.0, 0.5, 0.2])
     found = read(prints, [0, 1], xy, 3.5, [0.0, 0.5, 5.0])
     assert found[0] == pytest.approx([0.02, 0.02 * np.exp(-5), 0.02 * np.exp(-0.5)])
-    assert found[1] == pytest.approx([0.01, 0.01 * np.exp(-1), 0.01 * np.exp(-0.1)])
+    assert found[1] == pytest.approx([0.02, 0.01 * np.exp(-1), 0.01 * np.exp(-0.1)])
 
 
 def test_a_snapshot_has_prints_and_their_age():

@@ -50,7 +50,7 @@ def test_sinkage_on_sand_is_between_a_gentle_and_a_sudden_load():
     pressure, n = WEIGHT / (2 * 0.16 * 0.08), values[index("exponent")]
     gentle = 0.01 * (pressure / values[index("bearing")]) ** (1 / n)
     assert gentle == pytest.approx(6.35e-3, rel=0.01)
-    sunk = simulation.sinking._state.pressed[0].mean()
+    sunk = simulation.sinking._state["pressed"][0].mean()
     assert gentle < sunk < 1.05 * (n + 1) ** (1 / n) * gentle
 
 
@@ -63,7 +63,7 @@ def test_a_step_of_the_physics_leaves_the_pose_alone():
 
 def test_prints_stay_and_the_second_step_sinks_less():
     simulation, _ = stand([Scenario(surface=ground("sand"))])
-    first = simulation.sinking._state.pressed[0].copy()
+    first = simulation.sinking._state["pressed"][0].copy()
     xy, depth = simulation.sinking.prints.cells(0)
     assert len(xy) > 30
     assert depth.max() == pytest.approx(first.max(), rel=0.01)
@@ -75,7 +75,7 @@ def test_prints_stay_and_the_second_step_sinks_less():
     qpos[0, 2] += 0.001
     for _ in range(50):
         simulation.step(TARGETS[None])
-    again = simulation.sinking._state.pressed[0]
+    again = simulation.sinking._state["pressed"][0]
     assert again.mean() - first.mean() < 0.2 * first.mean()
 
 
@@ -95,13 +95,13 @@ def hover(simulation: Simulation, seconds: float) -> None:
 def test_a_pile_rises_again_in_its_recovery_time(name, share):
     """exp(-t / recovery time) of its print is left when the foot comes down again."""
     simulation, _ = stand([Scenario(surface=ground(name))])
-    first = simulation.sinking._state.pressed[0].copy()
+    first = simulation.sinking._state["pressed"][0].copy()
     hover(simulation, share * MATERIALS[name].nominal()[index("recovery_time")])
     xy, depth = simulation.sinking.prints.cells(0)
     slot = np.zeros((1, len(xy)), int)
     left = simulation.sinking.print_depth(np.array([0]), xy[None], slot)[0]
     assert left == pytest.approx(np.exp(-share) * depth, rel=0.04)  # it lifts off in 20 ms
-    met = simulation.sinking._state.pressed[0]  # by the elements of the soles
+    met = simulation.sinking._state["pressed"][0]  # by the elements of the soles
     assert np.median(met) == pytest.approx(np.exp(-share) * np.median(first), rel=0.08)
 
 
@@ -114,7 +114,7 @@ def test_a_second_step_soon_meets_a_flattened_pile():
     values, bears = MATERIALS["carpet"].nominal(), []
     for seconds in (0.2, 6.0):
         simulation, _ = stand([Scenario(surface=ground("carpet"))])
-        assert simulation.sinking._state.pressed[0].min() > 2.3e-3
+        assert simulation.sinking._state["pressed"][0].min() > 2.3e-3
         hover(simulation, seconds)
         qpos, qvel = coordinates(simulation)
         simulation.engine.forward()
@@ -146,7 +146,13 @@ def test_the_same_life_on_a_pile_alone_and_from_a_snapshot():
                 simulation.reset(range(len(worlds)), [scenarios[world] for world in worlds])
                 simulation.restore(saved)
             simulation.step(move)
-        return np.concatenate([coordinates(simulation)[0], simulation.sinking._state.pressed], 1)
+        return np.concatenate(
+            [
+                coordinates(simulation)[0],
+                simulation.sinking._state["pressed"].reshape(len(worlds), -1),
+            ],
+            1,
+        )
 
     together = live([0, 1, 2, 3])
     assert (together[0] == together[3]).all()
@@ -160,7 +166,7 @@ def test_a_new_episode_is_on_smooth_ground():
     simulation, _ = stand([Scenario(surface=ground("snow"))], 0.5)
     simulation.reset([0], [Scenario(surface=ground("snow"))])
     assert len(simulation.sinking.prints.cells(0)[0]) == 0
-    assert not simulation.sinking._state.pressed.any()
+    assert not simulation.sinking._state["pressed"].any()
 
 
 def test_one_foot_on_sand_and_one_on_concrete():

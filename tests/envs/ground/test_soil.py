@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grek.envs.ground import soil
 from grek.envs.ground.materials import MATERIALS, index, material
-from grek.envs.ground.soil import SoilState, coefficients, soil_traction
+from grek.envs.ground.soil import STATE, coefficients, soil_traction, untouched
 
 DT, MASS = 0.001, 1200.0  # [s], [kg/m^2]: so heavy that no slope has to be cut
 SOFT = [name for name, row in MATERIALS.items() if row.soft]
@@ -25,13 +25,12 @@ class Element:
     """One element of a sole, led by the hand."""
 
     def __init__(self, row: np.ndarray, dt: float = DT, mass: float = MASS) -> None:
-        self.law, self.dt, self.mass = coefficients(row[None, None], dt, mass), dt, mass
-        self.state = SoilState.untouched(1, 1)
+        self.law, self.dt = coefficients(row[None], dt, mass), dt
+        self.state = untouched(1)
 
     def at(self, z: float, velocity: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
         """Stress (3,) [Pa] at sinkage z [m] and `velocity` [m/s]."""
-        v = np.array(velocity, float)[None, None]
-        return soil_traction(self.law, np.array([[z]]), v, self.state, self.dt, self.mass)[0, 0]
+        return soil_traction(self.law, np.array([z]), np.array(velocity, float), self.state)[0]
 
     def path(self, depths: np.ndarray) -> np.ndarray:
         """Pressure (k,) [Pa] along sinkages (k,), without haste."""
@@ -147,7 +146,7 @@ def test_the_second_pass_meets_a_print():
     rest = first * (1 - 2 * (1 - loss) / (n + 1))  # where the line meets zero
     assert element.at(rest - 1e-4)[2] == 0
     assert element.sink(11.5e3) - rest < 0.3 * first  # from the print, not from the surface
-    assert element.state.pressed[0, 0] - first < 0.2 * first
+    assert element.state["pressed"][0] - first < 0.2 * first
     slope = (element.at(first)[2] - element.at(first - 1e-3)[2]) / 1e-3
     assert slope == pytest.approx(tangent * (n + 1) / (2 * n * (1 - loss)), rel=0.02)
     deeper = Element(row).at(0.02)[2]
@@ -176,23 +175,74 @@ def slide(element: Element, z: float, distance: float, sign: int = 1) -> np.ndar
     return np.array([element.at(z, (speed, 0, 0))[0] for _ in range(round(distance / 1e-4))])
 
 
+LOOSE = {"slide_support": 1, "horizontal_capacity": 0}  # no coupling: shear alone
+
+
 def test_shear_follows_janosi_and_hanamoto():
-    """(c + sigma tan phi)(1 - exp(-j/K)), then from full strength back: 2 exp(-j/K) - 1."""
-    row = row_of(slide_support=1, relaxation=0, cohesion=700)
+    """(c + sigma tan phi)(1 - exp(-j/K)) in one long slip; back it is elastic, 1.3 mm a side."""
+    row = row_of(**LOOSE, relaxation=0, cohesion=700)
     element, length = Element(row), row[index("shear_length")]
     strength = 700 + element.at(0.01)[2] * np.tan(np.radians(30))
     stress = -slide(element, 0.01, 3 * length) / strength
-    assert stress[round(length / 1e-4) - 1] == pytest.approx(1 - np.exp(-1), rel=0.01)
-    assert stress[-1] == pytest.approx(1 - np.exp(-3), rel=0.01)
+    for j in (0.3, 1, 2, 3):
+        expected = 1 - np.exp(-j)
+        assert stress[round(j * length / 1e-4) - 1] == pytest.approx(expected, rel=0.01)
     slide(element, 0.01, 10 * length)
-    back = -slide(element, 0.01, 2 * length, -1) / strength
-    for j in (0.5, 1, 2):
-        expected = 2 * np.exp(-j) - 1
-        assert back[round(j * length / 1e-4) - 1] == pytest.approx(expected, abs=0.01)
+    back = -slide(element, 0.01, 0.004, -1) / strength
+    assert back[-1] == pytest.approx(-1, rel=0.01)
+    assert np.diff(back[:10]) == pytest.approx(
+        -1e-4 * element.law["rigidity"][0] / strength, rel=0.01
+    )
+
+
+def test_what_slipped_once_holds_any_smaller_load():
+    """Shakedown: 60 % of the strength after 70 %, load and shear varying together by 50 %."""
+    element = Element(row_of(**LOOSE, relaxation=0, cohesion=0))
+    pressed, strength = element.at(0.01)[2], np.tan(np.radians(30))
+    while element.state["mobilised"] < 0.7:
+        element.at(0.01, (0.01, 0, 0))
+    slipped = []
+    for k in range(400):
+        z = 0.01 - 1.2e-3 * (1 - np.cos(2 * np.pi * k / 100)) / 2  # along the line
+        slip = 0.0
+        for _ in range(50):  # led until 60 % of the present strength is met
+            stress = element.at(z, (0, 0, 0))
+            lack = 0.6 * strength * stress[2] + stress[0]
+            step = lack / element.law["rigidity"][0]
+            element.at(z, (step / DT, 0, 0))
+            slip += step
+        slipped.append(slip)
+    assert stress[2] == pytest.approx(pressed, rel=0.01)
+    assert abs(sum(slipped[100:])) < 1e-6
+
+
+def test_a_swipe_follows_the_parabola_of_footings():
+    """Pushed aside at one depth: H / V0 = 4 h0 V / V0 (1 - V / V0), down to the level slide.
+
+    Gottardi, Houlsby and Butterfield 1999. RFT (Li et al. 2013) ends at 0.375 and 0.136.
+    """
+    row = row_of(relaxation=0, cohesion=0)
+    element = Element(row)
+    whole = element.at(0.01)[2]
+    path = np.array([element.at(0.01, (0.1, 0, 0)) for _ in range(1500)]) / whole
+    h, v = -path[:, 0], path[:, 2]
+    parabola = 4 * row[index("horizontal_capacity")] * v * (1 - v)
+    assert h == pytest.approx(parabola, abs=0.003)
+    assert h.max() == pytest.approx(row[index("horizontal_capacity")], rel=0.01)
+    assert v[-1] == pytest.approx(0.375, rel=0.01)
+    assert h[-1] == pytest.approx(0.136, rel=0.08)
+
+
+def test_mud_is_as_slippery_as_tyres_find_it():
+    """Horizontal over vertical load of a sole that slides on mud: 0.15 to 0.40."""
+    for z in (0.005, 0.018, 0.03):
+        element = Element(row_of("mud"))
+        x, _, sigma = [element.at(z, (0.5, 0, 0)) for _ in range(400)][-1]
+        assert 0.15 < -x / sigma < 0.40
 
 
 def test_viscosity_stays_within_the_strength():
-    element = Element(row_of(slide_support=1))
+    element = Element(row_of(**LOOSE, cohesion=500))
     sigma = element.at(0.01)[2]
     x, y, _ = element.at(0.01, (3.0, 4.0, 0))
     strength = 500 + sigma * np.tan(np.radians(30))
@@ -231,7 +281,7 @@ def test_a_pile_has_two_frictions():
 
 def test_a_stronger_ground_takes_over_no_stress():
     """Bristles bent under a light load are not stiffer for a heavier one: that would make work."""
-    element = Element(row_of(slide_support=1, relaxation=0))
+    element = Element(row_of(**LOOSE, relaxation=0))
     light = slide(element, 0.002, 0.1)[-1]
     assert element.at(0.01)[0] == pytest.approx(light, rel=1e-3)
 
@@ -239,12 +289,12 @@ def test_a_stronger_ground_takes_over_no_stress():
 def test_a_loose_stone_rolls_out_once():
     row = row_of("gravel")
     element, drop = Element(row), row[index("collapse_depth")]
-    element.state.loose[:] = True
-    assert element.at(0.001)[2] == pytest.approx(3500, rel=1e-3)  # not yet loaded enough
+    element.state["loose"] = True
+    assert element.at(0.001)[2] == pytest.approx(3800, rel=1e-3)  # not yet loaded enough
     element.at(0.002)
     assert element.at(0.002)[2] == 0
-    assert element.at(0.002 + drop)[2] == pytest.approx(7000, rel=1e-3)
-    assert element.state.drop[0, 0] == pytest.approx(drop)
+    assert element.at(0.002 + drop)[2] == pytest.approx(7600, rel=1e-3)
+    assert element.state["drop"][0] == pytest.approx(drop)
 
 
 # -- bounds --------------------------------------------------------------------------------
@@ -287,13 +337,12 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
     st.lists(st.tuples(numbers, numbers, numbers, numbers), min_size=1, max_size=5),
 )
 def test_finite_in_finite_out(dt, moments):
-    law = coefficients(np.stack([row_of(name) for name in SOFT])[:, None], dt)
-    state = SoilState.untouched(len(SOFT), 1)
+    law = coefficients(np.stack([row_of(name) for name in SOFT]), dt)
+    state = untouched(len(SOFT))
     for z, *velocity in moments:
-        sinkage, v = np.full((len(SOFT), 1), z), np.tile(velocity, (len(SOFT), 1, 1))
-        assert np.isfinite(soil_traction(law, sinkage, v, state, dt)).all()
-    for array in vars(state).values():
-        assert np.isfinite(array).all()
+        assert np.isfinite(soil_traction(law, np.array(z), np.array(velocity), state)).all()
+    for name in STATE.names:
+        assert np.isfinite(state[name]).all()
 
 
 place = st.tuples(st.floats(-0.005, 0.015), st.floats(-0.02, 0.02), st.floats(-0.02, 0.02))
@@ -302,7 +351,10 @@ place = st.tuples(st.floats(-0.005, 0.015), st.floats(-0.02, 0.02), st.floats(-0
 @settings(max_examples=40, deadline=None)
 @given(st.lists(place, min_size=1, max_size=5))
 def test_closed_cycles_never_make_energy(corners):
-    """Work on every material along random closed paths that are led round three times."""
+    """Work on every material along random closed paths that are led round three times.
+
+    Up to the shear of the step in which an element touches down: 0.03 J on a whole m^2.
+    """
     knots = np.array([(-0.005, 0, 0), *corners, (-0.005, 0, 0)])
     fine = np.linspace(0, len(knots) - 1, 100 * (len(knots) - 1), endpoint=False)
     lap = np.stack([np.interp(fine, np.arange(len(knots)), c) for c in knots.T], 1)
@@ -310,11 +362,37 @@ def test_closed_cycles_never_make_energy(corners):
     path = np.stack([x, y, -down], 1)
     velocity = np.diff(path, axis=0, prepend=path[:1]) / DT
     n = len(SOFT)
-    law = coefficients(np.stack([row_of(name) for name in SOFT])[:, None], DT, MASS)
-    state, work = SoilState.untouched(n, 1), np.zeros((len(path) - 1, n))
+    law = coefficients(np.stack([row_of(name) for name in SOFT]), DT, MASS)
+    state, work = untouched(n), np.zeros((len(path) - 1, n))
     for i in range(len(work)):
-        z, v = np.full((n, 1), down[i]), np.tile(velocity[i], (n, 1, 1))
-        stress = soil_traction(law, z, v, state, DT, MASS)[:, 0]
+        stress = soil_traction(law, down[i], velocity[i], state)
         work[i] = -stress @ (velocity[i] + velocity[i + 1]) * (DT / 2)
     laps = work.reshape(3, -1, n)
-    assert (laps.sum(1) >= -2e-3 * np.abs(laps).sum(1) - 1e-3).all()
+    assert (laps.sum(1) >= -2e-3 * np.abs(laps).sum(1) - 0.03).all()
+
+
+# -- equilibrium ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SOFT)
+def test_resting_depth_carries_the_pressure(name):
+    for dt in (0.001, 0.005):
+        element = Element(row_of(name), dt, soil.SOLE_MASS)
+        z = soil.resting_depth(element.law, 5.9e3)[0]
+        assert element.at(z)[2] == pytest.approx(5.9e3, rel=1e-6)
+
+
+def test_resting_depth_on_a_slope():
+    """V / V0 = 1 - (H / V) / (4 h0): 17 % need 1 / (1 - 0.17 / 0.54) of the level bearing."""
+    law = coefficients(row_of(), 0.005)
+    level, slope = soil.resting_depth(law, 5.9e3), soil.resting_depth(law, 5.9e3, 0.17)
+    assert (slope / level) ** 1.1 == pytest.approx(1 / (1 - 0.17 / 0.54), rel=1e-6)
+    assert soil.resting_depth(coefficients(row_of("dry_concrete"), 0.005), 1.0) == soil.DEEPEST
+    for name in SOFT:  # as the law itself has it, led there under shear
+        element = Element(row_of(name, relaxation=0, pile=0))
+        z = soil.resting_depth(element.law, 5.9e3, 0.1)[0]
+        pressed, share = soil.resting_pressure(element.law[0], z, 0.0, 0.1)
+        element.state["mobilised"] = element.state["share"] = share
+        element.state["shear_x"] = 590.0
+        assert element.at(z) == pytest.approx((-590, 0, 5.9e3), rel=1e-3, abs=1e-9)
+        assert pressed == pytest.approx(5.9e3, rel=1e-6)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from grek.envs.ground.materials import MATERIALS, index, material
-from grek.envs.ground.soil import SoilState, coefficients, soil_traction
+from grek.envs.ground.soil import coefficients, soil_traction, untouched
 from grek.envs.robots import GREK, Layout
 
 G = 9.81
@@ -33,11 +33,11 @@ class Plates:
         self.elements, self.mass, self.dt = grid * SIZE, mass, dt
         self.inertia = mass / 12 * ((SIZE**2).sum() - SIZE**2)
         self.law = coefficients(np.stack(rows)[:, None], dt, mass / AREA)
-        self.state = SoilState.untouched(m, 12)
+        self.state = untouched(m, 12)
         self.position = np.tile([0.0, 0.0, SIZE[2] / 2 + height], (m, 1))
         self.rotation = np.tile(np.eye(3), (m, 1, 1))
         self.velocity, self.spin = np.zeros((m, 3)), np.zeros((m, 3))
-        self.weight = mass * G
+        self.weight, self.down = mass * G, np.array([0.0, 0.0, -1.0])
 
     @property
     def sinkage(self) -> np.ndarray:
@@ -60,12 +60,9 @@ class Plates:
         arm = self.elements @ self.rotation.swapaxes(1, 2)
         velocity = self.velocity[:, None] + np.cross(self.spin[:, None], arm)
         sinkage = -(self.position[:, None, 2] + arm[..., 2])
-        stress = soil_traction(
-            self.law, sinkage, velocity, self.state, self.dt, self.mass / AREA
-        ).astype(float)
-        force = stress * (AREA / 12)
+        force = soil_traction(self.law, sinkage, velocity, self.state) * (AREA / 12)
         total, moment = force.sum(1), np.cross(arm, force).sum(1)
-        self.velocity += self.dt / self.mass * (total - [0, 0, self.weight])
+        self.velocity += self.dt / self.mass * (total + self.weight * self.down)
         inertia = self.rotation * self.inertia @ self.rotation.swapaxes(1, 2)
         moment -= np.cross(self.spin, (inertia @ self.spin[..., None])[..., 0])
         self.spin += self.dt * np.linalg.solve(inertia, moment[..., None])[..., 0]
@@ -126,6 +123,37 @@ def test_standing_is_at_rest():
     assert np.abs(plates.velocity).max() < 1e-4
 
 
+def creep(slope: float, share: float) -> np.ndarray:
+    """Way down a slope in each of 20 cycles of a load that varies by `share` at 2 Hz [m]."""
+    plates, path = Plates([row_of(name, recovery_time=0) for name in SOFT], 7.5, 0.005), []
+    plates.down = np.array([slope, 0, -1]) / np.hypot(slope, 1)
+    for k in range(2300):
+        t = k * plates.dt
+        swing = share * np.sin(4 * np.pi * t) if t > 1.5 else 0.0
+        plates.weight = 7.5 * G * min(t / 0.8, 1.0) * (1 + swing)
+        plates.step()
+        if t < 1.2:
+            plates.velocity *= 1 - 20 * plates.dt
+        if k >= 300 and k % 100 == 0:
+            path.append(plates.position[:, 0].copy())
+    return np.diff(path, axis=0)
+
+
+@pytest.mark.parametrize("slope", [0.10, 0.17])
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_varying_load_shakes_down(slope, share):
+    """The first cycles slip, then none does: below 0.3 mm/s after 10 s at 50 % on 10 %.
+
+    Snow and mud on 17 % are near the limit of what they carry, and take longer.
+    """
+    ways = creep(slope, share)
+    near = np.array([slope > 0.15 and name in ("snow", "mud") for name in SOFT])
+    last = ways[-3:].sum(0) / 1.5  # [m/s]
+    assert (np.abs(last) < np.where(near, 1e-3, 3e-4)).all()
+    assert (ways[0] < 0.01).all()
+    assert (ways[-1] <= 0.5 * ways[0] + 1e-6).all()
+
+
 # -- dynamics ------------------------------------------------------------------------------
 
 
@@ -167,7 +195,7 @@ def test_rebound(loss):
 @pytest.mark.parametrize("dt", STEPS)
 def test_braking_distance(dt):
     """v^2 / 2 = mu g (j - K (1 - exp(-j/K))) at the farthest point j, from 0.5 m/s."""
-    row = row_of(slide_support=1, relaxation=0, cohesion=0)
+    row = row_of(slide_support=1, horizontal_capacity=0, relaxation=0, cohesion=0)
     plates = set_down([row], dt)
     plates.velocity[0, 0] = 0.5
     start, farthest = plates.position[0, 0], 0.0
@@ -177,13 +205,13 @@ def test_braking_distance(dt):
         farthest = max(farthest, plates.position[0, 0] - start)
     mu, length = np.tan(np.radians(30)), row[index("shear_length")]
     spent = mu * G * (farthest - length * (1 - np.exp(-farthest / length)))
-    assert spent == pytest.approx(0.5 * 0.5**2, rel=0.05)
+    assert spent == pytest.approx(0.5 * 0.5**2, rel=0.06)
 
 
 @pytest.mark.parametrize("cohesion", [0.0, 700.0])
 def test_a_dragged_sole_meets_its_shear_strength(cohesion):
     """H = A c + W tan phi, at the end of a long slip of a level sole."""
-    plates = set_down([row_of(cohesion=cohesion, slide_support=1)], 0.005)
+    plates = set_down([row_of(cohesion=cohesion, slide_support=1, horizontal_capacity=0)], 0.005)
     for _ in range(400):
         plates.velocity[:, 0], plates.spin[:] = 0.1, 0
         force = plates.step()[0]

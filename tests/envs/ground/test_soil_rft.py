@@ -5,7 +5,7 @@ import pytest
 
 from grek.envs.ground.materials import index, material
 from grek.envs.ground.sinking import ACROSS, ELEMENTS, sole_elements
-from grek.envs.ground.soil import SoilState, coefficients, soil_traction
+from grek.envs.ground.soil import coefficients, soil_traction, untouched
 from grek.envs.robots import GREK
 
 DT, MASS = 0.001, 1200.0  # [s], [kg/m^2]: so heavy that no slope has to be cut
@@ -34,13 +34,13 @@ def intrude(tilt: float, angle: float, depth: float) -> tuple[np.ndarray, np.nda
     x = np.repeat(sole_elements(GREK.feet[0])[0], ACROSS)
     b, g = np.radians(tilt), np.radians(angle)
     below = (x.mean() - x - 0.08) * np.sin(b)  # heel first, its edge at the surface [m]
-    velocity = np.tile(np.array([np.cos(g), 0, -np.sin(g)]) * STEP / DT, (1, ELEMENTS, 1))
-    law = coefficients(np.tile(LINEAR, (1, ELEMENTS, 1)), DT, MASS)
-    state = SoilState.untouched(1, ELEMENTS)
+    velocity = np.array([np.cos(g), 0, -np.sin(g)]) * STEP / DT
+    law = coefficients(np.tile(LINEAR, (ELEMENTS, 1)), DT, MASS)
+    state = untouched(ELEMENTS)
     for s in np.arange(STEP, depth / np.sin(g) + STEP / 2, STEP):
-        z = (s * np.sin(g) + below)[None]
-        stress = soil_traction(law, z, velocity, state, DT, MASS)
-    return stress[0].astype(float).sum(0) * AREA, z[0]
+        z = s * np.sin(g) + below
+        stress = soil_traction(law, z, velocity, state, np.sin(b) ** 2)
+    return stress.sum(0) * AREA, z
 
 
 def test_a_flat_plate_pushed_straight_down():
@@ -54,27 +54,23 @@ def test_a_flat_plate_slid_along():
     assert LINEAR[index("slide_support")] == pytest.approx(alpha(0, 0)[1], rel=0.01)
 
 
-def test_a_flat_plate_pushed_in_at_45_degrees():
-    """RFT carries it by 0.817 at any depth. Here slip has to grow first: the droid's depths."""
-    assert alpha(0, 45)[1] == pytest.approx(0.817, abs=0.001)
-    for depth, tolerance in ((0.005, 0.15), (0.01, 0.03), (0.02, 0.16)):
-        force, _ = intrude(0, 45, depth)
-        assert force[2] / (ZETA * depth * 0.16 * 0.08) == pytest.approx(0.817, rel=tolerance)
-        assert -np.tan(np.radians(30)) * force[2] < force[0] < 0
+@pytest.mark.parametrize("angle", [30, 45, 60])
+def test_a_flat_plate_pushed_in_at_an_angle(angle):
+    """Both halves, from 10 mm on; at 5 mm shear is still growing, as Janosi has it."""
+    assert alpha(0, 45) == pytest.approx((0.096, 0.817), abs=0.001)
+    along, up = alpha(0, angle)
+    for depth, tolerance in ((0.005, 0.45), (0.01, 0.25), (0.02, 0.1), (0.04, 0.08)):
+        force = intrude(0, angle, depth)[0] / (ZETA * depth * 0.16 * 0.08)
+        assert force[2] == pytest.approx(up, rel=0.16 if depth < 0.01 else 0.08)
+        assert -force[0] == pytest.approx(along, rel=tolerance)
 
 
-@pytest.mark.parametrize(("tilt", "excess"), [(15, 1.06), (30, 1.28), (45, 1.77)])
-def test_a_tilted_plate_pushed_straight_down(tilt, excess):
-    """Each element bears k z on its own area: k A times the mean depth, all of it upwards.
-
-    RFT says alpha_z(tilt, 90) of that, and some sideways: the law is so much too strong.
-    """
+@pytest.mark.parametrize("tilt", [15, 30, 45])
+def test_a_tilted_plate_pushed_straight_down(tilt):
+    """alpha_z(tilt, 90) k A times the mean depth; RFT's 0.22 sideways at 45 degrees is missing."""
     edge = 0.16 * np.sin(np.radians(tilt))
     force, sinkages = intrude(tilt, 90, edge)  # just all in: mean depth is half the edge's
     assert (sinkages > 0).all()
-    assert force[2] == pytest.approx(ZETA * edge / 2 * 0.16 * 0.08, rel=0.01)
-    assert force[2] / (alpha(tilt, 90)[1] * ZETA * edge / 2 * 0.16 * 0.08) == pytest.approx(
-        excess, rel=0.01
-    )
+    expected = alpha(tilt, 90)[1] * ZETA * edge / 2 * 0.16 * 0.08
+    assert force[2] == pytest.approx(expected, rel=0.01)
     assert force[0] == pytest.approx(0, abs=1e-9)
-    assert alpha(45, 90)[0] == pytest.approx(0.22, abs=0.01)

@@ -97,9 +97,8 @@ class Soles:
         self.batch = Batch(model, len(names), 1, True)
         self.batch.reset()
         self.ground = Ground(len(names))
-        self.planes = Planes(
-            self.ground, SOLE_RADIUS, sled.plane_arrays(self.batch, self.model, SOLES)
-        )
+        arrays = sled.plane_arrays(self.batch, model, SOLES)
+        self.planes = Planes(self.ground, SOLE_RADIUS, arrays)
         self.sinking = Sinking(SOLES, self.ground, BatchFeet(self.batch, model, SOLES))
         shapes = [(part("slope", rise=slope, heading=0.0),) for slope in slopes]
         rows = [(tuple(MATERIALS[name].nominal().tolist()),) for name in names]
@@ -187,7 +186,7 @@ def test_a_dropped_tilted_pair_of_soles_settles():
     mujoco.mju_euler2Quat(soles.qpos[0, 3:7], [0.2, 0.3, 0.0], "xyz")
     soles.qpos[:, 3:7] = soles.qpos[0, 3:7]
     soles.batch.forward(stage=_CURRENT)
-    soles.run(6.0)
+    soles.run(20.0)  # on stones it rocks at 0.5 Hz, and calms down within 5 s
     upright = 1 - 2 * (soles.qpos[:, 4:6] ** 2).sum(1)
     assert (upright > np.cos(0.5)).all()  # a print may be as crooked as the foot that made it
     assert np.abs(soles.qvel).max() < 0.01
@@ -198,7 +197,7 @@ def test_a_dropped_tilted_pair_of_soles_settles():
 
 
 def test_the_step_of_the_physics_changes_little():
-    """Put down at once, at 1, 2 and 4 ms; firm stones rock by up to 0.1 mm.
+    """Put down at once, at 1, 2 and 4 ms; stones, off which soles slide, differ by 0.5 mm.
 
     Semi-implicit steps damp: of the peak of a sudden load 2 % are lost at 1 ms, 8 % at 4 ms.
     """
@@ -207,5 +206,7 @@ def test_the_step_of_the_physics_changes_little():
         soles = Soles(NAMES, [0.0] * len(NAMES), timestep)
         soles.run(1.5)
         sunk.append(FOOT - soles.qpos[:, 2])
-    assert sunk[1] == pytest.approx(sunk[0], rel=0.05, abs=1e-4)
-    assert sunk[2] == pytest.approx(sunk[0], rel=0.07, abs=1e-4)
+    for i, name in enumerate(NAMES):
+        slack = 5e-4 if name == "gravel" else 1e-4
+        assert sunk[1][i] == pytest.approx(sunk[0][i], rel=0.05, abs=slack), name
+        assert sunk[2][i] == pytest.approx(sunk[0][i], rel=0.07, abs=slack), name

@@ -1,0 +1,69 @@
+"""Compiled loops over worlds: how they are compiled, and how threads share them.
+
+A law is a scalar function compiled by Numba. A kernel loops over a slice of worlds, `start` to
+`stop`; slices run on a thread pool of our own with the interpreter's lock released. A world depends
+on no other, so any number of threads gives the same bits.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+FEW = 32  # worlds below which a second thread costs more than it saves
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_27, _30, _31, _32 = (np.uint64(bits) for bits in (27, 30, 31, 32))
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function of scalars, records and arrays, and keep it in Numba's cache."""
+    return njit(nogil=True, cache=True, error_model="numpy")(function)
+
+
+@kernel
+def mix(x: Any) -> Any:
+    """The finaliser of SplitMix64 on one uint64; see `grek.envs.hashing.mix`."""
+    x = (x ^ (x >> _30)) * _MIX_1
+    x = (x ^ (x >> _27)) * _MIX_2
+    return x ^ (x >> _31)
+
+
+@kernel
+def uniform(x: Any, y: Any, seed: Any) -> Any:
+    """A value in [0, 1) for three integers; see `grek.envs.hashing.uniform`."""
+    state = mix(np.uint64(x) + _GOLDEN)
+    state = mix(state + np.uint64(y) + _GOLDEN)
+    state = mix(state + np.uint64(seed) + _GOLDEN)
+    return np.float64(state >> _32) * 2.0**-32
+
+
+class Workers:
+    """Threads that share the worlds of a kernel; made when first needed, and again after a fork."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
+
+    def run(self, kernel: Callable[..., Any], worlds: int, *arguments: Any) -> None:
+        """Call `kernel(start, stop, *arguments)` for slices that cover `worlds`."""
+        share = min(self.threads, worlds // FEW)
+        if share < 2:
+            kernel(0, worlds, *arguments)
+            return
+        if self._pool is None or self._process != os.getpid():
+            self._pool = ThreadPoolExecutor(self.threads - 1, "ground")
+            self._process = os.getpid()
+        edges = [worlds * i // share for i in range(share + 1)]
+        others = [
+            self._pool.submit(kernel, start, stop, *arguments)
+            for start, stop in pairwise(edges[1:])
+        ]
+        kernel(0, edges[1], *arguments)
+        for other in others:
+            other.result()
