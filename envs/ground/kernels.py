@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import config, njit
+from numba import config as _config
+from numba import njit
 
 FEW = 32  # worlds below which a second thread costs more than it saves
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _27, _30, _31, _32 = (np.uint64(bits) for bits in (27, 30, 31, 32))
+
+config: Any = _config
 
 
 def _cache() -> str:
@@ -38,7 +41,7 @@ _CACHE = _cache()
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function of scalars, records and arrays; later processes load it from a cache."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     before, config.CACHE_DIR = config.CACHE_DIR, _CACHE
     try:
         return njit(cache=True, **options)(function)
