@@ -8,10 +8,13 @@ on no other, so any number of threads gives the same bits.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import config as _config
 from numba import njit
 
 FEW = 32  # worlds below which a second thread costs more than it saves
@@ -19,10 +22,33 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _27, _30, _31, _32 = (np.uint64(bits) for bits in (27, 30, 31, 32))
 
+config: Any = _config
+
+
+def _cache() -> str:
+    """Directory of compiled kernels, one for each state of the sources in this folder.
+
+    Numba itself would only look at the file of the outermost function, not at those it calls into.
+    """
+    here, digest = Path(__file__).parent, blake2b(digest_size=8)
+    for source in sorted(here.glob("*.py")):
+        digest.update(source.read_bytes())
+    return str(Path(config.CACHE_DIR or here / "__pycache__") / f"kernels-{digest.hexdigest()}")
+
+
+_CACHE = _cache()
+
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function of scalars, records and arrays, and keep it in Numba's cache."""
-    return njit(nogil=True, cache=True, error_model="numpy")(function)
+    """Compile a function of scalars, records and arrays; later processes load it from a cache."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    before, config.CACHE_DIR = config.CACHE_DIR, _CACHE
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # no directory that can be written: compile in every process
+        return njit(**options)(function)
+    finally:
+        config.CACHE_DIR = before
 
 
 @kernel

@@ -387,7 +387,7 @@ register(
             "cohesion": uniform(1030, 620, 1500, f"{_SNOW_US} 1.03 kPa, Harrison 0.62 kPa"),
             "friction_angle": uniform(19.7, 18, 23.2, f"{_SNOW_US} 19.7, Harrison 23.2"),
             "shear_length": uniform(0.03, 0.02, 0.04, "estimate: 30 mm in use for snow"),
-            "slide_support": uniform(0.6, 0.4, 0.8),
+            "slide_support": uniform(0.55, 0.4, 0.65),
             "horizontal_capacity": uniform(0.15, 0.12, 0.18),
         },
     )

@@ -22,7 +22,7 @@ LOADS = {"two feet": SOLE / 2, "one foot": SOLE, "twice the weight": 2 * SOLE}  
 DRAWS = 200  # of each material, for its band
 # Published measurements, their sources in the table of materials.
 PLATES = ((10, 13.1), (10, 14.2))  # lowest and highest trial in fine sand [mm], [kPa]
-SHEAR = {"sand": np.tan(np.radians([28, 29, 31.1])), "gravel": np.tan(np.radians([38]))}
+SHEAR = {"sand": (0.136 / 0.375,)}  # level slide in resistive force theory
 FRICTION = {"dry_concrete": (0.75,), "wet_concrete": (0.60,), "ice": (0.07, 0.10, 0.15)}
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -134,9 +134,13 @@ def _dashes(row: Material) -> str | tuple[int, tuple[float, float]]:
 
 
 def _strength(parameters: Array) -> Array:
-    """Shear strength over pressure under one foot (...) of materials (..., P) (Mohr-Coulomb)."""
-    cohesion, angle = (parameters[..., index(name)] for name in ("cohesion", "friction_angle"))
-    return np.asarray(cohesion / (SOLE * 1e3) + np.tan(np.radians(angle)))
+    """Shear strength over pressure under one foot that slides (...) of materials (..., P)."""
+    cohesion, angle, h0, support = (
+        parameters[..., index(name)]
+        for name in ("cohesion", "friction_angle", "horizontal_capacity", "slide_support")
+    )
+    alone = np.asarray(cohesion / (SOLE * 1e3) + np.tan(np.radians(angle)))
+    return np.where(h0 > 0, np.minimum(alone, 4 * h0 * (1 - support)), alone)
 
 
 def _drawn(row: Material) -> Array:

@@ -126,7 +126,7 @@ def test_a_droid_on_soles_of_two_sizes_stands_in_prints_of_two_depths():
     loads = simulation.sinking.load[0]
     assert loads.sum() == pytest.approx(15.4 * G, rel=0.03)
     deepest = (EXPONENT + 1) ** (1 / EXPONENT)
-    pressed = simulation.sinking._state.pressed[0].reshape(2, ELEMENTS).mean(1)
+    pressed = simulation.sinking._state["pressed"][0].reshape(2, ELEMENTS).mean(1)
     for depth, load, foot in zip(pressed, loads, robot.feet, strict=True):
         gentle = sinkage(load, foot)
         assert gentle < depth < 1.05 * deepest * gentle
