@@ -25,6 +25,8 @@ from grek.errors import InputError
 
 CONTROL_STEP = 0.02  # [s]
 CONTACT = 0.004  # largest gap to rigid ground that counts as contact [m]
+GRAVITY = 9.81  # [m/s^2]
+_TREAD = 1.5  # ground under a robot at reset was pressed by this times its weight before
 _RESET_GAP = 0.0005  # between the lowest sole and the ground after a reset [m]
 
 
@@ -44,7 +46,7 @@ class Simulation:
         self.layout = self.engine.layout
         self.ground = Ground(worlds)
         self.planes = Planes(self.ground, self.layout.sole_radius, self.engine.planes)
-        self.sinking = Sinking(robot, self.ground, self.engine)
+        self.sinking = Sinking(robot, self.ground, self.engine, threads)
         self.paused = np.zeros(worlds, bool)
         self._home = np.array(robot.home)
         counts = robot.points_per_foot
@@ -118,7 +120,8 @@ class Simulation:
         self.sinking.set(ids, surfaces, timesteps)
 
     def _stand(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
-        """Home pose, normal to the ground at the origin, _RESET_GAP above its highest contact."""
+        """Home pose, normal to the ground at the origin: _RESET_GAP above the highest contact on
+        rigid ground, as deep as it carries the robot on ground that gives."""
         engine, terrain = self.engine, self.ground.terrain
         heading = np.array([scenario.heading for scenario in scenarios])
         _, normal = terrain.height_and_normal(np.zeros((len(ids), 1, 2)), ids)
@@ -134,6 +137,17 @@ class Simulation:
         gap = soles[..., 2] - height - self.layout.sole_radius / normals[..., 2]  # vertical
         position[:, 2] = -gap.min(1) + _RESET_GAP
         engine.place(ids, position, rotation, self._home)
+        soft = np.flatnonzero(self.sinking.soft[ids])
+        if len(soft):
+            worlds = ids[soft]
+            engine.forward(worlds)
+            footing = self.sinking.look(worlds)
+            weight = engine.mass[worlds, None] * GRAVITY / len(self.robot.feet)
+            load = np.repeat(weight, len(self.robot.feet), 1)
+            depth = self.sinking.set_down(footing, load, _TREAD).mean(1)  # (m,)
+            self.sinking.leave(footing)
+            position[soft] -= (depth + _RESET_GAP)[:, None] * normal[soft, 0]
+            engine.place(worlds, position[soft], rotation[soft], self._home)
 
     # -- step ------------------------------------------------------------------------------
 
@@ -141,8 +155,8 @@ class Simulation:
         """Advance all worlds that are not paused by CONTROL_STEP; returns the state after it.
 
         `targets` (n, J) are joint targets [rad], relative to encoder readings: an encoder's zero
-        error shifts the joint. `push_w` (n, 3) is a force on the base, world frame [N]; None keeps
-        the last one. Raises RuntimeError before the first `reset`.
+        error shifts the joint. `push_w` (n, 3) is a force on the base, world frame [N]; None is
+        no force. Raises RuntimeError before the first `reset`.
         """
         if not self._groups and not self.paused.all():
             raise RuntimeError("reset the worlds before stepping them")
