@@ -144,7 +144,7 @@ class Simulation:
             footing = self.sinking.look(worlds)
             weight = engine.mass[worlds, None] * GRAVITY / len(self.robot.feet)
             load = np.repeat(weight, len(self.robot.feet), 1)
-            depth = self.sinking.set_down(footing, load, _TREAD).mean(1)  # (m,)
+            depth = self.sinking.set_down(footing, load, _TREAD).min(1)  # (m,)
             self.sinking.leave(footing)
             position[soft] -= (depth + _RESET_GAP)[:, None] * normal[soft, 0]
             engine.place(worlds, position[soft], rotation[soft], self._home)

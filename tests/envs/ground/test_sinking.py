@@ -38,7 +38,14 @@ def stand(scenarios: list[Scenario], seconds: float = 2.0) -> tuple[Simulation, 
 
 def test_the_ground_carries_the_weight_on_every_material():
     simulation, state = stand([Scenario(surface=ground(name)) for name in SOFT])
-    assert simulation.sinking.load.sum(1) == pytest.approx(WEIGHT, rel=0.03)
+    worlds, loads = np.arange(len(SOFT)), []
+    footing = simulation.sinking.look(worlds)
+    for _ in range(2):  # on stiff gravel the load of two physics steps alternates by 3 %
+        simulation.sinking.push(footing)
+        loads.append(simulation.sinking.load.sum(1))
+        simulation.engine.step(None, 1)
+    assert np.mean(loads, 0) == pytest.approx(WEIGHT, rel=0.01)
+    assert np.ptp(loads, 0).max() < 0.1 * WEIGHT
     assert state.contact.all() and not state.broken.any()
 
 
@@ -125,7 +132,7 @@ def test_a_second_step_soon_meets_a_flattened_pile():
         bears.append(simulation.sinking.load[0].sum())
     risen = values[index("bearing")] * 0.05 / (1 - 0.5 / 6.4) ** 2 * 2 * 0.16 * 0.08
     assert bears[0] == 0
-    assert 0.5 * risen < bears[1] < risen  # the soles are not quite level
+    assert 0.4 * risen < bears[1] < risen  # the soles are not quite level
 
 
 def test_the_same_life_on_a_pile_alone_and_from_a_snapshot():
@@ -163,10 +170,17 @@ def test_the_same_life_on_a_pile_alone_and_from_a_snapshot():
 
 
 def test_a_new_episode_is_on_smooth_ground():
-    simulation, _ = stand([Scenario(surface=ground("snow"))], 0.5)
-    simulation.reset([0], [Scenario(surface=ground("snow"))])
-    assert len(simulation.sinking.prints.cells(0)[0]) == 0
-    assert not simulation.sinking._state["pressed"].any()
+    """Pressed by its own feet only, as in a world that nobody walked in."""
+    scenario = Scenario(surface=ground("snow"))
+    simulation, _ = stand([scenario], 0.5)
+    simulation.reset([0], [scenario])
+    fresh = Simulation(1)
+    fresh.reset([0], [scenario])
+    for sinking in (simulation.sinking, fresh.sinking):
+        assert len(sinking.prints.cells(0)[0]) == 0
+    pressed = simulation.sinking._state["pressed"]
+    assert np.array_equal(pressed, fresh.sinking._state["pressed"])
+    assert np.ptp(pressed) < 1e-9 and pressed.min() > 0.02  # level soles on level snow
 
 
 def test_one_foot_on_sand_and_one_on_concrete():
@@ -184,7 +198,7 @@ def test_one_foot_on_sand_and_one_on_concrete():
     load = simulation.sinking.load[0]
     assert state.contact.all()
     assert load.max() > 50 > 10 > load.min()
-    assert state.clearance[0].min() < -0.002 < state.clearance[0].max()
+    assert state.clearance[0].min() < -0.008 < -0.003 < state.clearance[0].max()
 
 
 def test_a_failing_world_is_named():
