@@ -144,9 +144,10 @@ class Ground:
 def film_factor(slip: Array, low: Array, high: Array, speed: Array, wetness: Array) -> Array:
     """Friction over dry friction [-] at speed `slip` [m/s] and film thickness `wetness` in [0, 1].
 
-    On a full film mu(v) / mu_dry = high + (low - high) exp(-v / speed); linear in wetness.
-    Measured: 20-30 % below dry at rest (sealing, Persson et al. 2005), and a fast drop above a
-    critical slip speed (Soft Matter 2024, D4SM00843J). All arguments broadcast.
+    On a full film mu(v) / mu_dry = high + (low - high) exp(-v / speed); linear in wetness; the
+    form is an estimate. Measured for rubber: 20-30 % below dry at low speed (sealing, Persson et
+    al. 2005), a fast drop above a critical slip speed (water and glycerol, Soft Matter 2024,
+    D4SM00843J). All arguments broadcast.
     """
     film = high + (low - high) * np.exp(-slip / np.maximum(speed, 1e-6))
     return 1 + wetness * (film - 1)
