@@ -27,7 +27,7 @@ def test_it_still_walks(grek_gate):
         strength = np.where(np.isin(seeds, gravel), 0.5, 1)
         return walk.act(observation, seeds, step) * strength[:, None]
 
-    grek_gate(dataclasses.replace(walk, name="limping", act=limp), "walk.json", threads=2)
+    grek_gate(dataclasses.replace(walk, name="limping", act=limp), "walk.json", threads=1)
 """
 
 
