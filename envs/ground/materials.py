@@ -147,7 +147,7 @@ class Material:
 
     @property
     def soft(self) -> bool:
-        """Whether the ground gives under a sole."""
+        """True if the ground gives under a sole."""
         return self.quantity("depth").nominal > 0
 
     def quantity(self, name: str) -> Quantity:

@@ -60,7 +60,7 @@ TREAD = np.dtype(
         ("beside", np.float64),  # of the print beyond the left or right edge [m]
     ]
 )
-"""Where an element last met what lay there; half a cell of prints further it meets it anew."""
+"""Place at which an element last met the ground; half a cell of prints further it does anew."""
 
 
 class Feet(Protocol):
@@ -198,7 +198,7 @@ class Sinking:
         return footing
 
     def print_depth(self, worlds: NDArray, xy: Array, slot: NDArray) -> Array:
-        """How deep old prints are now (m, k) [m], at xy (m, k, 2) of `worlds` (m,).
+        """Present depth of old prints (m, k) [m], at xy (m, k, 2) of `worlds` (m,).
 
         `slot` (m, k) is from `Ground.slot`: a print in a pile fades.
         """
@@ -252,7 +252,7 @@ class Sinking:
         self._feet.push_feet(worlds, where, force, moment)
 
     def snapshot(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here, given the same surfaces."""
+        """State from which `restore` goes on, given the same surfaces."""
         return {
             "soil": {name: self._state[name].copy() for name in soil.STATE.fields or ()},
             "tread": {name: self._tread[name].copy() for name in TREAD.fields or ()},

@@ -103,7 +103,7 @@ STATE = np.dtype(
     ],
     align=True,
 )
-"""What an element remembers; zeros are untouched ground."""
+"""Memory of an element; zeros are untouched ground."""
 
 
 def coefficients(parameters: Array, dt: Array | float, mass: float = SOLE_MASS) -> NDArray[np.void]:

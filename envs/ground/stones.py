@@ -39,7 +39,7 @@ def stone(x: float, y: float, grain: float, spread: float, seed: int) -> Any:
 
 @kernel
 def is_loose(x: float, y: float, grain: float, share: float, seed: int) -> Any:
-    """Whether the stone at x, y [m] is loose: a `share` of all grains is."""
+    """True if the stone at x, y [m] is loose: a `share` of all grains is."""
     size = max(grain, _SMALLEST)
     return uniform(math.floor(x / size), math.floor(y / size), seed + 1) < share
 

@@ -197,7 +197,7 @@ class MujocoEngine:
         return failed
 
     def _read_torque(self, worlds: NDArray | slice) -> None:
-        """What the motors give before their own friction, which MuJoCo's actuator force includes.
+        """Torque of the motors before their own friction, which MuJoCo's actuator force includes.
 
         Bristles are bent one physics step further than that force knows, and their damping is left
         out: exact at rest and in steady sliding, 0.02 N m rms off in a walk.

@@ -137,7 +137,7 @@ def changed(scenario: Scenario, factor: str, value: Any) -> Scenario:
 
 
 def life(scenario: Scenario) -> np.ndarray:
-    """What a droid sees and does in the first 0.8 s of `scenario`."""
+    """Observations and positions in the first 0.8 s of `scenario`."""
     walk = TaskBatch(walking(), 1)
     walk.reset([0], [scenario])
     rng = np.random.default_rng(0)
@@ -193,7 +193,7 @@ def test_every_context_has_its_turn_and_means_what_it_says():
 
 
 def size(kind: str) -> Callable[[Scenario], float]:
-    """How uneven a world is in one way; 0 where it has no such part."""
+    """Size of one kind of unevenness of a world; 0 where it has no such part."""
     return lambda s: sizes(s.shape).get(kind, 0.0)
 
 

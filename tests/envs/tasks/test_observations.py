@@ -16,7 +16,7 @@ READINGS = 3 + 3 + 10 + 10  # gyro, gravity, joint positions and velocities
 
 
 def columns(task: Task, name: str) -> slice:
-    """Where a field of the critic lies in the whole observation."""
+    """Columns of a field of the critic in the whole observation."""
     start = 0
     for entry, field in task.layout(privileged=True):
         if entry == name:

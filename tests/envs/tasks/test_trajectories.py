@@ -66,7 +66,7 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 
 def machine() -> str:
-    """What the bits depend on."""
+    """Versions and processor features on which the bits depend."""
     features = " ".join(name for name, there in sorted(__cpu_features__.items()) if there)
     return f"MuJoCo {mujoco.__version__}, NumPy {np.__version__}, {features}"
 

@@ -8,7 +8,7 @@ from grek.envs.tasks import Task, TaskBatch, walking
 
 
 def efforts(task: Task) -> np.ndarray:
-    """How high two droids told to stand step, over 0.9 s (45, 2); one is pushed after 0.5 s."""
+    """Step height [0, 1] of two droids told to stand, in 0.9 s (45, 2); one is pushed at 0.5 s."""
     walk = TaskBatch(task, 2)
     walk.reset([0, 1], [Scenario(), Scenario(pushes=(Push(0.5, (0.5, 0.0)),))])
     found = []
