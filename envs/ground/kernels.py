@@ -13,9 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import mujoco
 import numpy as np
+from numba import cfunc, njit, types
 from numba import config as _config
-from numba import njit
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 FEW = 32  # worlds below which a second thread costs more than it saves
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -26,12 +29,13 @@ config: Any = _config
 
 
 def _cache() -> str:
-    """Directory of compiled kernels, one for each state of the sources in this folder.
+    """Directory of compiled kernels, one for each version of MuJoCo and of the sources of `envs`.
 
     Numba itself would only look at the file of the outermost function, not at those it calls into.
     """
     here, digest = Path(__file__).parent, blake2b(digest_size=8)
-    for source in sorted(here.glob("*.py")):
+    digest.update(mujoco.mj_versionString().encode())
+    for source in sorted(here.parent.rglob("*.py")):
         digest.update(source.read_bytes())
     return str(Path(config.CACHE_DIR or here / "__pycache__") / f"kernels-{digest.hexdigest()}")
 
@@ -41,14 +45,35 @@ _CACHE = _cache()
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function of scalars, records and arrays; later processes load it from a cache."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    return _cached(njit, function, nogil=True)
+
+
+def callback(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a C function of the given types, the first one its result's; see `kernel`."""
+    of = signature[0](*signature[1:])
+    return lambda function: _cached(lambda **options: cfunc(of, **options), function)
+
+
+def _cached(compiled: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
     before, config.CACHE_DIR = config.CACHE_DIR, _CACHE
     try:
-        return njit(cache=True, **options)(function)
+        return compiled(cache=True, error_model="numpy", **options)(function)
     except RuntimeError:  # no directory that can be written: compile in every process
-        return njit(**options)(function)
+        return compiled(error_model="numpy", **options)(function)
     finally:
         config.CACHE_DIR = before
+
+
+def _pointer(typing: Any, address: Any) -> Any:
+
+    def convert(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), convert
+
+
+pointer: Any = intrinsic(_pointer)
+"""Pointer to an integer address, for `numba.carray` in compiled functions."""
 
 
 @kernel

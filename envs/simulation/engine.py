@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from grek.envs.ground.planes import PlaneArrays
+from grek.envs.ground.sinking import Sinking
 from grek.envs.robots import Layout
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.vectors import Array
@@ -45,6 +46,13 @@ class Engine(Protocol):
     @property
     def mass(self) -> Array:
         """Total mass of each robot (n,) [kg]."""
+        ...
+
+    def carry(self, sinking: Sinking) -> None:
+        """Apply the forces of deformable ground in every physics step, for the engine's lifetime.
+
+        `Sinking.push` does it between steps; an engine may call `soles.push` in its own way.
+        """
         ...
 
     def set_scenarios(self, worlds: NDArray, scenarios: Sequence[Scenario]) -> None:

@@ -13,8 +13,10 @@ from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
 from grek.envs.ground.planes import PlaneArrays, add_planes
+from grek.envs.ground.sinking import Sinking
 from grek.envs.robots import Layout, Robot
 from grek.envs.scenarios.scenario import Numerics, Scenario
+from grek.envs.simulation import ground_plugin
 from grek.envs.vectors import Array, cross
 from grek.errors import InputError
 
@@ -35,12 +37,14 @@ class MujocoEngine:
     def __init__(self, robot: Robot, worlds: int, threads: int) -> None:
         spec = robot.physics_spec()
         add_planes(spec, robot)
+        ground_plugin.add(spec)
         self.model = model = spec.compile()
         self.robot = robot
         self.layout = Layout.of(model, robot)
         self.timestep = float(model.opt.timestep)
         self.batch = batch = Batch(model, worlds, threads, True)
         batch.reset(stage=_NOTHING)
+        self._context: NDArray[np.void] | None = None  # of the ground plugin
         bind, expand = batch.bind, batch.expand
         self._acting = len(robot.joints)
         self.qpos, self._qvel, self.targets = bind("qpos"), bind("qvel"), bind("ctrl")
@@ -51,6 +55,7 @@ class MujocoEngine:
         self._act = bind("act")
         self._xpos, self._xmat, self._geoms = bind("xpos"), bind("xmat"), bind("geom_xpos")
         self._cvel, self._centre, self._xipos = bind("cvel"), bind("subtree_com"), bind("xipos")
+        self._owned = bind("userdata")[:, : ground_plugin.USERDATA]
         self.push_w = self._force[:, self.layout.base, :3]
         self.base_w = self._xpos[:, self.layout.base]
         self._mass, self._inertia = expand("body_mass"), expand("body_inertia")
@@ -70,6 +75,18 @@ class MujocoEngine:
             sole_pairs=_pairs(model, robot.sole_points),
             body_pairs=_pairs(model, robot.body_geoms),
         )
+
+    def carry(self, sinking: Sinking) -> None:
+        """Let the plugin of the model apply the forces of deformable ground."""
+        self._context = ground_plugin.context_of(sinking, self.layout)
+        self._own(slice(None))
+
+    def _own(self, worlds: NDArray | slice) -> None:
+        """Tell the plugin where the ground of `worlds` is; a reset forgets it."""
+        if self._context is None:
+            return
+        self._owned[worlds, 0] = self._context.ctypes.data
+        self._owned[worlds, 1] = np.arange(len(self._owned))[worlds]
 
     @property
     def mass(self) -> Array:
@@ -163,6 +180,7 @@ class MujocoEngine:
     def reset(self, worlds: NDArray) -> None:
         """Forget the past of `worlds`."""
         self.batch.reset(ids=worlds, stage=_NOTHING)
+        self._own(worlds)
         self._force[worlds] = 0
         self.torque[worlds] = 0
         self._warnings[worlds] = self._warning_count()[worlds]
@@ -213,12 +231,17 @@ class MujocoEngine:
         return (self._warning_count() > self._warnings) | ~finite
 
     def snapshot(self) -> Array:
-        """MuJoCo's own state of all worlds."""
-        return np.array(self.batch.state)
+        """MuJoCo's own state of all worlds, without the addresses that hold in this process."""
+        addresses = self._owned.copy()
+        self._owned[:] = 0
+        state = np.array(self.batch.state)
+        self._owned[:] = addresses
+        return state
 
     def restore(self, saved: Array) -> None:
         """Go on from a snapshot."""
         self.batch.state[:] = saved
+        self._own(slice(None))
         self.forward()
         self._warnings = self._warning_count()
 

@@ -47,15 +47,17 @@ class Simulation:
         self.ground = Ground(worlds)
         self.planes = Planes(self.ground, self.layout.sole_radius, self.engine.planes)
         self.sinking = Sinking(robot, self.ground, self.engine, threads)
+        self.engine.carry(self.sinking)
         self.paused = np.zeros(worlds, bool)
         self._home = np.array(robot.home)
         counts = robot.points_per_foot
         self._points = np.split(np.arange(counts.sum()), np.cumsum(counts)[:-1])  # of each foot
         self._offset = np.zeros((worlds, len(robot.joints)))  # encoder zero errors [rad]
         self._substeps = np.full(worlds, round(CONTROL_STEP / self.engine.timestep))
-        self._live = np.zeros(worlds, bool)  # worlds whose planes are updated each step
-        # Worlds stepped together: indices, physics steps per control step, deformable ground.
-        self._groups: list[tuple[NDArray[np.int64], int, bool]] = []
+        self._live = np.zeros(0, int)  # worlds whose planes are updated each step
+        self._soft = np.zeros(0, int)  # worlds with deformable ground
+        # Worlds stepped together: indices, physics steps per control step.
+        self._groups: list[tuple[NDArray[np.int64], int]] = []
 
     # -- reset -----------------------------------------------------------------------------
 
@@ -141,11 +143,10 @@ class Simulation:
         if len(soft):
             worlds = ids[soft]
             engine.forward(worlds)
-            footing = self.sinking.look(worlds)
+            self.sinking.look(worlds)
             weight = engine.mass[worlds, None] * GRAVITY / len(self.robot.feet)
             load = np.repeat(weight, len(self.robot.feet), 1)
-            depth = self.sinking.set_down(footing, load, _TREAD).min(1)  # (m,)
-            self.sinking.leave(footing)
+            depth = self.sinking.set_down(worlds, load, _TREAD).min(1)  # (m,)
             position[soft] -= (depth + _RESET_GAP)[:, None] * normal[soft, 0]
             engine.place(worlds, position[soft], rotation[soft], self._home)
 
@@ -164,20 +165,13 @@ class Simulation:
         engine.targets[:] = targets
         engine.targets[:, : self._offset.shape[1]] -= self._offset
         engine.push_w[:] = 0 if push_w is None else push_w
-        moving = np.flatnonzero(self._live)
-        if len(moving):
-            self._lay(moving)
+        if len(self._live):
+            self._lay(self._live)
         failed: list[int] = []
-        for ids, substeps, soft in self._groups:
-            everyone = None if len(ids) == self.worlds else ids
-            if not soft:
-                failed += engine.step(everyone, substeps)
-                continue
-            footing = self.sinking.look(ids)
-            for _ in range(substeps):
-                self.sinking.push(footing)
-                failed += engine.step(everyone, 1)
-            self.sinking.leave(footing)
+        if len(self._soft):
+            self.sinking.look(self._soft)
+        for ids, substeps in self._groups:
+            failed += engine.step(None if len(ids) == self.worlds else ids, substeps)
         return self.state(failed=failed)
 
     def pause(self, worlds: NDArray) -> None:
@@ -246,13 +240,12 @@ class Simulation:
         self.planes.lay(soles, engine.base_w[ids], slip, ids)
 
     def _regroup(self) -> None:
-        """Group active worlds by number of physics steps and by deformable ground."""
-        ground, soft, going = self.ground, self.sinking.soft, ~self.paused
-        self._live = (~ground.terrain.flat | ground.varies) & going
-        kind = np.where(going, 2 * self._substeps + soft, 0)
-        self._groups = [
-            (np.flatnonzero(kind == k), int(k // 2), bool(k % 2)) for k in np.unique(kind[going])
-        ]
+        """Group active worlds by number of physics steps, and list those that need more."""
+        ground, going = self.ground, ~self.paused
+        self._live = np.flatnonzero((~ground.terrain.flat | ground.varies) & going)
+        self._soft = np.flatnonzero(self.sinking.soft & going)
+        steps = np.where(going, self._substeps, 0)
+        self._groups = [(np.flatnonzero(steps == k), int(k)) for k in np.unique(steps[going])]
 
 
 def _substeps(timestep: float) -> int:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from grek.envs.ground.materials import index, material
-from grek.envs.ground.sinking import ELEMENTS, Sinking, sole_elements
+from grek.envs.ground.sinking import Sinking
+from grek.envs.ground.soles import ELEMENTS, sole_elements
 from grek.envs.ground.surface import Ground, Surface
 from grek.envs.robots import GREK, Foot, Robot
 from grek.envs.scenarios.scenario import Scenario
@@ -65,15 +66,14 @@ class LevelFeet:
     def run(self, seconds: float, weight: float = 1.0, hand: float = 0.0) -> None:
         """Let a share `weight` of the masses rest on the feet, slowed by a `hand` [1/s]."""
         for _ in range(round(seconds / 0.02)):
-            footing = self.sinking.look(np.array([0]))
+            self.sinking.look(np.array([0]))
             for _ in range(round(0.02 / self.dt)):
-                self.sinking.push(footing)
+                self.sinking.push(np.array([0]))
                 up = self.force[..., 2] - weight * self.mass * G
                 self.velocity[..., 2] += self.dt * up / self.mass
                 self.velocity[..., 2] *= 1 - hand * self.dt
                 self.origin += self.dt * self.velocity
                 self.time += self.dt
-            self.sinking.leave(footing)
 
 
 def test_elements_lie_in_a_grid_over_the_sole():
@@ -106,7 +106,8 @@ def test_the_wrench_acts_at_the_centre_of_each_sole():
     robot = dataclasses.replace(GREK, feet=(LEFT, aside))
     feet = LevelFeet(robot, [1.0, 1.0])
     feet.origin[..., 2] -= 0.01
-    feet.sinking.push(feet.sinking.look(np.array([0])))
+    feet.sinking.look(np.array([0]))
+    feet.sinking.push(np.array([0]))
     force = [BEARING * 0.16 * 0.08, BEARING * 0.1 * 0.05]  # at 10 mm the pressure is `bearing`
     assert feet.force[0, :, 2] == pytest.approx(force, rel=1e-3)
     moments = np.array([[0.0, -0.0225 * force[0], 0.0], [0.01 * force[1], 0.03 * force[1], 0.0]])
@@ -126,7 +127,7 @@ def test_a_droid_on_soles_of_two_sizes_stands_in_prints_of_two_depths():
     loads = simulation.sinking.load[0]
     assert loads.sum() == pytest.approx(15.4 * G, rel=0.03)
     deepest = (EXPONENT + 1) ** (1 / EXPONENT)
-    pressed = simulation.sinking._state["pressed"][0].reshape(2, ELEMENTS).mean(1)
+    pressed = simulation.sinking.soles.state["pressed"][0].reshape(2, ELEMENTS).mean(1)
     for depth, load, foot in zip(pressed, loads, robot.feet, strict=True):
         gentle = sinkage(load, foot)
         assert gentle < depth < 1.05 * deepest * gentle

@@ -39,9 +39,9 @@ def stand(scenarios: list[Scenario], seconds: float = 2.0) -> tuple[Simulation, 
 def test_the_ground_carries_the_weight_on_every_material():
     simulation, state = stand([Scenario(surface=ground(name)) for name in SOFT])
     worlds, loads = np.arange(len(SOFT)), []
-    footing = simulation.sinking.look(worlds)
+    simulation.sinking.look(worlds)
     for _ in range(2):  # on stiff gravel the load of two physics steps alternates by 3 %
-        simulation.sinking.push(footing)
+        simulation.sinking.push(worlds)
         loads.append(simulation.sinking.load.sum(1))
         simulation.engine.step(None, 1)
     assert np.mean(loads, 0) == pytest.approx(WEIGHT, rel=0.01)
@@ -57,7 +57,7 @@ def test_sinkage_on_sand_is_between_a_gentle_and_a_sudden_load():
     pressure, n = WEIGHT / (2 * 0.16 * 0.08), values[index("exponent")]
     gentle = 0.01 * (pressure / values[index("bearing")]) ** (1 / n)
     assert gentle == pytest.approx(6.35e-3, rel=0.01)
-    sunk = simulation.sinking._state["pressed"][0].mean()
+    sunk = simulation.sinking.soles.state["pressed"][0].mean()
     assert gentle < sunk < 1.05 * (n + 1) ** (1 / n) * gentle
 
 
@@ -70,7 +70,7 @@ def test_a_step_of_the_physics_leaves_the_pose_alone():
 
 def test_prints_stay_and_the_second_step_sinks_less():
     simulation, _ = stand([Scenario(surface=ground("sand"))])
-    first = simulation.sinking._state["pressed"][0].copy()
+    first = simulation.sinking.soles.state["pressed"][0].copy()
     xy, depth = simulation.sinking.prints.cells(0)
     assert len(xy) > 30
     assert depth.max() == pytest.approx(first.max(), rel=0.01)
@@ -82,7 +82,7 @@ def test_prints_stay_and_the_second_step_sinks_less():
     qpos[0, 2] += 0.001
     for _ in range(50):
         simulation.step(TARGETS[None])
-    again = simulation.sinking._state["pressed"][0]
+    again = simulation.sinking.soles.state["pressed"][0]
     assert again.mean() - first.mean() < 0.2 * first.mean()
 
 
@@ -102,13 +102,13 @@ def hover(simulation: Simulation, seconds: float) -> None:
 def test_a_pile_rises_again_in_its_recovery_time(name, share):
     """exp(-t / recovery time) of its print is left when the foot comes down again."""
     simulation, _ = stand([Scenario(surface=ground(name))])
-    first = simulation.sinking._state["pressed"][0].copy()
+    first = simulation.sinking.soles.state["pressed"][0].copy()
     hover(simulation, share * MATERIALS[name].nominal()[index("recovery_time")])
     xy, depth = simulation.sinking.prints.cells(0)
     slot = np.zeros((1, len(xy)), int)
     left = simulation.sinking.print_depth(np.array([0]), xy[None], slot)[0]
     assert left == pytest.approx(np.exp(-share) * depth, rel=0.04)  # it lifts off in 20 ms
-    met = simulation.sinking._state["pressed"][0]  # by the elements of the soles
+    met = simulation.sinking.soles.state["pressed"][0]  # by the elements of the soles
     assert np.median(met) == pytest.approx(np.exp(-share) * np.median(first), rel=0.08)
 
 
@@ -121,14 +121,15 @@ def test_a_second_step_soon_meets_a_flattened_pile():
     values, bears = MATERIALS["carpet"].nominal(), []
     for seconds in (0.2, 6.0):
         simulation, _ = stand([Scenario(surface=ground("carpet"))])
-        assert simulation.sinking._state["pressed"][0].min() > 2.3e-3
+        assert simulation.sinking.soles.state["pressed"][0].min() > 2.3e-3
         hover(simulation, seconds)
         qpos, qvel = coordinates(simulation)
         simulation.engine.forward()
         qpos[0, 2] -= simulation.state().clearance.mean() + 0.5e-3
         qvel[:] = 0
         simulation.engine.forward()
-        simulation.sinking.push(simulation.sinking.look(np.array([0])))
+        simulation.sinking.look(np.array([0]))
+        simulation.sinking.push(np.array([0]))
         bears.append(simulation.sinking.load[0].sum())
     risen = values[index("bearing")] * 0.05 / (1 - 0.5 / 6.4) ** 2 * 2 * 0.16 * 0.08
     assert bears[0] == 0
@@ -156,7 +157,7 @@ def test_the_same_life_on_a_pile_alone_and_from_a_snapshot():
         return np.concatenate(
             [
                 coordinates(simulation)[0],
-                simulation.sinking._state["pressed"].reshape(len(worlds), -1),
+                simulation.sinking.soles.state["pressed"].reshape(len(worlds), -1),
             ],
             1,
         )
@@ -178,8 +179,8 @@ def test_a_new_episode_is_on_smooth_ground():
     fresh.reset([0], [scenario])
     for sinking in (simulation.sinking, fresh.sinking):
         assert len(sinking.prints.cells(0)[0]) == 0
-    pressed = simulation.sinking._state["pressed"]
-    assert np.array_equal(pressed, fresh.sinking._state["pressed"])
+    pressed = simulation.sinking.soles.state["pressed"]
+    assert np.array_equal(pressed, fresh.sinking.soles.state["pressed"])
     assert np.ptp(pressed) < 1e-9 and pressed.min() > 0.02  # level soles on level snow
 
 

@@ -64,10 +64,8 @@ class LedFeet:
             rate = (turns[then] @ turns[now].T - turns[now] @ turns[then].T) / (2 * STEP)
             self.spin[:] = rate[2, 1], rate[0, 2], rate[1, 0]
             if k % CONTROL == 0:
-                footing = self.sinking.look(self.worlds)
-            self.sinking.push(footing)
-            if k % CONTROL == CONTROL - 1:
-                self.sinking.leave(footing)
+                self.sinking.look(self.worlds)
+            self.sinking.push(self.worlds)
             self.time += STEP
             if before is not None:
                 force, moment, linear, spin = before
@@ -105,10 +103,8 @@ def test_a_sliding_sole_sinks_into_a_print_and_leaves_it():
     for k in range(700):
         feet.place[:], feet.linear[:] = [x, 0, z + SOLE], [0.1 * (k > 100), 0, speed]
         if k % CONTROL == 0:
-            footing = feet.sinking.look(feet.worlds)
-        feet.sinking.push(footing)
-        if k % CONTROL == CONTROL - 1:
-            feet.sinking.leave(footing)
+            feet.sinking.look(feet.worlds)
+        feet.sinking.push(feet.worlds)
         speed += STEP / 5 * (feet.force[0, 0, 2] - 20)
         x, z = x + STEP * feet.linear[0, 0, 0], z + STEP * speed
         path.append((x, z))
@@ -205,14 +201,12 @@ def test_soles_that_are_set_down_carry_their_load_at_rest(rise, tread):
     normal = np.array([-rise, 0, 1]) / np.hypot(rise, 1)
     feet.turn[:] = Rotation.from_euler("y", -np.arctan(rise)).as_matrix()
     feet.place[:] = [[0, 0.11, 0], [0, -0.11, 0]] + SOLE * normal
-    footing = feet.sinking.look(feet.worlds)
-    depth = feet.sinking.set_down(footing, np.full((feet.n, 2), 75.0), tread)
+    feet.sinking.look(feet.worlds)
+    depth = feet.sinking.set_down(feet.worlds, np.full((feet.n, 2), 75.0), tread)
     feet.place -= depth[..., None] * normal
-    feet.sinking.leave(footing)
     for _ in range(3):
-        footing = feet.sinking.look(feet.worlds)
-        feet.sinking.push(footing)
-        feet.sinking.leave(footing)
+        feet.sinking.look(feet.worlds)
+        feet.sinking.push(feet.worlds)
     assert feet.force[:-1, :, 2] == pytest.approx(75, rel=0.02)
     assert feet.force[:-1, :, :2] == pytest.approx(0, abs=1.0)
     # Stones push aside, and on a slope the way down the normal leads to other places on them.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from grek.envs.ground.materials import index, material
-from grek.envs.ground.sinking import ACROSS, ELEMENTS, sole_elements
 from grek.envs.ground.soil import coefficients, soil_traction, untouched
+from grek.envs.ground.soles import ACROSS, ELEMENTS, sole_elements
 from grek.envs.robots import GREK
 
 DT, MASS = 0.001, 1200.0  # [s], [kg/m^2]: so heavy that no slope has to be cut

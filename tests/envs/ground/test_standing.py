@@ -124,11 +124,10 @@ class Soles:
         for _ in range(round(seconds / CONTROL_STEP)):
             self.lay(self.rigid)
             self.batch.step(self.rigid, nstep=self.substeps, stage=_CURRENT)
-            footing = self.sinking.look(self.soft)
+            self.sinking.look(self.soft)
             for _ in range(self.substeps):
-                self.sinking.push(footing)
+                self.sinking.push(self.soft)
                 self.batch.step(self.soft, nstep=1, stage=_CURRENT)
-            self.sinking.leave(footing)
             path.append(self.qpos[:, :3].copy())
         return np.array(path)
 

@@ -69,6 +69,42 @@ def test_same_bits_as_a_plain_loop_of_mujoco():
         assert np.array_equal(coordinates(simulation)[1][i], data.qvel)
 
 
+def test_ground_that_gives_pushes_the_same_from_within_the_engine_and_between_its_steps():
+    """The plugin in MuJoCo's threads, and `Sinking.push` before every single physics step."""
+    names = ("train/sand:3", "heldout/mud:1", "train/gravel:7", "train/dry_concrete:1")
+    worlds = [parse(name) for name in names]
+    worlds = [dataclasses.replace(w, numerics=Numerics()) for w in worlds]
+    moves, everyone = targets(30, len(worlds)), np.arange(len(worlds))
+    within, between = Simulation(len(worlds)), Simulation(len(worlds))
+    for simulation in (within, between):
+        simulation.reset(everyone, worlds)
+    between.engine.batch.bind("userdata")[:] = 0  # the plugin finds no ground
+    soft = np.flatnonzero(between.sinking.soft)
+    assert list(soft) == [0, 1, 2]
+    for move in moves:
+        within.step(move)
+        between.engine.targets[:] = move
+        between.engine.targets[:, : len(GREK.joints)] -= between._offset
+        between._lay(between._live)
+        between.sinking.look(soft)
+        for _ in range(4):
+            between.sinking.push(soft)
+            between.engine.step(None, 1)
+    assert np.array_equal(*(np.concatenate(coordinates(s), 1) for s in (within, between)))
+    assert within.sinking.load[:3].sum(1).min() > 50  # [N]
+
+
+def test_a_snapshot_holds_no_address_of_this_process():
+    saved = []
+    for _ in range(2):
+        simulation = Simulation(2)
+        simulation.reset([0, 1], [parse("train/sand:3"), parse("train/gravel:1")])
+        simulation.step(targets(1, 2)[0])
+        saved.append(simulation.snapshot()["engine"])
+        assert simulation.engine.batch.bind("userdata")[:, 0].all()
+    assert np.array_equal(*saved)
+
+
 def test_a_failing_world_is_reported_and_touches_no_other():
     worlds, moves = scenarios(), targets(30)
     untouched = run(worlds, moves)
