@@ -47,7 +47,7 @@ class Eval:
     policy: PolicyArgument
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, or full (all three spaces)."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), or tune."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
     seed: int = 0

@@ -1,4 +1,4 @@
-"""Scenario spaces: training, held-out and solver variations.
+"""Scenario spaces: training, tuning, held-out and solver variations.
 
 A space is an ordered list of contexts (rows of a scorecard) over common ranges; each context
 changes one axis, so its row measures the effect of that axis. A scenario is named
@@ -163,6 +163,15 @@ _NUMERICS: dict[str, Mapping[str, Any]] = {
 }
 
 
+_HARD: dict[str, Mapping[str, Any]] = {  # the difficult end of single training ranges
+    "late_sensors": {"late_sensors": 1.0},
+    "pushes": {"push": Uniform(0.25, 0.35)},
+    "slope": {"shapes": {("slope",): 1.0}, "sizes": {"slope": Uniform(0.05, 0.10)}},
+    "relief": {"shapes": {("relief",): 1.0}, "sizes": {"relief": Uniform(0.004, 0.008)}},
+    "mixed": {"mixed": 1.0},
+}
+
+
 def _trained() -> dict[Context, Mapping[str, Any]]:
     """Contexts of training: trained materials, and registered shapes not in `Ranges.shapes`."""
     listed = {kind for kinds in TRAIN.shapes for kind in kinds}
@@ -187,6 +196,14 @@ def _held_out() -> dict[Context, Mapping[str, Any]]:
     for axis, (change, near, far) in _AXES.items():
         found[Context(axis, "near")], found[Context(axis, "far")] = change(near), change(far)
     return found
+
+
+def _tuning() -> dict[Context, Mapping[str, Any]]:
+    """Contexts to choose settings on: trained materials and difficult ends of training ranges."""
+    return {
+        **{Context("material", m.name): {} for m in MATERIALS.values() if m.trained},
+        **{Context("hard", name): ranges for name, ranges in _HARD.items()},
+    }
 
 
 def _numerics() -> dict[Context, Mapping[str, Any]]:
@@ -265,6 +282,7 @@ class Space:
 SPACES = Registry(
     "space",
     Space("train", _trained, any_material=True),
+    Space("tune", _tuning),
     Space("heldout", _held_out),
     Space("numerics", _numerics, same_worlds=True),
 )
@@ -291,10 +309,12 @@ def parse(text: str, robot: Robot = GREK) -> Scenario:
 def zone(space: str, context: Context) -> str | None:
     """Distance of a row from the training ranges: "inside", "near" (just outside) or "far".
 
-    None for rows of the numerics space that average over solver settings. Wood and rubber count as
-    near: they are held out, but differ from concrete only in friction, mostly within its range.
+    The tuning space lies inside: settings are chosen on it, never on a space that measures
+    transfer. None for rows of the numerics space that average over solver settings. Wood and rubber
+    count as near: they are held out, but differ from concrete only in friction, mostly within its
+    range.
     """
-    if space == "train" or context.value == "as_trained":
+    if space in ("train", "tune") or context.value == "as_trained":
         return "inside"
     if space == "numerics" and context.axis != "numerics":
         return None  # a material, averaged over solver settings

@@ -2,7 +2,7 @@
 
 The policy adds residuals to this gait (policies modulating trajectory generators, Iscen et al.
 2018). In stance a foot moves back along the command, in swing it lifts and returns; the body sways
-towards the stance foot. With a zero command the gait holds the home pose, or steps in place while
+in step with them. With a zero command the gait holds the home pose, or steps in place while
 the robot is tipping, since ankle torque alone cannot balance on loose ground. The gait's parameters
 are part of a policy's contract.
 """
@@ -40,11 +40,12 @@ class Gait:
     """Duty factor: fraction of the period that a foot is in stance."""
     lift: float = 0.055
     """Peak foot height in swing [m]."""
-    sway: float = 0.030
-    """Amplitude of the lateral body motion towards the stance foot [m]."""
-    gain: tuple[float, float, float] = (1.9, 1.25, 1.0)
-    """Reference stride over the kinematic one, for forward, sideways and turning [-]; compensates
-    slip and the motors' position error."""
+    sway: float = -0.030
+    """Amplitude of the lateral motion of the body over its feet [m]; a positive one leans over the
+    foot in stance, a negative one pushes off from it. The sign is chosen by what is learned from
+    it: docs/learning.md."""
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Reference stride over the kinematic one, for forward, sideways and turning [-]."""
     catch: float = 0.2
     """`lean` above which a standing robot takes recovery steps [rad]; 0 for never. At 0.2 rad the
     capture point of a mass at 0.32 m is 64 mm ahead of the centre of a sole 160 mm long."""

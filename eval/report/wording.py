@@ -16,7 +16,12 @@ Episode = Mapping[str, Any]
 
 UNKNOWN = "–"  # noqa: RUF001 - shown for a number that is not defined
 BEYOND = {"near": "just outside", "far": "far outside"}  # contexts beyond the training range
-TITLES = {"train": "Training space", "heldout": "Held out", "numerics": "Other numerics"}
+TITLES = {
+    "train": "Training space",
+    "tune": "Tuning space",
+    "heldout": "Held out",
+    "numerics": "Other numerics",
+}
 LARGEST = 1e12  # larger numbers are not scores and would break the layout
 
 

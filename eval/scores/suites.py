@@ -31,6 +31,7 @@ SUITES = Registry(
     "suite",
     Suite("quick", ("train", "heldout", "numerics"), 12),
     Suite("train", ("train",), 64),
+    Suite("tune", ("tune",), 64),
     Suite("heldout", ("heldout",), 64),
     Suite("numerics", ("numerics",), 64),
     Suite("full", ("train", "heldout", "numerics"), 64),

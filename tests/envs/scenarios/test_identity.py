@@ -170,8 +170,8 @@ def test_any_material_can_be_asked_for_in_the_worlds_of_training():
         ("train/slope-far:1", "unknown context 'slope-far' of train"),
         ("numerics/sand:1", "unknown context 'sand' of numerics; there are: as_trained"),
         ("heldout/slope:1", "unknown context 'slope' of heldout"),
-        ("moon/sand:1", "unknown space 'moon'; there are: train, heldout, numerics"),
-        ("moon:1", "unknown space 'moon'; there are: train, heldout, numerics"),
+        ("moon/sand:1", "unknown space 'moon'; there are: train, tune, heldout, numerics"),
+        ("moon:1", "unknown space 'moon'; there are: train, tune, heldout, numerics"),
     ],
 )
 def test_unknown_names_list_the_known_ones(name, told):

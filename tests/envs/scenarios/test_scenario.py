@@ -236,6 +236,30 @@ def test_held_out_axes_begin_where_training_ends():
     assert all(zone("train", context) == "inside" for context in train.contexts)
 
 
+def test_the_tuning_space_is_within_training_and_shares_no_world_with_it():
+    tune = space("tune")
+    least = {  # what each difficult context is sure to have
+        "late_sensors": (lambda s: s.sensors.delay, 1),
+        "pushes": (lambda s: min(math.hypot(*p.velocity) for p in s.pushes), 0.25),
+        "slope": (size("slope"), 0.05),
+        "relief": (size("relief"), 0.004),
+        "mixed": (lambda s: len(s.surface.materials), 2),
+    }
+    assert [c.value for c in tune.contexts if c.axis == "hard"] == list(least)
+    for context in tune.contexts:
+        assert zone("tune", context) == "inside"
+        for i in range(20):
+            scenario = tune.draw(context, i)
+            assert all(MATERIALS[name].trained for name in scenario.surface.materials)
+            for name, (value, most) in AXES.items():
+                assert name == "friction" or value(scenario) <= most + 1e-12
+            if context.axis == "hard":
+                value, low = least[context.value]
+                assert value(scenario) >= low - 1e-12
+    trained = {space("train").draw(space("train").contexts[0], i).seed for i in range(200)}
+    assert not trained & {tune.draw(tune.contexts[0], i).seed for i in range(200)}
+
+
 def test_far_is_farther_than_near():
     held = space("heldout")
     count = len(held.contexts)

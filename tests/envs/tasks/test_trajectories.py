@@ -21,10 +21,12 @@ from numpy._core._multiarray_umath import __cpu_features__
 
 from grek.envs.scenarios.scenario import Scenario, from_plain, to_plain
 from grek.envs.tasks import TaskBatch, walking
+from grek.envs.tasks.gait import Gait
 
 FILE = Path(__file__).with_name("trajectories.json")
 STEPS = 100  # of control
-TASK = walking()
+# Its own gait, so that another default changes nothing here.
+TASK = walking(motion=Gait(sway=0.03, gain=(1.9, 1.25, 1.0)))
 ACTING = len(TASK.robot.joints)
 
 
