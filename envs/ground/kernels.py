@@ -6,8 +6,11 @@ on no other, so any number of threads gives the same bits.
 """
 
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -28,19 +31,19 @@ _27, _30, _31, _32 = (np.uint64(bits) for bits in (27, 30, 31, 32))
 config: Any = _config
 
 
-def _cache() -> str:
-    """Directory of compiled kernels, one for each version of MuJoCo and of the sources of `envs`.
-
-    Numba itself would only look at the file of the outermost function, not at those it calls into.
-    """
-    here, digest = Path(__file__).parent, blake2b(digest_size=8)
-    digest.update(mujoco.mj_versionString().encode())
-    for source in sorted(here.parent.rglob("*.py")):
+def _digest(*sources: Path) -> str:
+    digest = blake2b(mujoco.mj_versionString().encode(), digest_size=8)
+    for source in sources:
         digest.update(source.read_bytes())
-    return str(Path(config.CACHE_DIR or here / "__pycache__") / f"kernels-{digest.hexdigest()}")
+    return digest.hexdigest()
 
 
-_CACHE = _cache()
+_HERE = Path(__file__).parent
+# One cache for each state of the sources in this folder: Numba itself would only look at the file
+# of the outermost function, not at those it calls into.
+_STATE = f"kernels-{_digest(*sorted(_HERE.glob('*.py')))}"
+_CACHE = Path(config.CACHE_DIR or _HERE / "__pycache__") / _STATE
+_COLD = not _CACHE.exists()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -49,13 +52,30 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def callback(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a C function of the given types, the first one its result's; see `kernel`."""
+    """Compile a C function of the given types, the first one its result's, now; see `kernel`."""
+    _announce()
     of = signature[0](*signature[1:])
     return lambda function: _cached(lambda **options: cfunc(of, **options), function)
 
 
+@cache
+def _announce() -> None:
+    """Say that compilation is about to begin if the cache is empty; delete caches of older sources.
+
+    They are deleted in this folder only: a directory of the user's may serve other installations.
+    """
+    if not _COLD:
+        return
+    print("grek: compiling the ground for this processor, once: about 10 s", file=sys.stderr)
+    for old in (_HERE / "__pycache__").glob("kernels-*"):
+        if old.name != _STATE:
+            shutil.rmtree(old, ignore_errors=True)
+
+
 def _cached(compiled: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
-    before, config.CACHE_DIR = config.CACHE_DIR, _CACHE
+    source, before = Path(function.__code__.co_filename), config.CACHE_DIR
+    inside = source.parent == _HERE
+    config.CACHE_DIR = str(_CACHE if inside else _CACHE / _digest(source))
     try:
         return compiled(cache=True, error_model="numpy", **options)(function)
     except RuntimeError:  # no directory that can be written: compile in every process
@@ -65,7 +85,6 @@ def _cached(compiled: Callable[..., Any], function: Callable[..., Any], **option
 
 
 def _pointer(typing: Any, address: Any) -> Any:
-
     def convert(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 

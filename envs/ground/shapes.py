@@ -293,7 +293,7 @@ def _steps_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Ar
     along = x * k_x + y * k_y  # in treads
     tread = np.floor(along)
     edge = np.clip((along - tread - 1 + bevel) / bevel, 0, 1)
-    here, there = (uniform(tread + i, seed) * tallest for i in (0, 1))
+    here, there = uniform(tread + np.arange(2)[:, None, None], seed) * tallest
     rise = there - here
     grade = rise * 6 * edge * (1 - edge) / bevel
     return here + rise * edge**2 * (3 - 2 * edge), grade * k_x, grade * k_y

@@ -149,15 +149,24 @@ def coefficients(parameters: Array, dt: Array | float, mass: float = SOLE_MASS) 
 
 
 def _where_stiffest(k: Array, n: Array, lock: Array, stiffest: Array) -> Array:
-    """Sinkage at which the slope of p reaches `stiffest`, by bisection [m]."""
-    low, high = np.full_like(k, _TINY), np.where(lock > 0, 0.999 / np.maximum(lock, _TINY), DEEPEST)
-    for _ in range(40):
-        z = 0.5 * (low + high)
-        gap = 1 - z * lock
-        # At the very surface the slope has no bound for n < 1, which is of no account.
-        slope = k * np.maximum(z, 1e-3) ** (n - 1) * (n + 2 * z * lock / gap) / gap**2
-        low, high = np.where(slope > stiffest, low, z), np.where(slope > stiffest, z, high)
-    return low
+    """Sinkage at which the slope of p reaches `stiffest` [m]."""
+    out = np.empty(k.shape)
+    _bisect_slope(*(np.ravel(v) for v in (k, n, lock, stiffest)), out.ravel())
+    return out
+
+
+@kernel
+def _bisect_slope(k: Any, n: Any, lock: Any, stiffest: Any, out: Any) -> None:
+    for i in range(len(out)):
+        low, high = _TINY, DEEPEST if lock[i] <= 0.0 else 0.999 / lock[i]
+        for _ in range(40):
+            z = 0.5 * (low + high)
+            gap = 1.0 - z * lock[i]
+            # At the very surface the slope has no bound for n < 1, which is of no account.
+            steep = k[i] * max(z, 1e-3) ** (n[i] - 1.0) / gap**2
+            slope = steep * (n[i] + 2.0 * z * lock[i] / gap)
+            low, high = (low, z) if slope > stiffest[i] else (z, high)
+        out[i] = low
 
 
 def untouched(*shape: int) -> NDArray[np.void]:

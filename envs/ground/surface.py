@@ -93,14 +93,16 @@ class Ground:
         self.wet[world] = wet.any()
         self.varies[world] = wet.any() or len(rows) > 1
         self._film_above[world] = np.inf
-        if not self.varies[world]:
-            return
-        across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
-        self._strip[world] = *across / (SLOTS * surface.length), uniform(surface.seed, 0).item()
-        self._patches.set(world, surface.length, combine(surface.seed, 1))
-        # One film field for all materials, with the correlation length of the first wet one.
-        self._film.set(world, rows[wet.argmax(), _PATCH], combine(surface.seed, 2))
-        self._film_above[world] = [normal_quantile(1 - a) for a in self.parameters[world, :, _AREA]]
+        if surface.layout == "strips":
+            across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
+            self._strip[world] = *across / (SLOTS * surface.length), uniform(surface.seed, 0).item()
+        elif surface.layout == "patches":
+            self._patches.set(world, surface.length, combine(surface.seed, 1))
+        if wet.any():
+            # One film field for all materials, with the correlation length of the first wet one.
+            self._film.set(world, rows[wet.argmax(), _PATCH], combine(surface.seed, 2))
+            areas = self.parameters[world, :, _AREA]
+            self._film_above[world] = [normal_quantile(1 - area) for area in areas]
 
     def slot(self, xy: Array, worlds: NDArray | slice = slice(None)) -> NDArray[np.int64]:
         """Index in [0, SLOTS) of the material at xy (m, points, 2) [m]: (m, points)."""
