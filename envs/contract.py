@@ -29,6 +29,8 @@ def contract_of(task: Task, **training: Any) -> dict[str, Any]:
         "task": task.name,
         "robot": task.robot.name,
         "history": task.history,
+        "past_actions": task.past_actions,
+        "commands": None if task.commands is None else [list(each) for each in task.commands],
         "observation": {name: list(columns) for name, columns in task.slices().items()},
         "joints": list(task.robot.joints),
         "default_pose": list(task.robot.home[:acting]),
@@ -47,11 +49,15 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
     Raises InputError naming `source` and the first entry that is missing, malformed or different
     from this version's.
     """
+    # Older contracts lack these entries.
+    contract = {"robot": "grek", "past_actions": 0, "commands": None, **contract}
     try:
         base = tasks.task(str(contract["task"]))
         task = dataclasses.replace(
             base,
             history=min(max(int(contract["history"]), 0), MOST_HISTORY),
+            past_actions=min(max(int(contract["past_actions"]), 0), MOST_HISTORY),
+            commands=_ranges(contract["commands"]),
             action_scale=tuple(_finite(x) for x in contract["action_scale"]),
             motion=base.motion.from_description(contract["gait"]),
         )
@@ -59,11 +65,15 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
         raise InputError(f"{source}: the contract: {error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: the contract lacks or garbles {error}") from None
-    contract = {"robot": "grek", **contract}  # older contracts lack this entry
     for entry, wanted in contract_of(task).items():
         if entry not in ("training", "gait") and contract.get(entry) != wanted:
             raise InputError(f"{source}: the contract's {_difference(entry, contract, wanted)}")
     return task
+
+
+def _ranges(values: Any) -> tuple[tuple[float, float], ...] | None:
+    """`values` as pairs of finite numbers, or None."""
+    return None if values is None else tuple((_finite(a), _finite(b)) for a, b in values)
 
 
 def _finite(x: Any) -> float:

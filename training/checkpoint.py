@@ -1,21 +1,30 @@
-"""Checkpoints: complete state of a run; a resumed run equals an uninterrupted one.
+"""Files to go on training from: checkpoints of a run, and the weights of a learner.
 
-A checkpoint is one file of tensors and plain values, loaded with `weights_only=True`. It is written
-to a temporary file and renamed, so that a file of the final name is complete.
+A checkpoint is the complete state of a run, which resumed equals an uninterrupted one: one file of
+tensors and plain values, loaded with `weights_only=True`. A learner is actor, critic and normaliser
+of a policy with its contract and the level of its curriculum, in the safetensors format: tensors
+and text, no code. Both are written to a temporary file and renamed, so that a file of the final
+name is complete.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
+from grek.assets import asset_path
 from grek.errors import InputError
 from grek.training.curriculum import Curriculum
 from grek.training.ppo import PPO
 from grek.training.vec_env import GrekVecEnv
 
+LEARNER = "learner.safetensors"
+SHIPPED = ("walk",)
 KEPT = 3  # number of newest checkpoints that are not deleted
 
 
@@ -72,6 +81,57 @@ def restore(state: dict[str, Any], model: PPO, env: GrekVecEnv, curriculum: Curr
     name, keys, *rest = _arrays(state["numpy"])
     np.random.set_state((name, keys, *rest))  # noqa: NPY002
     torch.set_rng_state(state["torch"])
+
+
+def save_learner(
+    policy: torch.nn.Module, contract: dict[str, Any], level: float, path: Path
+) -> None:
+    """Write the weights of `policy`, with its contract and curriculum level, atomically."""
+    tensors = {name: value.detach().clone() for name, value in policy.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, {"contract": json.dumps(contract), "level": repr(level)})
+    os.replace(partial, path)
+
+
+def read_learner(text: str) -> tuple[dict[str, torch.Tensor], dict[str, Any], float]:
+    """Weights, contract and curriculum level named by `text`.
+
+    `text` is a run directory, a file, or a shipped policy. Raises InputError if there is none.
+    """
+    path = asset_path("policies") / f"{text}.safetensors" if text in SHIPPED else Path(text)
+    if path.is_dir():
+        path = path / LEARNER
+    if not path.is_file():
+        raise InputError(
+            f"--from: {text!r} is no file or run directory with a {LEARNER}, nor one of:"
+            f" {', '.join(SHIPPED)}"
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        contract, level = json.loads(metadata["contract"]), float(metadata["level"])
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+        raise InputError(f"--from: {path} is not a {LEARNER}: {error}") from None
+    if not isinstance(contract, dict) or not 0 <= level <= 1:
+        raise InputError(f"--from: {path} is not a {LEARNER}: its metadata are malformed")
+    if not all(value.isfinite().all() for value in tensors.values()):
+        raise InputError(f"--from: {path} has weights that are not finite")
+    return tensors, contract, level
+
+
+def load_learner(policy: torch.nn.Module, tensors: dict[str, torch.Tensor], text: str) -> None:
+    """Set the weights of `policy`; raises InputError, naming `text`, if they do not fit."""
+    wanted = {name: tuple(value.shape) for name, value in policy.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in (*wanted, *found):
+        if wanted.get(name) != found.get(name):
+            raise InputError(
+                f"--from: {name} of {text} has shape {found.get(name)}, this network"
+                f" {wanted.get(name)}; the observation and --ppo.hidden must be those it"
+                " was trained with"
+            )
+    policy.load_state_dict(tensors)
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from tyro.conf import arg
 
 Symmetry = Literal["none", "augment", "loss"]
 
@@ -69,6 +71,9 @@ class TrainConfig:
     """Number of different training scenarios to draw from, in [1, 300000]."""
     replay: float = 0.5
     """Probability that a new episode replays a scenario that ended in a fall, in [0, 1]."""
+    start: Annotated[str | None, arg(name="from")] = None
+    """Policy to start from instead of random weights: the shipped "walk", or a run directory.
+    Observation, action scale and motion are those of its contract."""
     resume: Path | None = None
     """Run directory to continue, from its last complete checkpoint and with its settings.
     It trains for another --minutes or --steps; --threads may differ."""
@@ -76,4 +81,14 @@ class TrainConfig:
     """Replace an existing run directory."""
     history: int = 4
     """Number of past control steps whose sensor readings are in the observation, in [0, 50]."""
+    past_actions: int = 0
+    """Number of actions before the last one that are in the observation, in [0, 50]."""
+    weights: tuple[str, ...] = ()
+    """Weights of reward terms to change [1/s]: `--weights linear=3 impact=-0.2`.
+    An unknown term lists those of the task with their weights."""
+    motion: tuple[str, ...] = ()
+    """Parameters of the reference motion to change: `--motion lift=0.04 gain=1.2,1,1`.
+    An unknown parameter lists those of the gait with their values."""
+    action_scale: float = 1.0
+    """Factor of the task's action scales: joint angle per unit of action."""
     ppo: PPOConfig = field(default_factory=PPOConfig)

@@ -48,14 +48,17 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
     return run, config, None
 
 
-def make(run: Path, config: TrainConfig) -> None:
-    """Create the run directory, replacing an existing one, or record a resumption in it."""
+def make(run: Path, config: TrainConfig, task: dict[str, Any]) -> None:
+    """Create the run directory, replacing an existing one, or record a resumption in it.
+
+    `task` is recorded beside the settings: what they and the defaults amount to.
+    """
     made_with = versions(*DEPENDS_ON)
     if config.resume is None:
         if run.exists():
             shutil.rmtree(run)
         run.mkdir(parents=True)
-        document = {"train": dataclasses.asdict(config), "versions": made_with}
+        document = {"train": dataclasses.asdict(config), "task": task, "versions": made_with}
     else:
         document = json.loads((run / "config.json").read_text())
         more = {"minutes": config.minutes, "steps": config.steps, "versions": made_with}
@@ -96,11 +99,13 @@ def check(config: TrainConfig) -> None:
         ("seed", 0, 2**31 - 1),
         ("scenarios", 1, TRAINING_SCENARIOS),
         ("history", 0, 50),
+        ("past_actions", 0, 50),
+        ("action_scale", 1e-3, 100),
         ("replay", 0, 1),
     ):
         value = getattr(config, name)
         if value is not None and not low <= value <= high:
-            raise InputError(f"--{name} {value} is outside [{low:g}, {high:g}]")
+            raise InputError(f"--{name.replace('_', '-')} {value} is outside [{low:g}, {high:g}]")
     if config.worlds * ppo.rollout < 2:
         raise InputError("--worlds 1 with --ppo.rollout 1 leaves a single sample per update")
     materials(config.materials)
@@ -122,7 +127,8 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
     try:
         saved = json.loads((run / "config.json").read_text())["train"]
         saved["ppo"] = PPOConfig(**{**saved["ppo"], "hidden": tuple(saved["ppo"]["hidden"])})
-        settings = TrainConfig(**{**saved, **added})
+        listed = {name: tuple(saved[name]) for name in ("weights", "motion")}
+        settings = TrainConfig(**{**saved, **listed, **added})
         check(settings)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot resume {run}: config.json: {error}") from None

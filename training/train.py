@@ -1,6 +1,5 @@
 """Training of a policy with PPO; `train` is the function behind `grek train`."""
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
 from grek.envs.tasks import Task
-from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.progress import bar
 from grek.provenance import versions
@@ -25,6 +23,7 @@ from grek.training.log import Log, Statistics
 from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
+from grek.training.task_settings import settings, task_of
 from grek.training.vec_env import GrekVecEnv
 
 CHECKPOINT_EVERY = 120.0  # time between two checkpoints [s]
@@ -41,16 +40,20 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
     torch.set_num_threads(1)  # PPO splits an update over `threads` of its own
     torch.manual_seed(config.seed)
     np.random.seed(config.seed)  # noqa: NPY002 - shuffles the samples in SB3
+    start = None if config.start is None else checkpoint.read_learner(config.start)
     episodes = EpisodeConfig(
         scenarios=config.scenarios,
         materials=run_directory.materials(config.materials),
         replay=config.replay,
-        task=dataclasses.replace(task_named(config.task), history=config.history),
+        task=task_of(config, start and start[1]),
     )
     env = GrekVecEnv(config.worlds, threads, episodes)
     model = make_model(env, config, threads)
     curriculum = Curriculum()
     if state is None:
+        if start is not None:
+            checkpoint.load_learner(model.policy, start[0], str(config.start))
+            curriculum.level = start[2]
         env.episodes.level = curriculum.level
         env.seed(config.seed)
         model._last_obs = env.reset()
@@ -61,7 +64,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
             checkpoint.restore(state, model, env, curriculum)
         except (LookupError, TypeError, AttributeError, RuntimeError, ValueError) as error:
             raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
-    run_directory.make(run, config)
+    run_directory.make(run, config, settings(env.episodes.task))
     model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
     with Interruption() as interruption:
         learn(model, config, run, curriculum, interruption, after_update)
@@ -73,7 +76,9 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
             "steps": model.num_timesteps,
             "versions": versions(*run_directory.DEPENDS_ON),
         }
-        export(model.policy, contract_of(env.episodes.task, **training), run / "policy.onnx")
+        contract = contract_of(env.episodes.task, **training)
+        checkpoint.save_learner(model.policy, contract, curriculum.level, run / checkpoint.LEARNER)
+        export(model.policy, contract, run / "policy.onnx")
     if interruption.requested:
         raise KeyboardInterrupt(f"interrupted and saved; to continue: grek train --resume {run}")
     return run

@@ -86,8 +86,8 @@ class Sensors:
     """Encoder zero error of each acting joint [rad], shared by its motor; empty for none."""
     velocity_noise: float = 0.0
     """[rad/s]"""
-    delay: int = 0
-    """Latency [control steps]."""
+    delay: float = 0
+    """Latency [control steps]; of a fraction, the reading is interpolated between two steps."""
 
 
 @dataclass(frozen=True)

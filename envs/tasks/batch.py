@@ -15,7 +15,7 @@ from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
 from grek.envs.simulation.state import State
 from grek.envs.tasks.commands import Schedule
 from grek.envs.tasks.sensors import SensorSuite
-from grek.envs.tasks.task import StepData, Task
+from grek.envs.tasks.task import HEADING_MEMORY, StepData, Task
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -46,16 +46,20 @@ class TaskBatch:
         self.motion = task.motion.start(task.robot, worlds)
         self.state: State = self.simulation.state()
         self.age = np.zeros(worlds, int)  # control steps since the start of the episode
-        self.command = np.zeros((worlds, 5))
+        self.command = np.zeros((worlds, 5))  # as given; observation and motion get `_followed`
         self.stride_velocity = np.zeros((worlds, 3))  # low-pass vx, vy, yaw rate
         acting = len(task.robot.joints)
-        self.action = np.zeros((worlds, acting))
+        self.actions = np.zeros((worlds, max(1 + task.past_actions, 3), acting))  # newest first
+        self.heading_error = np.zeros(worlds)  # [rad]
         self.broken: list[str] = []  # scenarios that ended in a simulator failure
-        self._previous_action = np.zeros((worlds, acting))
+        self._landing_speed = np.zeros((worlds, len(task.robot.feet)))
         self._joint_velocity = np.zeros((worlds, acting))
         self._push = np.zeros((worlds, 3))  # [N]
         self._factors = np.zeros((3, worlds))  # strength, motor delay, payload
+        self._terms = [term for term in task.terms if term.weight]
         self._scale = np.array(task.action_scale)
+        ranges = task.commands or ((-np.inf, np.inf),) * 3
+        self._low, self._high = np.array(ranges, float).T
         robot = task.robot
         self._home, self._held = (
             np.array(robot.home),
@@ -80,13 +84,14 @@ class TaskBatch:
             motors = scenario.motors
             self._factors[:, world] = motors.strength, motors.delay, scenario.body.payload
         self.age[ids] = 0
-        self.stride_velocity[ids] = self.action[ids] = self._previous_action[ids] = 0
-        self._joint_velocity[ids] = 0
+        for state in (self.stride_velocity, self.actions, self.heading_error):
+            state[ids] = 0
+        self._joint_velocity[ids] = self._landing_speed[ids] = 0
         self.state = self.state.with_rows(ids, self.simulation.state(ids))
         self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
         seeds = np.array([scenario.seed for scenario in scenarios], np.uint64)
-        self.motion.reset(ids, seeds, self.command[ids, :3])
-        self.sensors.fill(ids, self._step_data(self.action, self._previous_action), self.age)
+        self.motion.reset(ids, seeds, self._followed()[ids, :3])
+        self.sensors.fill(ids, self._step_data(), self.age)
 
     # -- step ------------------------------------------------------------------------------
 
@@ -97,27 +102,31 @@ class TaskBatch:
         """
         task, limit = self.task, self.task.action_limit
         action = np.asarray(action, float)
-        if action.shape != self.action.shape:
-            raise InputError(f"actions have shape {action.shape}, not {self.action.shape}")
+        if action.shape != self.actions[:, 0].shape:
+            raise InputError(f"actions have shape {action.shape}, not {self.actions[:, 0].shape}")
         action = np.clip(action, -limit, limit)
         self._push[:, :2] = self.schedule.push(self.age * CONTROL_STEP) * task.robot.mass
+        before = self.state
         self.state = state = self.simulation.step(self.targets(action), self._push)
         self.age += 1
+        self.actions[:, 1:] = self.actions[:, :-1]
+        self.actions[:, 0] = action
+        landed = state.contact & ~before.contact
+        self._landing_speed = np.maximum(-before.foot_velocity_w[..., 2], 0) * landed
         now = np.concatenate([state.velocity_h, state.gyro_b[:, 2:]], 1)
         self.stride_velocity += (now - self.stride_velocity) * (2 * CONTROL_STEP / task.stride)
+        self.heading_error *= 1 - CONTROL_STEP / HEADING_MEMORY
+        self.heading_error += (state.gyro_b[:, 2] - self._followed()[:, 2]) * CONTROL_STEP
         terminated = task.termination(state, task.robot) | state.broken
         truncated = (self.age >= task.steps) & ~terminated
-        terms = self._rewards(
-            self._step_data(action, self.action, self._previous_action, terminated)
-        )
+        terms = self._rewards(self._step_data(terminated))
         for world in np.flatnonzero(state.broken):
             self.broken.append(self.simulation.scenarios[world].name)
-        self._previous_action, self.action = self.action, action
         self._joint_velocity = state.joint_velocity[:, : action.shape[1]].copy()
         self.command = self.schedule.command(self.age * CONTROL_STEP)
-        self.sensors.read(self._step_data(self.action, self._previous_action), self.age)
+        self.sensors.read(self._step_data(), self.age)
         newest = self.sensors.newest
-        self.motion.advance(self.command[:, :3], newest("gyro"), newest("gravity"))
+        self.motion.advance(self._followed()[:, :3], newest("gyro"), newest("gravity"))
         return Outcome(sum(terms.values()), terminated, truncated, terms)  # type: ignore[arg-type]
 
     def targets(self, action: Array) -> Array:
@@ -137,33 +146,33 @@ class TaskBatch:
         """Weighted reward terms of a step (n,), by name; all 0 in broken worlds."""
         broken = data.state.broken
         terms = {}
-        for term in self.task.terms:
+        for term in self._terms:
             value = term.function(data)
             if broken.any() and not term.always:
                 value = np.where(broken, 0, value)
             terms[term.name] = value * (term.weight * CONTROL_STEP)
         return terms
 
-    def _step_data(
-        self,
-        action: Array,
-        previous: Array,
-        older: Array | None = None,
-        ended: NDArray[np.bool_] | None = None,
-    ) -> StepData:
-        """Arguments of fields and terms; `previous` and `older` are the actions before `action`."""
+    def _followed(self) -> Array:
+        """Command within the ranges of the task (n, 5)."""
+        command = self.command.copy()
+        command[:, :3] = np.clip(command[:, :3], self._low, self._high)
+        return command
+
+    def _step_data(self, ended: NDArray[np.bool_] | None = None) -> StepData:
+        """Arguments of fields and terms."""
         simulation, robot = self.simulation, self.task.robot
         friction = np.add.reduceat(simulation.planes.friction, simulation.layout.first_point, 1)
         return StepData(
             robot=robot,
             state=self.state,
-            command=self.command,
+            command=self._followed(),
             reference=self.motion.now,
-            action=action,
-            previous_action=previous,
-            older_action=previous if older is None else older,
+            actions=self.actions,
             joint_velocity=self._joint_velocity,
             stride_velocity=self.stride_velocity,
+            heading_error=self.heading_error,
+            landing_speed=self._landing_speed,
             push=self._push[:, :2] / robot.mass,
             ground_normal=simulation.planes.normal[:, -1],
             friction=friction / robot.points_per_foot,
@@ -179,9 +188,10 @@ class TaskBatch:
         """Observation (n, size), ordered as `Task.layout`; the critic's with `privileged`."""
         task, n = self.task, self.worlds
         arrived = self.sensors.arrived(1 + task.history)
-        data = self._step_data(self.action, self._previous_action)
+        data = self._step_data()
         parts = [arrived[:, 0], *(f.read(data) for f in task.exact)]
         parts.append(arrived[:, 1:].reshape(n, -1))
+        parts.append(self.actions[:, 1 : 1 + task.past_actions].reshape(n, -1))
         if privileged and task.privileged:
             hidden = np.concatenate([f.read(data) for f in task.privileged], 1)
             parts.append(np.nan_to_num(hidden, posinf=0, neginf=0))
@@ -190,8 +200,8 @@ class TaskBatch:
     # -- snapshots -------------------------------------------------------------------------
 
     _KEPT = (
-        *("age", "stride_velocity", "action"),
-        *("_previous_action", "_joint_velocity", "_push"),
+        *("age", "stride_velocity", "actions", "heading_error"),
+        *("_joint_velocity", "_landing_speed", "_push"),
     )
 
     def snapshot(self) -> dict[str, Any]:
@@ -211,4 +221,4 @@ class TaskBatch:
         self.state = self.simulation.state()
         self.command = self.schedule.command(self.age * CONTROL_STEP)
         self.sensors.restore(saved["sensors"])
-        self.motion.restore(saved["motion"], self.command[:, :3])
+        self.motion.restore(saved["motion"], self._followed()[:, :3])

@@ -40,6 +40,13 @@ class Gait:
     """Duty factor: fraction of the period that a foot is in stance."""
     lift: float = 0.055
     """Peak foot height in swing [m]."""
+    softness: float = 0.0
+    """Share of a swing's height that is a squared sine, which lifts and lands at rest, instead of a
+    sine [-]."""
+    retraction: float = 0.0
+    """Speed back over the body of a foot that lands or lifts off, over that of a foot in stance
+    [-]; at 1 it meets the ground at the ground's speed (swing-leg retraction, Seyfarth et al.
+    2003)."""
     sway: float = -0.030
     """Amplitude of the lateral motion of the body over its feet [m]; a positive one leans over the
     foot in stance, a negative one pushes off from it. The sign is chosen by what is learned from
@@ -76,7 +83,7 @@ class Gait:
     def from_description(self, values: Any) -> "Gait":
         """Inverse of `describe`; raises InputError for missing, unknown or malformed values."""
         names = {f.name for f in dataclasses.fields(self)}
-        older = {"catch": 0.0}  # contracts from before recovery steps
+        older = {"catch": 0.0, "softness": 0.0, "retraction": 0.0}  # in contracts before these
         if not isinstance(values, dict) or {*older, *values} != names:
             raise InputError(f"a gait has {', '.join(sorted(names))}; got {str(values)[:200]}")
         gain = values["gain"]
@@ -134,7 +141,8 @@ def stance(gait: Gait, foot_phase: Array, effort: Array) -> NDArray[np.bool_]:
 def swing_height(gait: Gait, foot_phase: Array, effort: Array) -> Array:
     """Height of each foot above the ground (n, F) [m] at step amplitude `effort` (n,)."""
     swing = np.clip((foot_phase - gait.duty) / (1 - gait.duty), 0, 1)
-    return gait.lift * np.sin(np.pi * swing) * effort[:, None]
+    sine = np.sin(np.pi * swing)
+    return gait.lift * (sine + gait.softness * (sine**2 - sine)) * effort[:, None]
 
 
 def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort: Array) -> Array:
@@ -152,7 +160,9 @@ def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort:
     vx, vy, rate = command.T[..., None]
     forward, sideways, turn = gait.gain
     swing = np.clip((p - gait.duty) / (1 - gait.duty), 0, 1)
-    back = np.where(p < gait.duty, 0.5 - p / gait.duty, -0.5 * np.cos(np.pi * swing))
+    ends = -gait.retraction * (1 - gait.duty) / gait.duty  # slope over the swing
+    ahead = -0.5 * np.cos(np.pi * swing) + ends * swing * (1 - swing) * (1 - 2 * swing)
+    back = np.where(p < gait.duty, 0.5 - p / gait.duty, ahead)
     along = back * step[:, None]  # [s]
     yaw = turn * rate * along
     angles = robot.legs.inverse(

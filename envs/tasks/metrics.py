@@ -79,11 +79,11 @@ def traversal(log: EpisodeLog) -> Array:
     """Distance made good along the command, over distance commanded, in [0, 1].
 
     With c = (vx, vy, LEVER_ARM * yaw rate) of the command and d the motion of a step in the same
-    coordinates, both in the heading frame, a step makes good d . c / |c|; turning in place is thus
-    scored by angle, an arc by both. Steps before the fall are summed over each leg, the interval of
-    one command including the ramp to it, and the sum is clipped to [0, distance commanded in these
-    steps]: oscillation earns nothing, and excess in one leg does not offset a deficit in another.
-    The divisor is the distance commanded over the whole episode. Commands that mean "stand" are
+    coordinates, in the frame of `commanded_heading`, a step makes good d . c / |c|; turning in
+    place is thus scored by angle, an arc by both, and going astray costs. Steps before the fall are
+    summed over each leg, and the sum is clipped to [0, distance commanded in these steps]:
+    oscillation earns nothing, and excess in one leg does not offset a deficit in another. The
+    divisor is the distance commanded over the whole episode. Commands that mean "stand" are
     excluded; an episode without others scores its survival.
     """
     up = standing(log)
@@ -91,20 +91,16 @@ def traversal(log: EpisodeLog) -> Array:
     moving = log.moving
     command[..., 2] *= LEVER_ARM
     speed = np.sqrt((command**2).sum(2)) * moving
-    along = (_motion_h(log, up) * command).sum(2) / np.where(speed > 0, speed, 1)
+    along = (_motion(log, up) * command).sum(2) / np.where(speed > 0, speed, 1)
 
     worlds = up.shape[1]
-    changes = np.ones(up.shape, bool)  # a leg starts with the episode
-    changes[1:] = (np.diff(command, axis=0) != 0).any(2)
-    begins = changes.copy()  # at the start of the ramp, which is part of the leg
-    begins[1:] &= ~changes[:-1]
-    leg = np.cumsum(begins, 0) - 1
-    legs = leg.max(initial=0) + 1
-    key = leg + legs * np.arange(worlds)
+    leg = legs(log)
+    count = leg.max(initial=0) + 1
+    key = leg + count * np.arange(worlds)
 
     def per_leg(values: Array) -> Array:
-        sums = np.bincount(key.ravel(), values.ravel(), minlength=worlds * legs)
-        return sums.astype(float).reshape(worlds, legs)
+        sums = np.bincount(key.ravel(), values.ravel(), minlength=worlds * count)
+        return sums.astype(float).reshape(worlds, count)
 
     asked_while_up = per_leg(speed * up * log.dt)
     made_good = np.clip(per_leg(along * up * moving), 0, asked_while_up).sum(1)
@@ -114,17 +110,88 @@ def traversal(log: EpisodeLog) -> Array:
     return np.where(asked > 0, score, survival(log))
 
 
+def legs(log: EpisodeLog) -> NDArray[np.int64]:
+    """Number, from 0, of the leg of each step (T, n).
+
+    A leg is the interval of one command, including the ramp to it.
+    """
+    changes = np.ones(log.alive.shape, bool)  # a leg starts with the episode
+    changes[1:] = (np.diff(_clean(log.command), axis=0) != 0).any(2)
+    begins = changes.copy()  # at the start of the ramp
+    begins[1:] &= ~changes[:-1]
+    return np.cumsum(begins, 0) - 1
+
+
+def commanded_heading(log: EpisodeLog) -> Array:
+    """Heading at the end of each step (T, n) [rad]: the robot's at the start of the leg, plus the
+    commanded yaw rate integrated since.
+
+    A leg begins where the robot is headed then, averaged over the stride around, as a person who
+    steers would have it: what a push turned in one leg does not count in the next.
+    """
+    turned = np.cumsum(_clean(log.command[..., 2]) * log.dt, 0)  # (T, n)
+    yaw, leg = np.unwrap(_clean(log.yaw), axis=0), legs(log)
+    astray = yaw - turned
+    total = np.cumsum(np.concatenate([np.zeros((1, yaw.shape[1])), astray]), 0)
+    first = np.ones(leg.shape, bool)  # steps that begin a leg
+    first[1:] = np.diff(leg, axis=0) > 0
+    step, half = np.arange(len(leg))[:, None], _window(log) // 2
+    begun = np.maximum.accumulate(np.where(first, step, 0))
+    start, stop = np.maximum(begun - half, 0), np.minimum(begun + half, len(leg))
+    around = np.take_along_axis(total, stop, 0) - np.take_along_axis(total, start, 0)
+    at_rest = yaw[0] - _clean(log.yaw_rate[0]) * log.dt  # at the start of the episode
+    return np.where(begun > 0, around / (stop - start), at_rest) + turned
+
+
 def velocity_error(log: EpisodeLog) -> Array:
     """Root mean square of the moving average of (planar velocity - command) [m/s].
 
-    The window is `stride`; averages that end before the fall count. NaN if there is none.
+    Both in the frame of `commanded_heading`. The window is `stride`; averages that end before the
+    fall count. NaN if there is none.
     """
-    return _tracking_error(log, log.velocity_h[..., :2], log.command[..., :2])
+    astray = _clean(log.yaw) - commanded_heading(log)
+    forward, left = _clean(log.velocity_h[..., 0]), _clean(log.velocity_h[..., 1])
+    cos, sin = np.cos(astray), np.sin(astray)
+    velocity = np.stack([cos * forward - sin * left, sin * forward + cos * left], 2)
+    return _tracking_error(log, velocity, log.command[..., :2])
 
 
 def yaw_error(log: EpisodeLog) -> Array:
     """As `velocity_error`, for the yaw rate [rad/s]."""
     return _tracking_error(log, log.yaw_rate[..., None], log.command[..., 2:])
+
+
+def heading_drift(log: EpisodeLog) -> Array:
+    """Heading error at the end of a leg over its duration [rad/s], mean over the legs.
+
+    Of legs that ask to move and end before the fall; NaN if there is none.
+    """
+    up, leg = standing(log), legs(log)
+    error = (_clean(log.yaw) - commanded_heading(log) + np.pi) % (2 * np.pi) - np.pi
+    ends = np.ones(leg.shape, bool)
+    ends[:-1] = np.diff(leg, axis=0) > 0
+    begins = np.concatenate([np.ones((1, leg.shape[1]), bool), ends[:-1]])
+    step = np.arange(len(leg))[:, None]
+    steps = step + 1 - np.maximum.accumulate(np.where(begins, step, 0))
+    counted = ends & up & log.moving
+    rate = np.where(counted, np.abs(error) / (steps * log.dt), 0).sum(0)
+    count = counted.sum(0)
+    return np.where(count > 0, rate / np.maximum(count, 1), np.nan)
+
+
+def yaw_oscillation(log: EpisodeLog) -> Array:
+    """Root mean square of the yaw rate less its average over a stride around it [rad/s].
+
+    Over the time before the fall; NaN for less than a stride.
+    """
+    up, window = standing(log), _window(log)
+    rate = _clean(log.yaw_rate)
+    if len(rate) < window:
+        return np.full(up.shape[1], np.nan)
+    total = np.cumsum(np.concatenate([np.zeros((1, rate.shape[1])), rate]), 0)
+    mean = (total[window:] - total[:-window]) / window  # of the steps k to k + window - 1
+    middle = rate[window // 2 : window // 2 + len(mean)]
+    return np.sqrt(_mean_up((middle - mean) ** 2, up[window - 1 :]))
 
 
 def distance(log: EpisodeLog) -> Array:
@@ -190,6 +257,8 @@ WALKING: dict[str, Metric] = {
     "traversal": traversal,
     "velocity_error": velocity_error,
     "yaw_error": yaw_error,
+    "heading_drift": heading_drift,
+    "yaw_oscillation": yaw_oscillation,
     "distance": distance,
     "cost_of_transport": cost_of_transport,
     "slip_per_metre": slip_per_metre,
@@ -239,16 +308,17 @@ def _motion_w(log: EpisodeLog, up: Mask) -> Array:
     return motion * up[..., None]
 
 
-def _motion_h(log: EpisodeLog, up: Mask) -> Array:
-    """Displacement of each step (T, n, 3) [m]: forward, left, LEVER_ARM * yaw; 0 after the fall."""
+def _motion(log: EpisodeLog, up: Mask) -> Array:
+    """Displacement of each step (T, n, 3) [m]: forward, left in the frame of the commanded heading,
+    LEVER_ARM * yaw; 0 after the fall."""
     motion = _motion_w(log, up)
     yaw = _clean(log.yaw)
     turned = np.empty(yaw.shape)
     turned[0] = _clean(log.yaw_rate[0]) * log.dt
     turned[1:] = (np.diff(yaw, axis=0) + np.pi) % (2 * np.pi) - np.pi
     turned *= up
-    middle = yaw - turned / 2  # heading at mid-step
-    cos, sin = np.cos(middle), np.sin(middle)
+    heading = commanded_heading(log) - _clean(log.command[..., 2]) * log.dt / 2  # at mid-step
+    cos, sin = np.cos(heading), np.sin(heading)
     x, y = motion[..., 0], motion[..., 1]
     return np.stack([x * cos + y * sin, y * cos - x * sin, LEVER_ARM * turned], 2)
 

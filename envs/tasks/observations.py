@@ -85,6 +85,7 @@ def privileged(robot: Robot) -> tuple[Field, ...]:
     return (
         field("velocity", 3, lambda m: m.state.velocity_b, signed(1, -1, 1)),
         field("stride_velocity", 3, lambda m: m.stride_velocity, signed(1, -1, -1)),
+        field("heading_error", 1, lambda m: m.heading_error[:, None], signed(-1)),
         field("height", 1, lambda m: m.state.height[:, None], signed(1)),
         field("clearance", feet, lambda m: m.state.clearance, mirror),
         field("contact", feet, lambda m: m.state.contact, mirror),

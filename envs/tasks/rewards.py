@@ -23,13 +23,14 @@ def walking(robot: Robot) -> tuple[Term, ...]:
     def velocity(m: StepData) -> Array:
         return m.state.joint_velocity[:, :acting]
 
-    def change(m: StepData) -> Array:
-        return m.action - m.previous_action
+    def change(m: StepData, age: int = 0) -> Array:
+        return m.actions[:, age] - m.actions[:, age + 1]
 
     terms = [
         Term("linear", 2.5, lambda m: linear(m.command[:, :2], m.stride_velocity[:, :2])),
         Term("angular", 1.5, lambda m: angular(m.command[:, 2], m.stride_velocity[:, 2])),
-        Term("alive", 0.5, lambda m: np.ones(len(m.action))),
+        Term("heading", 0.0, lambda m: heading(m.heading_error)),
+        Term("alive", 0.5, lambda m: np.ones(len(m.actions))),
         Term("contact", 0.7, lambda m: contact(m.reference.contact, m.state.contact)),
         Term("foot_height", 1.0, lambda m: foot_height(m.reference.clearance, m.state.clearance)),
         Term("upright", 1.0, lambda m: upright(m.state.gravity_b)),
@@ -37,6 +38,7 @@ def walking(robot: Robot) -> tuple[Term, ...]:
         Term("vertical", -0.5, lambda m: m.state.velocity_b[:, 2] ** 2),
         Term("tilt_rate", -0.1, lambda m: square(m.state.gyro_b[:, :2])),
         Term("slip", -0.25, lambda m: slip(m.state.foot_velocity_w, m.state.contact)),
+        Term("impact", 0.0, lambda m: square(m.landing_speed) / CONTROL_STEP),  # once a landing
         Term("torque", -5e-4, lambda m: square(m.state.torque[:, :acting])),
         Term(
             "acceleration",
@@ -44,11 +46,7 @@ def walking(robot: Robot) -> tuple[Term, ...]:
             lambda m: square((velocity(m) - m.joint_velocity) / CONTROL_STEP),
         ),
         Term("action_rate", -0.02, lambda m: square(change(m))),
-        Term(
-            "action_jerk",
-            -0.01,
-            lambda m: square(change(m) - (m.previous_action - m.older_action)),
-        ),
+        Term("action_jerk", -0.01, lambda m: square(change(m) - change(m, 1))),
     ]
     if len(lateral):
         terms.append(
@@ -73,6 +71,11 @@ def linear(command: Array, velocity: Array) -> Array:
 def angular(command: Array, rate: Array) -> Array:
     """exp(-e^2 / 0.25) (n,) of the error e of the yaw rate (n,) [rad/s]."""
     return np.exp(-((command - rate) ** 2) / 0.25)
+
+
+def heading(error: Array) -> Array:
+    """exp(-e^2 / 0.02) (n,) of the heading error e (n,) [rad]."""
+    return np.exp(-(error**2) / 0.02)
 
 
 def contact(wanted: NDArray[np.bool_], actual: NDArray[np.bool_]) -> Array:

@@ -1,5 +1,6 @@
 """Sensor model of all worlds: white noise, bias, IMU mounting error and latency."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +30,7 @@ class SensorSuite:
         self._bias = np.zeros((worlds, ends[-1]))
         self._tilt = np.zeros((worlds, 2))  # roll, pitch [rad]
         self._seed = np.zeros(worlds, np.uint64)
-        self.delay = np.zeros(worlds, int)  # [control steps]
+        self.delay = np.zeros(worlds)  # [control steps]; between two, readings are interpolated
         # Newest first; holds a latency of one step, and is extended for longer ones.
         self._readings = np.zeros((worlds, history + 2, ends[-1]))
 
@@ -39,7 +40,7 @@ class SensorSuite:
             sensors = scenario.sensors
             if not 0 <= sensors.delay <= MAX_DELAY:
                 raise InputError(
-                    f"{scenario.name}: sensor delay {sensors.delay} is not in 0 to {MAX_DELAY}"
+                    f"{scenario.name}: sensor delay {sensors.delay:g} is not in 0 to {MAX_DELAY}"
                     " control steps"
                 )
             for f in self._fields:
@@ -51,7 +52,7 @@ class SensorSuite:
             self._tilt[world] = sensors.tilt
             self._seed[world] = scenario.seed
             self.delay[world] = sensors.delay
-        longer = self._history + 1 + int(self.delay.max()) - self._readings.shape[1]
+        longer = self._history + 1 + math.ceil(self.delay.max()) - self._readings.shape[1]
         if longer > 0:  # the zeros are never read, as `fill` follows
             self._readings = np.pad(self._readings, ((0, 0), (0, longer), (0, 0)))
 
@@ -86,16 +87,26 @@ class SensorSuite:
 
     def arrived(self, count: int) -> Array:
         """Last `count` readings (n, count, columns), newest first, after latency."""
-        if not self.delay.any():
-            return self._readings[:, :count].copy()
-        rows = np.arange(len(self.delay))[:, None]
-        return self._readings[rows, self.delay[:, None] + np.arange(count)]
+        return self._late(np.arange(count), slice(None))
 
     def newest(self, name: str) -> Array:
         """Last reading of a field after latency (n, size); zeros (n, 3) if it is not measured."""
         if name not in self._columns:
             return np.zeros((len(self.delay), 3))
-        return self._readings[np.arange(len(self.delay)), self.delay, self._columns[name]]
+        return self._late(np.zeros(1, int), self._columns[name])[:, 0]
+
+    def _late(self, ages: NDArray[np.int64], columns: slice) -> Array:
+        """Readings `ages` (k,) older than the last one that arrived (n, k, columns)."""
+        readings = self._readings[..., columns]
+        if not self.delay.any():
+            return readings[:, ages]
+        whole = self.delay.astype(int)
+        share = (self.delay - whole)[:, None, None]
+        rows, back = np.arange(len(whole))[:, None], whole[:, None] + ages
+        if not share.any():
+            return readings[rows, back]
+        before = readings[rows, np.minimum(back + 1, readings.shape[1] - 1)]
+        return (1 - share) * readings[rows, back] + share * before
 
     def snapshot(self) -> Array:
         """State for `restore`, which needs the same scenarios."""

@@ -20,6 +20,8 @@ from grek.envs.tasks.motion import Reference, ReferenceMotion
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
+HEADING_MEMORY = 2.0  # time constant in which a heading error is forgotten [s]
+
 
 @dataclass(frozen=True)
 class StepData:
@@ -32,20 +34,22 @@ class StepData:
     robot: Robot
     state: State
     command: Array
-    """Forward, left [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5)."""
+    """Forward, left [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5), within
+    `Task.commands`."""
     reference: Reference
-    action: Array
-    """Last action (n, A) [-]."""
-    previous_action: Array
-    """Action before `action` (n, A) [-]."""
-    older_action: Array
-    """Action before `previous_action` (n, A) [-]; equal to it in observations."""
+    actions: Array
+    """Last actions, newest first (n, at least 3, A) [-]."""
     joint_velocity: Array
     """Velocity of the acting joints one control step before `state` (n, A) [rad/s]."""
     stride_velocity: Array
     """Forward, left [m/s] and yaw rate [rad/s], low-pass filtered (n, 3).
 
     First-order filter with a time constant of half of `Task.stride`."""
+    heading_error: Array
+    """Yaw rate less its command, integrated with a leak of HEADING_MEMORY (n,) [rad]."""
+    landing_speed: Array
+    """Downward speed before it touched down of each foot that did in this step, else 0 (n, F)
+    [m/s]."""
     push: Array
     """Acceleration by a push in the last control step, world frame (n, 2) [m/s^2]."""
     ground_normal: Array
@@ -60,6 +64,11 @@ class StepData:
     """(n,) [kg]"""
     ended: NDArray[np.bool_]
     """Fallen or broken (n,)."""
+
+    @property
+    def action(self) -> Array:
+        """Last action (n, A) [-]."""
+        return self.actions[:, 0]
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,8 @@ class Term:
 
     name: str
     weight: float
-    """Weight [1/s]: the reward of a step is weight * CONTROL_STEP * function."""
+    """Weight [1/s]: the reward of a step is weight * CONTROL_STEP * function. A term of weight 0 is
+    not computed."""
     function: Callable[[StepData], Array]
     """Value (n,)."""
     always: bool = False
@@ -130,6 +140,11 @@ class Task:
     """Averaging time of velocity tracking, in rewards and metrics [s]."""
     history: int = 4
     """Number of past readings of measured fields in the observation, one control step apart."""
+    past_actions: int = 0
+    """Number of actions before the last one in the observation, newest first."""
+    commands: tuple[tuple[float, float], ...] | None = None
+    """Range of each velocity command (vx, vy, yaw rate) that observation and motion are given;
+    commands beyond it are cut. None for no limit. Metrics judge by the command as it was given."""
     action_scale: tuple[float, ...] = ()
     """Joint angle per unit of action, for each acting joint [rad]; by default the robot's."""
     action_limit: float = 4.0
@@ -146,8 +161,13 @@ class Task:
         for names, what in ((fields, "fields"), (terms, "reward terms")):
             if len(set(names)) != len(names):
                 raise InputError(f"two {what} of {self.name} have one name: {', '.join(names)}")
-        if self.history < 0:
-            raise InputError(f"history {self.history} is negative")
+        for name in ("history", "past_actions"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} {getattr(self, name)} is negative")
+        if self.commands is not None and not (
+            len(self.commands) == 3 and all(low <= 0 <= high for low, high in self.commands)
+        ):
+            raise InputError(f"commands are three ranges that contain 0, got {self.commands}")
 
     @property
     def steps(self) -> int:
@@ -173,8 +193,16 @@ class Task:
         """Names and fields in column order: measured, exact, past (`NAME_k`), privileged."""
         older = [(f"{f.name}_{k}", f) for k in range(1, self.history + 1) for f in self.measured]
         first = [(f.name, f) for f in (*self.measured, *self.exact)]
+        acted = [(f"action_{k}", self._action) for k in range(1, self.past_actions + 1)]
         last = [(f.name, f) for f in self.privileged] if privileged else []
-        return (*first, *older, *last)
+        return (*first, *older, *acted, *last)
+
+    @property
+    def _action(self) -> Field:
+        """An action as an entry of the observation."""
+        mirror, acting = self.robot.mirror, len(self.robot.joints)
+        columns = (mirror.joints[:acting], mirror.joint_sign[:acting]) if mirror else None
+        return Field("action", acting, lambda data: data.action, columns)
 
     def size(self, privileged: bool = False) -> int:
         """Number of columns of the observation."""

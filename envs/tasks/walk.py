@@ -1,5 +1,7 @@
 """Walking task: track commanded base velocity and head direction without falling."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,13 +20,12 @@ def walking(
     robot: Robot = GREK,
     name: str = NAME,
     motion: ReferenceMotion | None = None,
-    history: int = 4,
-    action_scale: tuple[float, ...] = (),
+    **options: Any,
 ) -> Task:
     """Walking task for `robot`.
 
-    `motion` defaults to the gait, or to the home pose for a robot without `legs`; `history` and
-    `action_scale` are as in `Task`.
+    `motion` defaults to the gait, or to the home pose for a robot without `legs`; `options` are
+    those of `Task`, such as `history` and `action_scale`.
     """
     return Task(
         name=name,
@@ -40,8 +41,7 @@ def walking(
         moving=gait.moving,
         metrics=metrics.WALKING,
         stride=STRIDE,
-        history=history,
-        action_scale=action_scale,
+        **options,
     )
 
 

@@ -47,6 +47,7 @@ def test_what_a_contract_says():
     [
         walking(),
         walking(history=2, action_scale=(0.1,) * 10),
+        walking(past_actions=3, commands=((-0.3, 0.6), (-0.2, 0.2), (-0.8, 0.8))),
         walking(motion=Gait(period=0.7, gain=(1.0, 2.0, 3.0))),
     ],
 )

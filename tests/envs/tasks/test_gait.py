@@ -91,6 +91,29 @@ def test_swing_lifts_to_the_stated_height():
     assert leg_fk(joints[:, :5], 1.0)[0, 2] - home == pytest.approx(0.055, abs=1e-9)
 
 
+def test_a_soft_swing_lifts_and_lands_at_rest():
+    gait, ends = dataclasses.replace(GAIT, softness=1.0), np.array([GAIT.duty, 1.0])
+    near = np.stack([ends, np.abs(ends - 1e-3 * np.array([-1, 1]))])  # an instant into the swing
+    height = gaits.swing_height(gait, near, np.ones(2))
+    assert height[0] == pytest.approx(0, abs=1e-9)
+    assert (height[1] < 0.01 * gaits.swing_height(GAIT, near, np.ones(2))[1]).all()
+    middle = phases(np.array([GAIT.duty + (1 - GAIT.duty) / 2]))
+    assert gaits.swing_height(gait, middle, FULL)[0, 0] == pytest.approx(GAIT.lift)
+
+
+def test_a_retracting_foot_meets_the_ground_at_its_speed():
+    """Just before it lands the foot goes back over the body as fast as just after."""
+    gait, command = dataclasses.replace(GAIT, retraction=1.0), np.array([[0.3, 0.0, 0.0]])
+
+    def ahead(phase: float) -> float:
+        joints = gaits.joint_angles(gait, GREK, np.array([phase % 1]), command, FULL)
+        return float(leg_fk(joints[:, :5], 1.0)[0, 0])
+
+    before, after = (ahead(-1e-4) - ahead(-2e-4), ahead(2e-4) - ahead(1e-4))
+    assert before == pytest.approx(after, rel=0.02) and after < 0
+    assert ahead(0.955) > ahead(0.0)  # beyond where it lands
+
+
 def test_period_shortens_with_speed():
     command = np.array([[0.0, 0, 0.5], [0.3, 0, 0], [0.6, 0, 0], [2.0, 0, 0]])
     assert gaits.period(GAIT, command) == pytest.approx([0.60, 0.54, 0.48, 0.48])

@@ -118,8 +118,19 @@ class TestTraversal:
         assert metrics.traversal(log)[0] == pytest.approx(0.75)
 
     def test_arc_without_turning(self) -> None:
-        # c = (0.3, 0, 0.5 * 0.8), d = (0.3, 0, 0): d.c / c.c = 0.09 / 0.25.
-        assert metrics.traversal(walk((0.3, 0), 0, (0.3, 0, 0.8)))[0] == pytest.approx(0.36)
+        # c = (0.3, 0, 0.5 * 0.8), and d = 0.3 dt (cos, -sin) of the 0.8 t by which the command has
+        # turned: d.c / c.c is 0.09 cos(0.8 t) / 0.25, over 2 s 0.36 sin(1.6) / 1.6.
+        log = walk((0.3, 0), 0, (0.3, 0, 0.8))
+        assert metrics.traversal(log)[0] == pytest.approx(0.36 * np.sin(1.6) / 1.6, rel=1e-4)
+
+    def test_drifting_off_costs(self) -> None:
+        # At 0.5 rad/s of yaw that nobody asked for: sin(1) / 1 of 2 s, in each of two legs.
+        log = walk((0.4, 0), 0.5, (0.4, 0, 0))
+        assert metrics.traversal(log)[0] == pytest.approx(np.sin(1), rel=1e-4)
+        command = np.full((200, 3), (0.4, 0, 0)) * np.where(np.arange(200) < 100, 1, 0.9)[:, None]
+        velocity = command[:, :2]
+        again = walk(velocity, 0.5, command, 200)  # begins anew where it is headed
+        assert metrics.traversal(again)[0] == pytest.approx(np.sin(1), rel=0.01)
 
     def test_a_fall_ends_it_over_the_whole_commanded_distance(self) -> None:
         log = walk((0.4, 0), 0, (0.4, 0, 0), alive=fallen_at(25))
@@ -212,14 +223,45 @@ class TestTraversal:
 class TestTracking:
     def test_constant_error(self) -> None:
         log = walk((0.3, 0.4), 0.5, (0, 0, 0.2))
-        assert metrics.velocity_error(log)[0] == pytest.approx(0.5)
+        # Astray by 0.3 rad/s, the mean of a stride is sin(0.09) / 0.09 of 0.5 m/s.
+        assert metrics.velocity_error(log)[0] == pytest.approx(0.5 * np.sin(0.09) / 0.09, rel=1e-3)
         assert metrics.yaw_error(log)[0] == pytest.approx(0.3)
+
+    def test_drifting_off_is_an_error_of_velocity(self) -> None:
+        # Two strides at right angles to the command: sqrt(2) of the speed.
+        log = dataclasses.replace(
+            walk((0.4, 0), 0, (0.4, 0, 0), 60), yaw=np.full((60, 1), np.pi / 2)
+        )
+        assert metrics.velocity_error(log)[0] == pytest.approx(0.0)  # headed so from the start
+        turned = np.where(np.arange(90) < 30, 0.0, np.pi / 2)[:, None]
+        log = dataclasses.replace(walk((0.4, 0), 0, (0.4, 0, 0), 90), yaw=turned)
+        last = dataclasses.replace(log, alive=(np.arange(90) >= 0)[:, None])
+        assert 0.4 < metrics.velocity_error(last)[0] < 0.4 * np.sqrt(2)
+
+    def test_heading_drift_is_per_second_of_a_leg(self) -> None:
+        # 0.1 rad/s too much over the leg of 1 s that asks to move, 0.3 in the next one.
+        command = np.zeros((150, 3))
+        command[:50], command[50:100] = (0.3, 0, 0.2), (0.0, 0.2, 0.0)
+        rate = np.where(np.arange(150) < 50, 0.3, 0.3)
+        log = walk(command[:, :2], rate, command, 150)
+        assert metrics.heading_drift(log)[0] == pytest.approx((0.1 + 0.3) / 2, rel=0.1)
+        fell = dataclasses.replace(log, alive=fallen_at(70, 150))
+        assert metrics.heading_drift(fell)[0] == pytest.approx(0.1)
+        assert np.isnan(metrics.heading_drift(make(50))[0])
+
+    def test_yaw_oscillation_is_about_the_mean_of_a_stride(self) -> None:
+        phase = 2 * np.pi * np.arange(300) / 30
+        log = walk((0.3, 0), 0.4 + 0.5 * np.sin(phase), (0.3, 0, 0.4), 300)
+        assert metrics.yaw_oscillation(log)[0] == pytest.approx(0.5 / np.sqrt(2), rel=3e-3)
+        assert metrics.yaw_oscillation(walk((0, 0), 0.7, (0, 0, 0.7)))[0] == pytest.approx(0)
+        assert np.isnan(metrics.yaw_oscillation(make(10))[0])
 
     def test_sway_within_a_stride_costs_nothing(self) -> None:
         phase = 2 * np.pi * np.arange(300) / 30  # 30 steps of 0.02 s: one stride
         velocity = np.stack([0.3 + 0.1 * np.sin(phase), 0.2 * np.cos(phase)], 1)
-        log = walk(velocity, np.sin(phase), (0.3, 0, 0), steps=300)
-        assert metrics.velocity_error(log)[0] == pytest.approx(0, abs=1e-9)
+        log = walk(velocity, np.cos(phase), (0.3, 0, 0), steps=300)
+        # The yaw of 0.095 rad leaves 1 - J0(0.095) of the speed, and turns the sway.
+        assert metrics.velocity_error(log)[0] == pytest.approx(0, abs=0.01)
         assert metrics.yaw_error(log)[0] == pytest.approx(0, abs=1e-9)
 
     def test_root_mean_square_over_strides(self) -> None:

@@ -33,7 +33,7 @@ def test_layout_is_named_and_complete():
     assert slices["command"] == (26, 29)
     assert slices["gyro_1"] == (45, 48)  # 26 readings, then 3 + 2 + 10 + 4 known exactly
     assert max(end for _, end in slices.values()) == task.size() == 45 + 26
-    privileged = 3 + 3 + 1 + 2 + 2 + 2 + 2 + 2 + 2 + 1
+    privileged = 3 + 3 + 1 + 1 + 2 + 2 + 2 + 2 + 2 + 2 + 1
     assert task.size(privileged=True) == task.size() + privileged
     assert TaskBatch(task, 1).observe(True).shape[1] == task.size(privileged=True)
 
@@ -55,7 +55,7 @@ def test_the_mirrored_droid_lives_the_mirrored_life():
         shape=slope(-0.4),
         commands=(Command(0.0, (0.3, -0.1), -0.4, (0.1, -0.3)),),
     )
-    task = walking()
+    task = walking(past_actions=3)
     walk = TaskBatch(task, 2)
     walk.reset([0, 1], [plain, turned])
     # Half a period apart.
@@ -105,6 +105,35 @@ def test_a_field_of_ones_own_lies_where_the_task_says():
 def test_a_task_that_cannot_be_is_refused(changes, told):
     with pytest.raises(InputError, match=told):
         dataclasses.replace(walking(), **changes)
+
+
+def test_past_actions_are_observed_newest_first():
+    task = walking(past_actions=3)
+    walk = TaskBatch(task, 1)
+    walk.reset([0], [Scenario()])
+    for k in range(1, 6):
+        walk.step(np.full((1, 10), 0.1 * k))
+    seen, slices = walk.observe()[0], task.slices()
+    for name, k in (("last_action", 5), ("action_1", 4), ("action_2", 3), ("action_3", 2)):
+        assert seen[slice(*slices[name])] == pytest.approx(0.1 * k), name
+    walk.reset([0], [Scenario()])
+    assert not walk.observe()[0, slice(*slices["action_1"])].any()
+
+
+def test_commands_are_cut_to_the_range_of_the_task():
+    """Asked for 0.9 m/s, the droid observes and follows 0.6; what was asked stays on record."""
+    ranges = ((-0.35, 0.6), (-0.2, 0.2), (-0.8, 0.8))
+    fast, trained = (Scenario(commands=(Command(0.0, (v, 0.0), 0.0),)) for v in (0.9, 0.6))
+    walk, wanted = TaskBatch(walking(commands=ranges), 1), TaskBatch(walking(), 1)
+    walk.reset([0], [fast])
+    wanted.reset([0], [trained])
+    for _ in range(60):  # beyond the ramp
+        walk.step(np.zeros((1, 10)))
+        wanted.step(np.zeros((1, 10)))
+    assert walk.command[0, 0] == 0.9
+    assert walk.observe()[0, slice(*walk.task.slices()["command"])] == pytest.approx([0.6, 0, 0])
+    assert walk.motion.now.clock != pytest.approx(0)
+    assert np.ptp(walk.motion.now.joints) > 0
 
 
 def test_late_sensors_show_the_step_before():

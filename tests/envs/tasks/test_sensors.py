@@ -1,6 +1,7 @@
 """Sensors: their errors have the stated size, and readings arrive exactly as late as stated."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def data(**state: np.ndarray) -> StepData:
         "joint_velocity": 0 * joints,
     }
     present = dataclasses.replace(BATCH.state, **{**at_rest, **state})
-    return dataclasses.replace(BATCH._step_data(BATCH.action, BATCH.action), state=present)
+    return dataclasses.replace(BATCH._step_data(), state=present)
 
 
 def sensors(errors: Sensors, history: int = 0, seed: int = 3) -> rooms.SensorSuite:
@@ -118,7 +119,7 @@ def told(step: int) -> StepData:
     return data(gyro_b=np.array([[float(step), 0.0, 0.0]]))
 
 
-@pytest.mark.parametrize("delay", [0, 1, 2, 4, 7, rooms.MAX_DELAY])
+@pytest.mark.parametrize("delay", [0, 0.25, 1, 1.5, 2, 4, 7, rooms.MAX_DELAY])
 @pytest.mark.parametrize("history", [0, 4])
 def test_readings_arrive_late_by_the_delay(delay, history):
     """At step t the newest is of t - delay and the one `age` older of t - delay - age.
@@ -127,11 +128,11 @@ def test_readings_arrive_late_by_the_delay(delay, history):
     """
     found = sensors(Sensors(delay=delay), history)
     found.fill(np.array([0]), told(0), np.array([0]))
-    for step in range(1, delay + history + 4):
+    for step in range(1, math.ceil(delay) + history + 4):
         found.read(told(step), np.array([step]))
         expected = [max(step - delay - age, 0) for age in range(1 + history)]
-        assert found.arrived(1 + history)[0, :, 0].tolist() == expected
-        assert found.newest("gyro")[0, 0] == expected[0]
+        assert found.arrived(1 + history)[0, :, 0] == pytest.approx(expected)
+        assert found.newest("gyro")[0, 0] == pytest.approx(expected[0])
 
 
 def test_worlds_of_different_delays_side_by_side():
