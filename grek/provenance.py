@@ -21,12 +21,23 @@ def versions(*packages: str) -> dict[str, str]:
 
 def commit() -> str:
     """Return the commit of grek's checkout, 12 hex digits, or "unknown" without one."""
+    return _git("rev-parse", "--short=12", "HEAD") or "unknown"
+
+
+def dirty() -> bool | None:
+    """Return True if tracked files of grek's checkout differ from its commit; None without one."""
+    if commit() == "unknown":
+        return None
+    return bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def _git(*arguments: str) -> str:
+    """Output of git in grek's checkout, empty without git or a checkout."""
     root = Path(__file__).resolve().parent.parent
     if not (root / "pyproject.toml").is_file():  # a commit found here would be another project's
-        return "unknown"
-    command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+        return ""
+    command = ["git", "-C", str(root), *arguments]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except FileNotFoundError:  # no git
-        return "unknown"
-    return result.stdout.strip() or "unknown"
+        return ""

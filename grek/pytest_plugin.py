@@ -27,8 +27,14 @@ class GrekGate(Protocol):
         margin: float = 0.05,
         strict: bool = True,
         threads: int = 0,
+        seed: int | None = None,
+        suite: str = "train",
+        episodes: int | None = None,
     ) -> dict[str, Any]:
         """Score `policy` in the scenarios of the scorecard `baseline`; return the new scorecard.
+
+        With a `seed`, `baseline` is a policy, and both are scored in the worlds of that seed of
+        `suite`, `episodes` per row (by default the suite's own number).
 
         Fails the test unless traversal is non-inferior by `margin`, overall and in each space, axis
         and context that lost traversal. If not `strict`, fails only on a significant loss.
@@ -67,20 +73,30 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
         margin: float = 0.05,
         strict: bool = True,
         threads: int = 0,
+        seed: int | None = None,
+        suite: str = "train",
+        episodes: int | None = None,
     ) -> dict[str, Any]:
         from grek.eval.scores import policies, scorecard
-        from grek.eval.scores.gate import gate
+        from grek.eval.scores.gate import fresh_gate, gate
 
         root, refused = pytestconfig.rootpath, ""
-        try:
+
+        def load(policy: "str | os.PathLike[str] | Policy") -> "tuple[str, Policy]":
             if isinstance(policy, policies.Policy):
-                name = policy.name
+                return policy.name, policy
+            name = os.fspath(policy)
+            known = name in (*policies.SHIPPED, *policies.REFERENCES)
+            return name, policies.load(name if known else str(root / name))
+
+        count = threads or os.cpu_count() or 1
+        try:
+            name, policy = load(policy)
+            if seed is not None:
+                _, trusted = load(baseline)
+                result = fresh_gate(policy, trusted, suite, seed, episodes, margin, count)
             else:
-                name = os.fspath(policy)
-                known = name in (*policies.SHIPPED, *policies.REFERENCES)
-                policy = policies.load(name if known else str(root / name))
-            before = scorecard.read(root / baseline)
-            result = gate(policy, before, margin, threads or os.cpu_count() or 1)
+                result = gate(policy, scorecard.read(root / baseline), margin, count)
             if pytestconfig.getoption("--grek-report"):
                 _report(result, name, pytestconfig.getoption("--grek-report"))
         except (InputError, OSError) as error:

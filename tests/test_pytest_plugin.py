@@ -80,6 +80,17 @@ def test_what_walks_as_before_passes_and_leaves_a_report(suite, pytester):
     assert "no regression" in (report / "comparison.txt").read_text()
 
 
+def test_two_policies_meet_in_fresh_worlds(suite, pytester):
+    """Equal policies pass on any seed; standing is worse than walking."""
+    more = 'baseline="zero", seed=7, episodes=2'
+    suite(gate(f'"zero", {more}'), "--grek-report", "reports").assert_outcomes(passed=1)
+    card = scorecard.read(pytester.path / "reports" / "zero-train-7")
+    assert (card["suite"]["seed"], card["suite"]["episodes"]) == (7, 2)
+    suite(gate(f'"zero", {more.replace("zero", "walk")}')).assert_outcomes(failed=1)
+    result = suite(gate('"zero", "zero.json", seed=7'))
+    result.stdout.fnmatch_lines(["*zero.json*is not a readable ONNX file*"])
+
+
 def test_the_material_on_which_it_walks_worse_is_named(suite, pytester):
     baseline = ROOT / "assets/policies/walk-train.json"
     (pytester.path / "walk.json").write_bytes(baseline.read_bytes())

@@ -1,5 +1,6 @@
 """Export of a trained policy to ONNX: the actor with its normaliser and its contract."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -25,7 +26,8 @@ def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> N
     Input `observation` float32 (n, obs), output `action` float32 (n, act), clipped to the action
     space. `policy` is an actor-critic of Stable-Baselines3 of linear layers, ELU, ReLU and Tanh,
     with or without a `Normaliser`. Wrappers such as VecNormalize are not exported. The graph has
-    few kinds of nodes and is built directly instead of by tracing.
+    few kinds of nodes and is built directly instead of by tracing. The contract gets a hash of the
+    weights' values, which stays when it is edited.
 
     Raises InputError for other policies.
     """
@@ -67,12 +69,23 @@ def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> N
         [helper.make_tensor_value_info("action", TensorProto.FLOAT, ["n", actions])],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
+    training = {**contract.get("training", {}), "weights": digest(weights)}
+    contract = {**contract, "training": training}
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, {"grek.contract": json.dumps(contract, sort_keys=True)})
     onnx.checker.check_model(model)
     partial = path.with_suffix(".partial")
     partial.write_bytes(model.SerializeToString())
     os.replace(partial, path)
+
+
+def digest(weights: dict[str, NDArray[np.float32]]) -> str:
+    """SHA-256 over names, shapes and values of `weights`, in order of names."""
+    found = hashlib.sha256()
+    for name, values in sorted(weights.items()):
+        found.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()
 
 
 def _actor(policy: ActorCriticPolicy) -> tuple[list[Any], Normaliser | None]:

@@ -288,6 +288,22 @@ SPACES = Registry(
 )
 space = SPACES.named
 
+GROUPS = ("materials", "shapes", "bodies", "commands", "disturbances")
+"""Kinds of held-out axes, whose losses are averaged apart."""
+_GROUP = {
+    **dict.fromkeys(("material", "friction"), "materials"),
+    **dict.fromkeys(("payload", "mass_centre", "head"), "bodies"),
+    **dict.fromkeys(("strength", "stiffness", "delay", "sensors"), "bodies"),
+    "speed": "commands",
+    "pushes": "disturbances",
+}
+
+
+def axis_group(axis: str) -> str:
+    """Member of GROUPS that a held-out axis belongs to; a registered shape is a shape."""
+    return _GROUP.get(axis, "shapes")
+
+
 _FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal", "far")
 
 

@@ -24,16 +24,15 @@ POLICIES = {  # column: (key of the summary, score)
     "train: traversal": ("train", "traversal"),
     "held out: survival": ("heldout", "survival"),
     "held out: traversal": ("heldout", "traversal"),
-    "numerics: traversal": ("numerics", "traversal"),
-    "gap": ("gap", None),
 }
+LOSSES = {"loss on new materials": "materials", "on new bodies": "bodies"}  # of traversal
 INTERVALS = ("survival", "traversal", "velocity_error")
 
 
 def scores(card: Card) -> tuple[Table | str, ...]:
-    """Rows and spaces of a scorecard, then the gap and the headline, for `terminal.show`."""
+    """Rows and spaces of a scorecard, then transfer and the headline, for `terminal.show`."""
     table = terminal.table(ROWS, map(_row, [*card["rows"], *_spaces(card)]), "<<<>")
-    return table, "", *_gap(card), wording.headline(card)
+    return table, "", *_transfer(card), wording.headline(card)
 
 
 def comparison(found: "Comparison") -> tuple[Table | str, ...]:
@@ -63,7 +62,7 @@ def markdown(card: Card, policy: str | None = None) -> str:
         f"### {_escaped(name(card))} on {_escaped(suite.get('name'))}",
         _escaped(wording.headline(card)),
         _table(ROWS, map(_row, _spaces(card))),
-        *_gap(card),
+        *_transfer(card),
         f"<details><summary>All {len(card['rows'])} rows</summary>",
         _table(ROWS, map(_row, card["rows"])),
         "</details>\n\n<details><summary>Films: worst, median and best of each axis</summary>",
@@ -76,7 +75,7 @@ def markdown(card: Card, policy: str | None = None) -> str:
 
 
 def policies(cards: Sequence[Card]) -> str:
-    """Markdown, one line per policy: mean and interval of each space of the suite, and the gap.
+    """Markdown, one line per policy: mean and interval of each space of the suite, and losses.
 
     Raises InputError unless all scorecards are of the same worlds.
     """
@@ -89,11 +88,16 @@ def policies(cards: Sequence[Card]) -> str:
                     f" of {name(cards[0])} and {str(other)[:40]!r} of {name(card)}"
                 )
     shown = {column: of for column, of in POLICIES.items() if of[0] in cards[0]["summary"]}
+    lost = {c: group for c, group in LOSSES.items() if group in wording.losses(cards[0])}
     lines = [
-        [_code(name(card)), *(_estimate(wording.summary(card, *of)) for of in shown.values())]
+        [
+            _code(name(card)),
+            *(_estimate(wording.summary(card, *of)) for of in shown.values()),
+            *(_estimate(wording.losses(card).get(group)) for group in lost.values()),
+        ]
         for card in cards
     ]
-    return _table(["policy", *shown], lines, escape=False)
+    return _table(["policy", *shown, *lost], lines, escape=False)
 
 
 def rows(card: Card) -> str:
@@ -126,10 +130,28 @@ def _spaces(card: Card) -> list[Row]:
     ]
 
 
-def _gap(card: Card) -> list[str]:
-    gap = card["summary"].get("gap")
-    said = f"{percent(gap, 1, ' points')}, {bounds(gap, 1, '')}"
-    return [] if gap is None else [f"Generalisation gap (train minus heldout): {said}."]
+def _transfer(card: Card) -> list[str]:
+    """Losses by group of axes, and changes by solver setting, a line each."""
+
+    def listed(found: dict[str, Any]) -> str:
+        return ", ".join(
+            f"{_escaped(wording.spoken(key))} {percent(value, 1, '')} ({bounds(value, 1, '')})"
+            for key, value in found.items()
+        )
+
+    said = []
+    if losses := wording.losses(card):
+        said.append(f"Loss of traversal to new, in points: {listed(losses)}.")
+    for space, changes in wording.changes(card).items():
+        space = _escaped(space)
+        said.append(
+            f"Change of traversal in the same worlds, {space}, in points: {listed(changes)}."
+        )
+    gap = card["summary"].get("gap")  # in scorecards of schema 1
+    if gap is not None:
+        ends = f"{percent(gap, 1, ' points')}, {bounds(gap, 1, '')}"
+        said.append(f"Generalisation gap (train minus heldout): {ends}.")
+    return said
 
 
 def _compared(line: "Line") -> tuple[str, ...]:

@@ -44,6 +44,28 @@ def summary(card: Card, part: str, score: str | None = None) -> Any:
     return found.get(score) if score and isinstance(found, Mapping) else found
 
 
+def losses(card: Card) -> dict[str, Any]:
+    """Loss of traversal from training to each group of held-out axes; empty before schema 2."""
+    found = card.get("transfer")
+    return _scores(found, "traversal") if isinstance(found, Mapping) else {}
+
+
+def changes(card: Card) -> dict[str, dict[str, Any]]:
+    """Change of traversal by context, in the same worlds, of each space that pairs contexts."""
+    found = card.get("paired")
+    found = found if isinstance(found, Mapping) else {}
+    return {
+        str(space): _scores(contexts, "traversal")
+        for space, contexts in found.items()
+        if isinstance(contexts, Mapping)
+    }
+
+
+def _scores(found: Mapping[Any, Any], score: str) -> dict[str, Any]:
+    """`score` of each entry of `found`."""
+    return {str(key): v.get(score) for key, v in found.items() if isinstance(v, Mapping)}
+
+
 def decimal(value: Any, digits: int = 2, unit: str = "") -> str:
     """A number, or the mean of an interval, with `digits` decimals and `unit`."""
     return UNKNOWN if math.isnan(number(value)) else f"{number(value):.{digits}f}{unit}"

@@ -7,7 +7,7 @@ from grek.eval import report
 from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
-from grek.provenance import versions
+from grek.provenance import dirty, versions
 
 
 def score(
@@ -66,12 +66,16 @@ def score(
         if partial_file is not None:
             partial.save(partial_file, evaluation, done)
         progress(len(done), total)
-    return scorecard.build(
-        {"name": loaded.name, "sha256": loaded.sha256, "contract": loaded.contract},
-        about,
-        made_with,
-        done,
-    )
+    named = {"name": loaded.name, "sha256": loaded.sha256, "contract": loaded.contract}
+    training = loaded.contract.get("training") or {}
+    provenance = {
+        "commit": made_with["commit"],
+        "dirty": dirty(),
+        "weights": training.get("weights"),
+        "trained_with": training.get("versions"),
+        "runs_with": made_with,
+    }
+    return scorecard.build(named, about, made_with, done, provenance)
 
 
 def write(

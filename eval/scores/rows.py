@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grek.envs.scenarios.scenario import Context
-from grek.envs.scenarios.spaces import zone
+from grek.envs.scenarios.spaces import GROUPS, axis_group, zone
 from grek.envs.tasks.metrics import falls_per_km
 from grek.eval.scores.statistics import (
     Array,
@@ -20,6 +20,7 @@ from grek.eval.scores.statistics import (
     gap_interval,
     interquartile_mean,
     mean,
+    row_interval,
     survival_interval,
     traversal_interval,
     worst_decile,
@@ -27,7 +28,11 @@ from grek.eval.scores.statistics import (
 
 Episode = Mapping[str, Any]
 
-_PER_EPISODE = ("torque_saturation", "yaw_error", "joint_limit_time", "foot_impact", "action_jerk")
+_PER_EPISODE = (
+    *("torque_saturation", "yaw_error", "heading_drift", "yaw_oscillation"),
+    *("joint_limit_time", "foot_impact", "action_jerk"),
+)
+_METRIC = {"survival": "survived", "traversal": "traversal"}  # scores in [0, 1], and their column
 
 
 def stratum(episode: Episode) -> tuple[str, str, str]:
@@ -67,36 +72,90 @@ def row(space: str, axis: str, context: str, episodes: Sequence[Episode]) -> dic
 
 
 def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Scores of each space, stratified by context; the gap from train to heldout; the worst row.
+    """Scores of each space, stratified by context, and the worst row.
 
-    The mean of a space weights every episode equally. `interquartile_mean` and `worst_decile` are
-    of traversal, averaged over each world first where contexts share worlds. The gap is absent
-    unless both its spaces are present.
+    The mean of a space weights every episode equally. Its scores have a second interval, "rows":
+    that of new rows of the same kind. `interquartile_mean` and `worst_decile` are of traversal,
+    averaged over each world first where contexts share worlds.
     """
-    spaces: dict[str, list[Episode]] = {}
-    for episode in episodes:
-        spaces.setdefault(episode["space"], []).append(episode)
     summary: dict[str, Any] = {}
-    for space, group in spaces.items():
+    for space, group in _by_space(episodes).items():
         strata = [stratum(episode) for episode in group]
+        scores = _scores(group, space, strata)
+        for metric, score in scores.items():
+            score["worlds"] = {key: score[key] for key in ("low", "high")}
+            most = math.inf if metric == "velocity_error" else 1.0
+            found = row_interval(_column(group, _METRIC.get(metric, metric)), strata, _seed(space))
+            bounds = _bounded(found, 0.0, most)
+            score["rows"] = {key: bounds[key] for key in ("low", "high")}
         summary[space] = {
-            **_scores(group, space, strata),
+            **scores,
             "interquartile_mean": _interval(group, "traversal", space, strata, interquartile_mean),
             "worst_decile": _interval(group, "traversal", space, strata, worst_decile),
         }
-    if "train" in spaces and "heldout" in spaces:
-        train, heldout = spaces["train"], spaces["heldout"]
-        gap = gap_interval(
-            _column(train, "traversal"),
-            _column(heldout, "traversal"),
-            _seed("gap"),
-            train_strata=[stratum(episode) for episode in train],
-            heldout_strata=[stratum(episode) for episode in heldout],
-        )
-        summary["gap"] = _bounded(gap, -1.0, 1.0)
     worst = min(rows, key=lambda row: np.nan_to_num(row["traversal"]["mean"], nan=math.inf))
     summary["worst"] = {key: worst[key] for key in ("space", "axis", "context")}
     return summary
+
+
+def transfer(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """Loss of each score from train to each group of held-out axes; empty without both spaces.
+
+    "difference" is train minus held out, unpaired: difficulty of the group and lack of transfer
+    together. "regret", which tells them apart, needs a policy that trained there too, and is None.
+    """
+    spaces = _by_space(episodes)
+    if not {"train", "heldout"} <= set(spaces):
+        return {}
+    groups: dict[str, list[Episode]] = {}
+    for episode in spaces["heldout"]:
+        groups.setdefault(axis_group(stratum(episode)[1]), []).append(episode)
+    train = spaces["train"]
+    found: dict[str, Any] = {}
+    for name in (name for name in GROUPS if name in groups):
+        found[name] = {"episodes": len(groups[name]), "regret": None}
+        for metric, column in _METRIC.items():
+            interval = gap_interval(
+                _column(train, column),
+                _column(groups[name], column),
+                _seed(f"transfer/{name}/{metric}"),
+                train_strata=[stratum(episode) for episode in train],
+                heldout_strata=[stratum(episode) for episode in groups[name]],
+            )
+            found[name][metric] = _bounded(interval, -1.0, 1.0)
+    return found
+
+
+def paired(episodes: Sequence[Episode], baseline: str = "as_trained") -> dict[str, Any]:
+    """Change of each score from `baseline` to each other context, in the same worlds.
+
+    By space, of those whose contexts share their worlds and have a context `baseline`.
+    """
+    found: dict[str, Any] = {}
+    for space, group in _by_space(episodes).items():
+        worlds: dict[str, dict[object, Episode]] = {}
+        for episode in group:
+            worlds.setdefault(stratum(episode)[2], {})[episode.get("world")] = episode
+        before = worlds.pop(baseline, None)
+        if before is None:
+            continue
+        found[space] = {}
+        for context, after in worlds.items():
+            shared = [world for world in after if world in before]
+            found[space][context] = {"episodes": len(shared)}
+            for metric, column in _METRIC.items():
+                change = _column([after[w] for w in shared], column)
+                change = change - _column([before[w] for w in shared], column)
+                interval = bootstrap_interval(change, _seed(f"paired/{space}/{context}/{metric}"))
+                found[space][context][metric] = _bounded(interval, -1.0, 1.0)
+    return found
+
+
+def _by_space(episodes: Sequence[Episode]) -> dict[str, list[Episode]]:
+    spaces: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        spaces.setdefault(episode["space"], []).append(episode)
+    return spaces
 
 
 def _scores(episodes: Sequence[Episode], name: str, strata: Labels = None) -> dict[str, Any]:

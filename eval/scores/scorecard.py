@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
@@ -18,11 +19,11 @@ import numpy as np
 
 from grek.errors import InputError
 from grek.eval.scores import breakdown
-from grek.eval.scores.rows import Episode, row, summary
+from grek.eval.scores.rows import Episode, paired, row, summary, transfer
 
 Card = dict[str, Any]
 
-SCHEMA = 1
+SCHEMA = 2  # 1 has a "gap" in its summary, and no "transfer", "paired" or "provenance"
 _SIX_DIGITS = ".6g"
 
 
@@ -31,14 +32,15 @@ def build(
     suite: Mapping[str, Any],
     versions: Mapping[str, Any],
     episodes: Sequence[Episode],
+    provenance: Mapping[str, Any] = MappingProxyType({}),
 ) -> Card:
     """Scorecard of `episodes` in the order given.
 
-    `policy` {"name", "sha256", "contract"}, `suite` {"name", "sha256", "seed", "episodes"} and
-    `versions` are stored unchanged. An episode is {"scenario", "space", "contexts": {axis:
-    context}, "world"} and the metrics of the task; NaN becomes null. Episodes of one space
-    with the same "world" form a cluster in the statistics. The keys that `breakdown` adds to an
-    episode are stored as bins only. Raises InputError without episodes.
+    `policy` {"name", "sha256", "contract"}, `suite` {"name", "sha256", "seed", "episodes"},
+    `versions` and `provenance` are stored unchanged. An episode is {"scenario", "space",
+    "contexts": {axis: context}, "world"} and the metrics of the task; NaN becomes null. Episodes of
+    one space with the same "world" form a cluster in the statistics. The keys that `breakdown` adds
+    to an episode are stored as bins only. Raises InputError without episodes.
     """
     if not episodes:
         raise InputError("a scorecard needs at least one episode")
@@ -57,8 +59,11 @@ def build(
         "policy": _exact(policy),
         "suite": _exact(suite),
         "versions": _exact(versions),
+        "provenance": _exact(provenance),
         "rows": _rounded(rows),
         "summary": _rounded(summary(episodes, rows)),
+        "transfer": _rounded(transfer(episodes)),
+        "paired": _rounded(paired(episodes)),
         "episodes": episodes,
         **_rounded(bins),
     }
@@ -170,7 +175,7 @@ def read(path: Path) -> Card:
 
 
 def validate(card: Any, name: str = "scorecard") -> None:
-    """Raise InputError, naming the fault and its place, unless `card` is a scorecard of schema 1.
+    """Raise InputError, naming the fault and its place, unless `card` is a scorecard.
 
     Keys beyond those of `_Scorecard` are accepted; the digest covers them as well.
     """

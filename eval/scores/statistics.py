@@ -202,6 +202,39 @@ def bootstrap_interval(
     return expanded_percentiles(estimate, draws, sample.size, sample.dof)
 
 
+def row_interval(
+    values: ArrayLike, rows: Sequence[object], seed: int, resamples: int = RESAMPLES
+) -> Interval:
+    """Bootstrap interval of the mean of `values` (n,) if `rows` (n,) are a sample themselves.
+
+    Rows are drawn with replacement, then the values within each (two-stage bootstrap, Davison and
+    Hinkley 1997, section 3.8), with Student's correction for the number of rows. Covers new rows of
+    the same kind; `bootstrap_interval` covers new worlds in these rows. NaNs are left out; the
+    bounds are NaN for a single row.
+    """
+    array, labels = np.asarray(values, float), list(rows)
+    groups: dict[object, list[float]] = {}
+    for value, label in zip(array, labels, strict=True):
+        if not math.isnan(value):
+            groups.setdefault(label, []).append(float(value))
+    if not groups:
+        return _UNDEFINED
+    samples = [np.array(group) for group in groups.values()]
+    sizes, count = np.array([len(sample) for sample in samples]), len(samples)
+    rng = np.random.default_rng(seed)
+    means = np.stack(  # (rows, resamples)
+        [
+            sample[rng.integers(len(sample), size=(resamples, len(sample)))].mean(1)
+            for sample in samples
+        ]
+    )
+    drawn = rng.integers(count, size=(resamples, count))
+    within = means[drawn, rng.integers(resamples, size=drawn.shape)]
+    draws = (within * sizes[drawn]).sum(1) / sizes[drawn].sum(1)
+    estimate = float(np.concatenate(samples).mean())
+    return expanded_percentiles(estimate, draws, count, count - 1)
+
+
 def traversal_interval(
     traversal: ArrayLike,
     survived: ArrayLike,

@@ -89,6 +89,12 @@ def test_policies_of_plain_sb3_are_exported(activation, tmp_path):
     expected, _ = model.predict(observation, deterministic=True)
     assert policy.act(observation, np.zeros(50, np.uint64), 0) == pytest.approx(expected, abs=1e-4)
     assert np.abs(expected).max() > 1
+    other = contract_of(walking(), note="another contract, the same weights")
+    export(model.policy, other, tmp_path / "again.onnx")
+    again = policies.load(str(tmp_path / "again.onnx"))
+    assert again.sha256 != policy.sha256
+    hashes = [each.contract["training"]["weights"] for each in (policy, again)]
+    assert hashes[0] == hashes[1] and len(hashes[0]) == 64
 
 
 def test_policies_that_cannot_be_exported_are_refused(tmp_path):

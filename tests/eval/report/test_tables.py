@@ -21,7 +21,8 @@ def made(policy="walk", **suite):
     score = {"mean": 0.854, "low": 0.76, "high": 0.9149}
     for space in ("train", "heldout", "numerics"):
         card["summary"][space] = {"survival": score, "traversal": {**score, "mean": 0.5}}
-    card["summary"]["gap"] = {"mean": -0.021, "low": -0.1, "high": -0.001}
+    loss = {"mean": -0.021, "low": -0.1, "high": -0.001}
+    card["transfer"] = {"materials": {"traversal": loss}}
     return card
 
 
@@ -38,18 +39,18 @@ def test_policies_side_by_side():
     known = "0.85 (0.76 to 0.91) | 0.50 (0.76 to 0.91)"
     assert report.policies([made(), other]).splitlines() == [
         "| policy | train: survival | train: traversal | held out: survival | held out: traversal"
-        " | numerics: traversal | gap |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        f"| `walk` | {known} | {known} | 0.50 (0.76 to 0.91) | -0.02 (-0.10 to 0.00) |",
-        f"| `zb` | – | 0.50 (0.76 to 0.91) | {known} | 0.50 (0.76 to 0.91)"  # noqa: RUF001
-        " | -0.02 (-0.10 to 0.00) |",
+        " | loss on new materials |",
+        "| --- | --- | --- | --- | --- | --- |",
+        f"| `walk` | {known} | {known} | -0.02 (-0.10 to 0.00) |",
+        f"| `zb` | – | 0.50 (0.76 to 0.91) | {known} | -0.02 (-0.10 to 0.00) |",  # noqa: RUF001
     ]
 
 
 def test_only_spaces_that_were_run():
     card = made()
-    for key in ("heldout", "numerics", "gap"):
+    for key in ("heldout", "numerics"):
         del card["summary"][key]
+    card["transfer"] = {}
     head = report.policies([card]).splitlines()[0]
     assert head == "| policy | train: survival | train: traversal |"
 
@@ -105,7 +106,7 @@ def test_markdown_has_rows_and_films():
     text = report.markdown(plain())
     assert text.startswith("### walk on quick\n")
     assert text.count("| heldout | material | ice |") == 1
-    assert "Generalisation gap (train minus heldout): " in text
+    assert "Loss of traversal to new, in points: materials " in text
     assert text.count("grek render walk") == 12
     assert "policy abababababab, suite cdcdcdcdcdcd, seed 0, grek 0.1.0, mujoco 4.0.0" in text
     for line in text.splitlines():
@@ -122,10 +123,15 @@ def test_markdown_shows_what_a_file_says_as_text():
             assert len(re.findall(r"(?<!\\)\|", line)) in (6, 11)
 
 
-def test_the_gap_by_hand():
+def test_losses_and_changes_by_hand():
+    card = made()
+    change = {"mean": 0.002, "low": -0.01, "high": 0.013}
+    card["paired"] = {"numerics": {"half_timestep": {"traversal": change}}}
+    text = report.markdown(card)
+    assert "Loss of traversal to new, in points: materials -2.1 (-10.0 to -0.1)." in text
     assert (
-        "Generalisation gap (train minus heldout): -2.1 points, -10.0 to -0.1."
-        in report.markdown(made())
+        "Change of traversal in the same worlds, numerics, in points: half timestep 0.2 (-1.0 to"
+        " 1.3)." in text
     )
 
 
@@ -146,7 +152,7 @@ def test_columns_of_the_terminal_are_aligned():
     rows, spaces = len(cards.ROWS), 3
     assert lines[rows + 1].split()[:4] == ["train", "all", "all", "16"]
     assert lines[rows + spaces + 1] == ""
-    assert lines[rows + spaces + 2].startswith("Generalisation gap")
+    assert lines[rows + spaces + 2].startswith("Loss of traversal to new")
     assert "rows: ice (material)" in lines[-1]
     assert len(lines) == rows + spaces + 4
 

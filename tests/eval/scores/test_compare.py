@@ -145,8 +145,8 @@ def test_what_cannot_be_compared_is_named() -> None:
         other = cards.card(cards.episodes(2), {key: value})
         with pytest.raises(InputError, match=rf"{key} is .*{str(value)[:8]}"):
             compare(card, other)
-    with pytest.raises(InputError, match="schema 1 and 2"):
-        compare(card, {**card, "schema": 2})
+    with pytest.raises(InputError, match="schema 2 and 1"):
+        compare(card, {**card, "schema": 1})
     with pytest.raises(InputError, match="10 and 9 episodes"):
         compare(card, {**card, "episodes": card["episodes"][:-1]})
     swapped = [card["episodes"][1], card["episodes"][0], *card["episodes"][2:]]

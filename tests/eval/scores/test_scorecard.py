@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from grek.errors import InputError
-from grek.eval.scores import scorecard
+from grek.eval import report
+from grek.eval.scores import compare, scorecard
 
 from .. import cards
 
@@ -21,10 +22,11 @@ def row(card: scorecard.Card, context: str) -> dict:
 class TestContent:
     def test_has_all_that_the_contract_names(self) -> None:
         card = cards.card()
-        assert list(card)[:7] == [
-            *("schema", "policy", "suite", "versions", "rows", "summary", "episodes")
+        assert list(card)[:10] == [
+            *("schema", "policy", "suite", "versions", "provenance", "rows"),
+            *("summary", "transfer", "paired", "episodes"),
         ]
-        assert card["schema"] == 1
+        assert card["schema"] == 2
         for r, key in zip(card["rows"], cards.ROWS, strict=True):
             assert (r["space"], r["axis"], r["context"]) == key
             assert r["episodes"] == 16
@@ -34,8 +36,13 @@ class TestContent:
             for name in ("cost_of_transport", "falls_per_km", "slip_per_metre"):
                 assert isinstance(r[name], float)
         for space in ("train", "heldout", "numerics"):
-            assert {"survival", "traversal", "velocity_error"} <= set(card["summary"][space])
-        assert set(card["summary"]["gap"]) == {"mean", "low", "high"}
+            for score in ("survival", "traversal", "velocity_error"):
+                found = card["summary"][space][score]
+                assert set(found) == {"mean", "low", "high", "worlds", "rows"}
+                assert found["worlds"] == {"low": found["low"], "high": found["high"]}
+                assert set(found["rows"]) == {"low", "high"}
+        for group in ("materials", "shapes"):
+            assert {"episodes", "regret", "survival", "traversal"} == set(card["transfer"][group])
 
     def test_rows_by_hand(self) -> None:
         made = cards.episodes(2)[:1] * 4
@@ -64,19 +71,49 @@ class TestContent:
         }
         for space, value in mean.items():
             assert card["summary"][space]["traversal"]["mean"] == pytest.approx(value, abs=1e-5)
-        gap = card["summary"]["gap"]
-        assert gap["mean"] == pytest.approx(mean["train"] - mean["heldout"], abs=1e-5)
-        assert gap["low"] < gap["mean"] < gap["high"]
+        for group, context in (("materials", "ice"), ("shapes", "far")):
+            there = [e["traversal"] for e in made if context in e["contexts"].values()]
+            loss = card["transfer"][group]["traversal"]
+            assert loss["mean"] == pytest.approx(mean["train"] - np.mean(there), abs=1e-5)
+            assert loss["low"] < loss["mean"] < loss["high"]
+        assert set(card["transfer"]) == {"materials", "shapes"}
         assert card["summary"]["worst"] == {
             "space": "heldout",
             "axis": "material",
             "context": "ice",
         }
 
-    def test_a_space_left_out_is_absent_and_so_is_the_gap(self) -> None:
+    def test_a_space_left_out_is_absent_and_so_is_the_loss(self) -> None:
         card = cards.card([e for e in cards.episodes(4) if e["space"] == "heldout"])
         assert "train" not in card["summary"]
-        assert "gap" not in card["summary"]
+        assert card["transfer"] == card["paired"] == {}
+
+    def test_settings_are_paired_by_world(self) -> None:
+        """Worlds of 0.1 to 0.9, and 0.02 less with another setting: the spread is not in it."""
+        one = next(e for e in cards.episodes(1) if e["space"] == "numerics")
+        made = [
+            {**one, "contexts": {"numerics": name}, "world": world}
+            | {"traversal": 0.1 * world - loss, "survived": world > 1}
+            for world in range(1, 10)
+            for name, loss in (("as_trained", 0.0), ("euler", 0.02))
+        ]
+        change = cards.card(made)["paired"]["numerics"]
+        assert set(change) == {"euler"} and change["euler"]["episodes"] == 9
+        assert change["euler"]["traversal"] == pytest.approx(
+            {"mean": -0.02, "low": -0.02, "high": -0.02}
+        )
+        assert change["euler"]["survival"]["mean"] == 0
+
+    def test_rows_are_less_certain_than_worlds(self) -> None:
+        made = cards.episodes(40, noise=0.0, loss={"ice": 0.4})
+        score = cards.card(made)["summary"]["heldout"]["traversal"]
+        assert score["rows"]["low"] < score["worlds"]["low"]
+        assert score["rows"]["high"] > score["worlds"]["high"]
+
+    def test_provenance_is_kept(self) -> None:
+        about = {"commit": "f00", "dirty": True, "weights": None}
+        made = scorecard.build({"name": "x"}, {"name": "quick"}, {}, cards.episodes(2), about)
+        assert made["provenance"] == about
 
     def test_an_episode_may_belong_to_two_rows(self) -> None:
         made = cards.episodes(4)
@@ -197,7 +234,7 @@ class TestFile:
             lambda c: c["episodes"][0].update(traversal=1.0),
             lambda c: c["episodes"].pop(),
             lambda c: c["policy"].update(name="better"),
-            lambda c: c["summary"]["gap"].update(mean=0.0),
+            lambda c: c["transfer"]["materials"]["traversal"].update(mean=0.0),
         ):
             edited = json.loads(scorecard.dumps(card))
             change(edited)
@@ -205,9 +242,23 @@ class TestFile:
         huge = scorecard.dumps(card).replace('"seed": 0', '"seed": 1e999')
         self.refused(tmp_path, huge, "edited")
 
+    def test_schema_1_is_read_and_shown(self, tmp_path: Path) -> None:
+        new = cards.card(cards.episodes(2))
+        old = {k: v for k, v in new.items() if k not in ("provenance", "transfer", "paired")}
+        gap = {"mean": 0.12, "low": 0.08, "high": 0.16}
+        old |= {"schema": 1, "summary": {**new["summary"], "gap": gap}}
+        path = tmp_path / "old.json"
+        path.write_text(scorecard.dumps({**old, "digest": scorecard.digest(old)}))
+        card = scorecard.read(path)
+        assert "Generalisation gap (train minus heldout): 12.0 points" in report.markdown(card)
+        assert "12.0 points" in report.html(card)
+        assert compare.compare(card, card).exit_code == 0
+        with pytest.raises(InputError, match="schema 1 and 2"):
+            compare.compare(card, new)
+
     def test_schema_and_keys(self, tmp_path: Path) -> None:
         card = cards.card(cards.episodes(2))
-        self.refused(tmp_path, scorecard.dumps({**card, "schema": 2}), "newer grek")
+        self.refused(tmp_path, scorecard.dumps({**card, "schema": 3}), "newer grek")
         for schema in ("1", True, 0, None):
             self.refused(tmp_path, scorecard.dumps({**card, "schema": schema}), "schema")
         for key in ("policy", "suite", "rows", "summary", "episodes", "digest"):

@@ -228,6 +228,24 @@ class TestCoverage:
         rate = self.covered(lambda rng, i: st.bootstrap_interval(rng.normal(size=n), i, 800), 0)
         assert 0.93 <= rate <= 0.97
 
+    def test_mean_over_new_rows(self) -> None:
+        """Rows of N(0.5, 0.1), 12 episodes of N(row, 0.1) each: the mean over all such rows."""
+        rng, labels = np.random.default_rng(11), np.repeat(np.arange(12), 12)
+        rows = worlds = 0
+        for trial in range(300):
+            values = (0.5 + rng.normal(0, 0.1, 12))[labels] + rng.normal(0, 0.1, len(labels))
+            found = st.row_interval(values, list(labels), trial, resamples=400)
+            fixed = st.bootstrap_interval(values, trial, resamples=400, strata=list(labels))
+            rows += found.low <= 0.5 <= found.high
+            worlds += fixed.low <= 0.5 <= fixed.high
+        assert 0.92 <= rows / 300 <= 0.98
+        assert worlds / 300 < 0.6  # of these rows only
+
+    def test_a_single_row_says_nothing_of_others(self) -> None:
+        found = st.row_interval([0.4, 0.6], ["ice", "ice"], 0)
+        assert found.mean == pytest.approx(0.5) and math.isnan(found.low)
+        assert math.isnan(st.row_interval([], [], 0).mean)
+
     def test_stratified_mean_and_gap(self) -> None:
         easy, hard = (0.05, 0.1, 0.15), (0.2, 0.4, 0.5)
 
