@@ -18,6 +18,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from llvmlite import ir
 from numba import cfunc, njit, types
 from numba import config as _config
 from numba.core import cgutils
@@ -72,9 +73,18 @@ def _announce() -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
+@cache
+def elevation_address(function: Callable[..., Any]) -> int:
+    """Address of the C function compiled from an elevation (coefficients, x, y, out) of a shape."""
+    floats = types.CPointer(types.float64)
+    return int(callback(types.void, floats, types.float64, types.float64, floats)(function).address)
+
+
 def _cached(compiled: Callable[..., Any], function: Callable[..., Any], **options: Any) -> Any:
     source, before = Path(function.__code__.co_filename), config.CACHE_DIR
     inside = source.parent == _HERE
+    if not source.is_file():  # typed in, not in a file
+        return compiled(error_model="numpy", **options)(function)
     config.CACHE_DIR = str(_CACHE if inside else _CACHE / _digest(source))
     try:
         return compiled(cache=True, error_model="numpy", **options)(function)
@@ -95,6 +105,27 @@ pointer: Any = intrinsic(_pointer)
 """Pointer to an integer address, for `numba.carray` in compiled functions."""
 
 
+def _elevate(typing: Any, address: Any, coefficients: Any, x: Any, y: Any) -> Any:
+    def call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = ir.DoubleType()
+        numbers = number.as_pointer()
+        function = ir.FunctionType(ir.VoidType(), [numbers, number, number, numbers])
+        out = cgutils.alloca_once(builder, number, 3)
+        at = builder.inttoptr(arguments[0], function.as_pointer())
+        coefficients = builder.inttoptr(arguments[1], numbers)
+        builder.call(at, [coefficients, arguments[2], arguments[3], out])
+        found = [builder.load(cgutils.gep_inbounds(builder, out, i)) for i in range(3)]
+        return context.make_tuple(builder, signature.return_type, found)
+
+    floats = types.UniTuple(types.float64, 3)
+    return floats(types.int64, types.int64, types.float64, types.float64), call
+
+
+elevate: Any = intrinsic(_elevate)
+"""Height [m], dh/dx and dh/dy that the C function at an address (`elevation_address`) gives, from
+the address of its coefficients and a place x, y [m]."""
+
+
 @kernel
 def mix(x: Any) -> Any:
     """The finaliser of SplitMix64 on one uint64; see `grek.envs.hashing.mix`."""
@@ -108,6 +139,14 @@ def uniform(x: Any, y: Any, seed: Any) -> Any:
     """A value in [0, 1) for three integers; see `grek.envs.hashing.uniform`."""
     state = mix(np.uint64(x) + _GOLDEN)
     state = mix(state + np.uint64(y) + _GOLDEN)
+    state = mix(state + np.uint64(seed) + _GOLDEN)
+    return np.float64(state >> _32) * 2.0**-32
+
+
+@kernel
+def uniform_pair(x: Any, seed: Any) -> Any:
+    """A value in [0, 1) for two integers; see `grek.envs.hashing.uniform`."""
+    state = mix(np.uint64(x) + _GOLDEN)
     state = mix(state + np.uint64(seed) + _GOLDEN)
     return np.float64(state >> _32) * 2.0**-32
 

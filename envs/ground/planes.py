@@ -7,16 +7,20 @@ Friction is a field of the pair, so it is the material's alone. One further plan
 is for the parts of the body that touch the ground in a fall.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.ground import materials
-from grek.envs.ground.surface import Ground
+from grek.envs.ground.kernels import Workers, kernel
+from grek.envs.ground.shapes import Heights, height_at
+from grek.envs.ground.surface import Cover, Ground, friction_at, slot_at
 from grek.envs.robots import Robot
-from grek.envs.vectors import Array, dot, quaternion_from_z
+from grek.envs.vectors import Array, dot
 from grek.errors import InputError
 
 CONTACT_TIME = 0.012  # contact time constant (solref), at least 2 physics steps [s]
@@ -71,7 +75,9 @@ class PlaneArrays:
 class Planes:
     """Planes of all worlds, for sole points of `radius` [m]."""
 
-    def __init__(self, ground: Ground, radius: float, arrays: PlaneArrays) -> None:
+    def __init__(
+        self, ground: Ground, radius: float, arrays: PlaneArrays, threads: int = 1
+    ) -> None:
         worlds, planes, _ = arrays.position.shape
         self.ground = ground
         self.normal = np.zeros((worlds, planes, 3))
@@ -79,6 +85,7 @@ class Planes:
         self._depth = np.zeros((worlds, planes - 1))  # of the rigid plane below the surface [m]
         self._radius = radius  # of a sole point [m]
         self._arrays = arrays
+        self._workers = Workers(threads)
 
     def lay(self, soles_w: Array, base_w: Array, slip: Array, worlds: NDArray[np.int64]) -> None:
         """Place the planes of `worlds` (m,) under the sole points and the base.
@@ -86,33 +93,26 @@ class Planes:
         `soles_w` (m, P, 3) are the centres of the sole points and `base_w` (m, 3) the base [m],
         `slip` (m, P) the speeds of the points along the ground [m/s], used where it is wet.
         """
-        # Sample the ground below the contact point, one radius along the previous normal.
-        points = np.empty((len(worlds), self.normal.shape[1], 2))
-        points[:, :-1] = soles_w[..., :2] - self._radius * self.normal[worlds, :-1, :2]
-        points[:, -1] = base_w[:, :2]
-        ground = self.ground
-        height, normal = ground.terrain.height_and_normal(points, worlds)
-        self.normal[worlds] = normal
-        if len(rows := np.flatnonzero(ground.varies[worlds])):
-            which, xy = worlds[rows], points[rows, :-1]
-            slot = ground.slot(xy, which)
-            # At a border from deformable to rigid ground the plane stays at the sunken sole until
-            # that rises: a plane that jumped to the surface would eject the foot.
-            buried = np.minimum(self._depth[which], -self._gap(soles_w[rows], height[rows], which))
-            self._depth[which] = np.maximum(ground.parameter(_DEPTH, slot, which), buried)
-            self.friction[which] = friction = ground.friction_at(xy, slot, slip[rows], which)
-            self._arrays.friction[which[:, None], self._arrays.sole_pairs] = friction[..., None]
-        # On deformable ground, the rigid plane is the bottom of the layer.
-        planes = np.concatenate([points, height[..., None]], 2)
-        planes[:, :-1] -= normal[:, :-1] * self._depth[worlds, :, None]
-        self._arrays.position[worlds] = planes
-        self._arrays.rotation[worlds] = quaternion_from_z(normal)
-
-    def _gap(self, soles_w: Array, height: Array, worlds: NDArray) -> Array:
-        """Gap (m, P) [m] from sole points (m, P, 3) to the undisturbed surface at `height`."""
-        normal = self.normal[worlds, :-1]
-        # `height` was sampled one radius along the previous normal, close to below the point.
-        return (soles_w[..., 2] - height[:, :-1]) * normal[..., 2] - self._radius
+        ground, arrays = self.ground, self._arrays
+        self._workers.run(
+            _lay,
+            len(worlds),
+            ground.terrain.heights,
+            ground.cover,
+            ground.varies,
+            worlds,
+            soles_w,
+            np.ascontiguousarray(base_w),
+            slip,
+            self._radius,
+            self.normal,
+            self._depth,
+            self.friction,
+            arrays.position,
+            arrays.rotation,
+            arrays.friction,
+            arrays.sole_pairs,
+        )
 
     def lay_first(self, worlds: NDArray[np.int64], normal: Array) -> None:
         """Set the first material, dry, for all planes of `worlds` (m,), with `normal` (m, 3).
@@ -155,3 +155,61 @@ class Planes:
         self.normal[:] = saved["normal"]
         self.friction[:] = saved["friction"]
         self._depth[:] = saved["depth"]
+
+
+@kernel
+def _lay(
+    start: int,
+    stop: int,
+    heights: Heights,
+    cover: Cover,
+    varies: Any,
+    worlds: Any,
+    soles: Any,
+    base: Any,
+    slip: Any,
+    radius: float,
+    normals: Any,
+    depths: Any,
+    frictions: Any,
+    position: Any,
+    rotation: Any,
+    pair_friction: Any,
+    sole_pairs: Any,
+) -> None:
+    points = soles.shape[1]
+    for i in range(start, stop):
+        w = worlds[i]
+        for p in range(points + 1):
+            normal = normals[w, p]
+            if p < points:
+                # Below the contact point, one radius along the previous normal.
+                x = soles[i, p, 0] - radius * normal[0]
+                y = soles[i, p, 1] - radius * normal[1]
+            else:
+                x, y = base[i, 0], base[i, 1]
+            h, h_x, h_y = height_at(heights, w, x, y)
+            length = math.sqrt(h_x * h_x + h_y * h_y + 1.0)
+            n_x, n_y, n_z = -h_x / length, -h_y / length, 1.0 / length
+            normal[0], normal[1], normal[2] = n_x, n_y, n_z
+            below = 0.0  # the rigid plane is the bottom of a deformable layer
+            if p < points:
+                if varies[w]:
+                    slot = slot_at(cover, w, x, y)
+                    # At a border from deformable to rigid ground the plane stays at the sunken sole
+                    # until that rises: a plane that jumped to the surface would eject the foot.
+                    gap = (soles[i, p, 2] - h) * n_z - radius
+                    buried = min(depths[w, p], -gap)
+                    depths[w, p] = max(cover.parameters[w, slot, _DEPTH], buried)
+                    friction = friction_at(cover, w, slot, x, y, slip[i, p])
+                    frictions[w, p] = friction
+                    for c in range(2):
+                        pair_friction[w, sole_pairs[p], c] = friction
+                below = depths[w, p]
+            position[w, p, 0] = x - n_x * below
+            position[w, p, 1] = y - n_y * below
+            position[w, p, 2] = h - n_z * below
+            # As `quaternion_from_z`.
+            size = math.sqrt((1.0 + n_z) ** 2 + n_x * n_x + n_y * n_y)
+            rotation[w, p, 0], rotation[w, p, 1] = (1.0 + n_z) / size, -n_y / size
+            rotation[w, p, 2], rotation[w, p, 3] = n_x / size, 0.0

@@ -2,19 +2,21 @@
 
 A shape is a sum of parts, at most one of each kind: slope, random relief, waves, steps. A
 `ShapeKind` defines its parameters with their training ranges, a function from the parameters of one
-world to coefficients, and a vectorised function from coefficients to height and gradient.
-`register` adds a kind (docs/extending.md).
+world to coefficients, and a scalar function from coefficients to height and gradient at a place,
+which is compiled. `register` adds a kind (docs/extending.md).
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.distributions import Distribution, Uniform
+from grek.envs.ground.kernels import elevate, elevation_address, kernel, uniform_pair
 from grek.envs.hashing import normals, uniform
 from grek.envs.registry import Registry
 from grek.envs.vectors import Array
@@ -22,7 +24,6 @@ from grek.errors import InputError
 
 FEATURES = 8  # cosines of a random Fourier field
 BEVEL = 0.08  # horizontal width of the transition between treads [m]
-_ONES = np.ones(FEATURES, np.float32)
 _ANGLE = Uniform(-np.pi, np.pi)  # [rad]
 SEEDS = Uniform(0, 2**31)  # truncated to an integer
 
@@ -40,9 +41,9 @@ Shape = tuple[ShapePart, ...]
 
 Coefficients = Callable[[Mapping[str, float]], Array]
 """Parameters of one world, by name, to coefficients (c,); c is fixed for a kind."""
-Elevation = Callable[[Array, Array, Array], tuple[Array, Array, Array]]
-"""Coefficients (m, c), x (m, points), y (m, points) [m] to height [m], dh/dx and dh/dy [-], each
-(m, points)."""
+Elevation = Callable[[Any, float, float, Any], None]
+"""Coefficients (c,) and a place x, y [m]; writes height [m], dh/dx and dh/dy [-] into the last
+argument (3,). Scalar Python that Numba compiles: functions of `math`, no NumPy arrays."""
 
 
 @dataclass(frozen=True)
@@ -117,29 +118,82 @@ def sizes(shape: Shape) -> dict[str, float]:
     return {kind: size for kind, size in found.items() if size > 0}
 
 
+class Heights(NamedTuple):
+    """Shapes of n worlds for compiled functions: K kinds in use, in the order of SHAPES."""
+
+    laws: NDArray[np.int64]
+    """Addresses of the kinds' compiled elevations (K,)."""
+    has: NDArray[np.bool_]
+    """(K, n)"""
+    coefficients: Array
+    """(K, n, most coefficients of a kind)"""
+
+
+@kernel
+def height_at(heights: Heights, w: int, x: float, y: float) -> Any:
+    """Height [m], dh/dx and dh/dy of world w at x, y [m]."""
+    h, h_x, h_y = 0.0, 0.0, 0.0
+    _, worlds, size = heights.coefficients.shape
+    first = heights.coefficients.ctypes.data
+    for k in range(len(heights.laws)):  # fixed order of summation: the same bits in any batch
+        if heights.has[k, w]:
+            at = first + ((k * worlds + w) * size) * 8
+            rise, grade_x, grade_y = elevate(heights.laws[k], at, x, y)
+            h, h_x, h_y = h + rise, h_x + grade_x, h_y + grade_y
+    return h, h_x, h_y
+
+
+@kernel
+def _heights(heights: Heights, worlds: Any, xy: Any, height: Any, normal: Any) -> None:
+    for i in range(height.shape[0]):
+        for j in range(height.shape[1]):
+            h, h_x, h_y = height_at(heights, worlds[i], xy[i, j, 0], xy[i, j, 1])
+            length = math.sqrt(h_x * h_x + h_y * h_y + 1.0)
+            height[i, j] = h
+            normal[i, j, 0], normal[i, j, 1] = -h_x / length, -h_y / length
+            normal[i, j, 2] = 1.0 / length
+
+
 class Terrain:
-    """Shapes of all worlds, evaluated in one pass."""
+    """Shapes of all worlds."""
 
     def __init__(self, worlds: int) -> None:
         self.flat = np.ones(worlds, bool)
-        self._coefficients: dict[str, Array] = {}  # of each kind in use (worlds, c)
-        self._has: dict[str, NDArray[np.bool_]] = {}  # (worlds,)
+        self._kinds: list[str] = []  # in use
+        self.heights = Heights(
+            np.zeros(0, np.int64), np.zeros((0, worlds), bool), np.zeros((0, worlds, 1))
+        )
 
     def set(self, world: int, shape: Shape) -> None:
         """Set the shape of `world`; raises InputError for an unknown or repeated kind."""
         check(shape)
         uneven = sizes(shape)
         self.flat[world] = not uneven
-        for has in self._has.values():
-            has[world] = False
+        self.heights.has[:, world] = False
         for p in shape:
             if p.kind in uneven:
                 values = shape_kind(p.kind).coefficients(p.values)
-                if p.kind not in self._has:
-                    self._has[p.kind] = np.zeros(len(self.flat), bool)
-                    self._coefficients[p.kind] = np.zeros((len(self.flat), len(values)))
-                self._has[p.kind][world] = True
-                self._coefficients[p.kind][world] = values
+                self._prepare(p.kind, len(values))
+                row = self._kinds.index(p.kind)
+                self.heights.has[row, world] = True
+                self.heights.coefficients[row, world, : len(values)] = values
+
+    def _prepare(self, name: str, size: int) -> None:
+        """Make room for `size` coefficients of the kind `name`."""
+        _, has, coefficients = self.heights
+        missing = max(size - coefficients.shape[2], 0)
+        if name in self._kinds and not missing:
+            return
+        wanted = {*self._kinds, name}
+        kinds = [kind for kind in (*SHAPES, *self._kinds) if kind in wanted]
+        kinds = list(dict.fromkeys(kinds))
+        more = np.zeros((len(kinds), len(self.flat), coefficients.shape[2] + missing))
+        holds = np.zeros((len(kinds), len(self.flat)), bool)
+        for row, kind in enumerate(self._kinds):
+            at = kinds.index(kind)
+            more[at, :, : coefficients.shape[2]], holds[at] = coefficients[row], has[row]
+        laws = [elevation_address(shape_kind(kind).elevation) for kind in kinds]
+        self._kinds, self.heights = kinds, Heights(np.array(laws, np.int64), holds, more)
 
     def height_and_normal(
         self, xy: Array, worlds: NDArray | slice = slice(None)
@@ -148,20 +202,9 @@ class Terrain:
 
         Row i of xy lies in world `worlds[i]`; by default m is the number of worlds.
         """
-        x, y = xy[..., 0].copy(), xy[..., 1].copy()
-        height, slope_x, slope_y = np.zeros((3, *x.shape))
-        for kind in SHAPES.values():  # fixed order of summation: the same bits in any batch
-            if kind.name in self._has and len(rows := np.flatnonzero(self._has[kind.name][worlds])):
-                which = rows if isinstance(worlds, slice) else worlds[rows]
-                coefficients = self._coefficients[kind.name][which]
-                rise, grade_x, grade_y = kind.elevation(coefficients, x[rows], y[rows])
-                height[rows] += rise
-                slope_x[rows] += grade_x
-                slope_y[rows] += grade_y
-        length = np.sqrt(slope_x**2 + slope_y**2 + 1)
-        normal = np.empty((*height.shape, 3))
-        normal[..., 0], normal[..., 1] = -slope_x / length, -slope_y / length
-        normal[..., 2] = 1 / length
+        which = np.arange(len(self.flat))[worlds]
+        height, normal = np.empty(xy.shape[:2]), np.empty((*xy.shape[:2], 3))
+        _heights(self.heights, which, xy, height, normal)
         return height, normal
 
 
@@ -180,17 +223,13 @@ def fourier_features(length: float, seed: int) -> tuple[Array, Array]:
     return wave_vectors, 2 * np.pi * uniform(seed, feature, 2)
 
 
-def fourier_angle(xy: Array, wave_vectors: Array, phases: Array) -> NDArray[np.float32]:
-    """k . p + phase of every feature (m, points, FEATURES) at xy (m, points, 2) [m].
-
-    `wave_vectors` (m, FEATURES, 2) [rad/m], `phases` (m, FEATURES) [rad]. The result is reduced to
-    [-pi, pi] and rounded to single precision, which makes sine and cosine twenty times as fast at
-    an error of nanometres of relief.
-    """
-    turns = xy @ wave_vectors.swapaxes(1, 2) + phases[:, None]
-    turns *= 1 / (2 * np.pi)
-    turns -= np.rint(turns)
-    return turns.astype(np.float32) * np.float32(2 * np.pi)
+@kernel
+def fourier_value(wave_vectors: Any, phases: Any, x: float, y: float) -> Any:
+    """Value at x, y [m] of the field of `wave_vectors` (FEATURES, 2) and `phases` (FEATURES,)."""
+    total = 0.0
+    for k in range(FEATURES):
+        total += math.cos(wave_vectors[k, 0] * x + wave_vectors[k, 1] * y + phases[k])
+    return math.sqrt(2.0 / FEATURES) * total
 
 
 class FourierField:
@@ -204,23 +243,20 @@ class FourierField:
         """Draw the field of `world` from `seed`, at correlation length `length` [m]."""
         self.wave_vectors[world], self.phases[world] = fourier_features(length, seed)
 
-    def value(self, xy: Array, worlds: NDArray | slice) -> Array:
-        """The field (m, points) at xy (m, points, 2) [m] of `worlds` (m,)."""
-        angle = fourier_angle(xy, self.wave_vectors[worlds], self.phases[worlds])
-        return np.sqrt(2 / FEATURES) * (np.cos(angle) @ _ONES)
-
 
 def normal_quantile(share: float) -> float:
     """Quantile of the standard normal distribution at `share`, clipped to [1e-6, 1 - 1e-6]."""
     return NormalDist().inv_cdf(min(max(share, 1e-6), 1 - 1e-6))
 
 
-def normal_share(value: Array) -> Array:
+@kernel
+def normal_share(value: float) -> float:
     """Standard normal cumulative distribution at `value`, error below 4e-4.
 
     Page 1977, Applied Statistics 26: Phi(x) ~ (1 + tanh(sqrt(2/pi)(x + 0.044715 x^3))) / 2.
     """
-    return 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (value + 0.044715 * value**3)))
+    cubic = value + 0.044715 * value * value * value
+    return 0.5 * (1.0 + math.tanh(math.sqrt(2.0 / math.pi) * cubic))
 
 
 # -- kinds ---------------------------------------------------------------------------------
@@ -234,14 +270,9 @@ def _slope(values: Mapping[str, float]) -> Array:
     return values["rise"] * _direction(values["heading"])
 
 
-def _slope_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+def _slope_elevation(c: Any, x: float, y: float, out: Any) -> None:
     """Plane through the origin with gradient (dh/dx, dh/dy)."""
-    ahead, aside = coefficients.T[..., None]  # (m, 1)
-    return (
-        x * ahead + y * aside,
-        np.broadcast_to(ahead, x.shape),
-        np.broadcast_to(aside, x.shape),
-    )
+    out[0], out[1], out[2] = c[0] * x + c[1] * y, c[0], c[1]
 
 
 def _relief(values: Mapping[str, float]) -> Array:
@@ -250,17 +281,18 @@ def _relief(values: Mapping[str, float]) -> Array:
     return np.concatenate([wave_vectors.ravel(), phases, [amplitude]])
 
 
-def _relief_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+def _relief_elevation(c: Any, x: float, y: float, out: Any) -> None:
     """Random Fourier field scaled to its standard deviation."""
-    wave_vectors = coefficients[:, : 2 * FEATURES].copy().reshape(-1, FEATURES, 2)
-    phases, amplitude = coefficients[:, 2 * FEATURES : -1].copy(), coefficients[:, -1:]
-    angle = fourier_angle(np.stack([x, y], -1), wave_vectors, phases)  # (m, points, FEATURES)
-    grade = np.sin(angle) @ wave_vectors
-    return (
-        amplitude * (np.cos(angle) @ _ONES),
-        -(amplitude * grade[..., 0]),
-        -(amplitude * grade[..., 1]),
-    )
+    height, grade_x, grade_y = 0.0, 0.0, 0.0
+    for k in range(FEATURES):
+        k_x, k_y = c[2 * k], c[2 * k + 1]
+        angle = k_x * x + k_y * y + c[2 * FEATURES + k]
+        sine = math.sin(angle)
+        height += math.cos(angle)
+        grade_x -= sine * k_x
+        grade_y -= sine * k_y
+    amplitude = c[3 * FEATURES]
+    out[0], out[1], out[2] = amplitude * height, amplitude * grade_x, amplitude * grade_y
 
 
 def _waves(values: Mapping[str, float]) -> Array:
@@ -268,12 +300,11 @@ def _waves(values: Mapping[str, float]) -> Array:
     return np.array([*wave_vector, values["phase"], values["height"] / 2])
 
 
-def _waves_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+def _waves_elevation(c: Any, x: float, y: float, out: Any) -> None:
     """Plane wave: amplitude sin(k . p + phase)."""
-    k_x, k_y, phase, amplitude = coefficients.T[..., None]
-    angle = (x * k_x + y * k_y) + phase
-    grade = amplitude * np.cos(angle)
-    return amplitude * np.sin(angle), grade * k_x, grade * k_y
+    angle = c[0] * x + c[1] * y + c[2]
+    grade = c[3] * math.cos(angle)
+    out[0], out[1], out[2] = c[3] * math.sin(angle), grade * c[0], grade * c[1]
 
 
 def _steps(values: Mapping[str, float]) -> Array:
@@ -282,21 +313,22 @@ def _steps(values: Mapping[str, float]) -> Array:
     return np.array([*along, values["height"], values["seed"], BEVEL / length])
 
 
-def _steps_elevation(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+def _steps_elevation(c: Any, x: float, y: float, out: Any) -> None:
     """Treads perpendicular to a heading, at heights hashed from their index.
 
     Adjacent treads are joined by 3 t^2 - 2 t^3 over BEVEL. Its smallest radius of curvature,
     BEVEL^2 / (6 rise), is 21 mm at a rise of 50 mm, above the 18 mm of a sole point, which
     therefore rolls over any edge with a single contact.
     """
-    k_x, k_y, tallest, seed, bevel = coefficients.T[..., None]
+    k_x, k_y, tallest, seed, bevel = c[0], c[1], c[2], int(c[3]), c[4]
     along = x * k_x + y * k_y  # in treads
-    tread = np.floor(along)
-    edge = np.clip((along - tread - 1 + bevel) / bevel, 0, 1)
-    here, there = uniform(tread + np.arange(2)[:, None, None], seed) * tallest
+    tread = math.floor(along)
+    edge = min(max((along - tread - 1.0 + bevel) / bevel, 0.0), 1.0)
+    here, there = uniform_pair(tread, seed) * tallest, uniform_pair(tread + 1, seed) * tallest
     rise = there - here
-    grade = rise * 6 * edge * (1 - edge) / bevel
-    return here + rise * edge**2 * (3 - 2 * edge), grade * k_x, grade * k_y
+    grade = rise * 6.0 * edge * (1.0 - edge) / bevel
+    out[0] = here + rise * edge**2 * (3.0 - 2.0 * edge)
+    out[1], out[2] = grade * k_x, grade * k_y
 
 
 SHAPES: Registry[ShapeKind] = Registry("shape")

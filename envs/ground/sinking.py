@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from grek.envs.ground import materials, soil
 from grek.envs.ground.footprints import Footprints
 from grek.envs.ground.kernels import Workers, kernel
+from grek.envs.ground.shapes import Heights
 from grek.envs.ground.soles import (
     ELEMENTS,
     TREAD,
@@ -26,7 +27,7 @@ from grek.envs.ground.soles import (
     set_down,
     soles,
 )
-from grek.envs.ground.surface import SLOTS, Ground, Surface
+from grek.envs.ground.surface import SLOTS, Cover, Ground, Surface
 from grek.envs.robots import Robot
 from grek.envs.vectors import Array
 
@@ -85,26 +86,18 @@ class Sinking:
 
     def look(self, worlds: NDArray) -> None:
         """Look up the ground under the elements of `worlds` (m,), and press prints."""
-        m, feet = len(worlds), len(self.soles.below)
         origin, turn = self._feet.foot_pose(worlds)
-        places = np.empty((m, feet, ELEMENTS, 3))
-        self._workers.run(_places, m, self.soles, origin, turn, places)
-        xy = places.reshape(m, -1, 3)[..., :2]
-        slot = self.ground.slot(xy, worlds)
-        height, normal = self.ground.terrain.height_and_normal(xy, worlds)
-        shape = m, feet, ELEMENTS
+        places = np.empty((len(worlds), len(self.soles.below), ELEMENTS, 3))
         self._workers.run(
             _look,
-            m,
+            len(worlds),
             self.soles,
             worlds,
             origin,
             turn,
             places,
-            slot.reshape(shape),
-            height.reshape(shape),
-            normal.reshape(*shape, 3),
-            self.ground.parameters,
+            self.ground.terrain.heights,
+            self.ground.cover,
             self._seed,
             self._feet.time,
             self.prints.sets,
@@ -162,13 +155,6 @@ class Sinking:
 
 
 @kernel
-def _places(start: int, stop: int, soles: Soles, origin: Any, turn: Any, places: Any) -> None:
-    for i in range(start, stop):
-        for f in range(origin.shape[1]):
-            element_places(soles, f, origin[i, f], turn[i, f], places[i, f])
-
-
-@kernel
 def _look(
     start: int,
     stop: int,
@@ -177,10 +163,8 @@ def _look(
     origin: Any,
     turn: Any,
     places: Any,
-    slot: Any,
-    height: Any,
-    normal: Any,
-    parameters: Any,
+    heights: Heights,
+    cover: Cover,
     seeds: Any,
     times: Any,
     sets: Any,
@@ -188,10 +172,10 @@ def _look(
 ) -> None:
     for i in range(start, stop):
         w = worlds[i]
-        rows, seed, time = parameters[w], seeds[w], times[w]
+        rows, seed, time = cover.parameters[w], seeds[w], times[w]
         for f in range(origin.shape[1]):
-            surface = slot[i, f], height[i, f], normal[i, f]
-            meet(soles, w, f, origin[i, f], places[i, f], *surface, rows, seed)
+            element_places(soles, f, origin[i, f], turn[i, f], places[i, f])
+            meet(soles, w, f, origin[i, f], places[i, f], heights, cover, seed)
             at = turn[i, f], places[i, f]
             leave_prints(soles, w, f, *at, rows, sets[w], oldest[w], time)
         for f in range(origin.shape[1]):  # what the other foot pressed just now, too

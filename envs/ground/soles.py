@@ -17,8 +17,10 @@ import numpy as np
 from grek.envs.ground import materials, soil
 from grek.envs.ground.footprints import CELL, press, print_depth
 from grek.envs.ground.kernels import kernel
+from grek.envs.ground.shapes import Heights, height_at
 from grek.envs.ground.soil import bulldozed, element_traction, resting_pressure
 from grek.envs.ground.stones import is_loose, stone
+from grek.envs.ground.surface import Cover, slot_at
 from grek.envs.robots import Foot
 from grek.envs.vectors import Array
 
@@ -125,28 +127,28 @@ def meet(
     f: int,
     origin: Any,
     places: Any,
-    slot: Any,
-    height: Any,
-    normal: Any,
-    rows: Any,
+    heights: Heights,
+    cover: Cover,
     seed: int,
 ) -> None:
-    """Look up the ground under foot f of world w, from the surface below its elements.
-
-    `slot` (ELEMENTS,), `height` (ELEMENTS,) [m], `normal` (ELEMENTS, 3) and the parameters `rows`
-    (slots, P) of the materials.
-    """
-    frame = soles.frame[w, f]
-    _ground_frame(normal, frame)
+    """Look up the ground below the elements of foot f of world w, at `places` (ELEMENTS, 3) [m]."""
+    frame, rows = soles.frame[w, f], cover.parameters[w]
+    n_x, n_y, n_z = 0.0, 0.0, 0.0
+    for e in range(ELEMENTS):
+        below, x, y = soles.under[w, f, e], places[e, 0], places[e, 1]
+        h, h_x, h_y = height_at(heights, w, x, y)
+        length = math.sqrt(h_x * h_x + h_y * h_y + 1.0)
+        n_x, n_y, n_z = n_x - h_x / length, n_y - h_y / length, n_z + 1.0 / length
+        below.gap, below.slot = h, slot_at(cover, w, x, y)  # the gap follows with the frame
+    _ground_frame(n_x, n_y, n_z, frame)
     for r in range(3):
         soles.origin[w, f, r] = origin[r]
     for e in range(ELEMENTS):
-        here, below, row = places[e], soles.under[w, f, e], rows[slot[e]]
-        top, h_x, h_y = height[e], 0.0, 0.0
+        here, below = places[e], soles.under[w, f, e]
+        row, top, h_x, h_y = rows[below.slot], below.gap, 0.0, 0.0
         if row[_RELIEF] > 0.0:
             h, h_x, h_y = stone(here[0], here[1], row[_GRAIN], row[_RELIEF], seed)
             top += h
-        below.slot = slot[e]
         below.x, below.y, below.z = _turned(
             frame, here[0] - origin[0], here[1] - origin[1], here[2] - origin[2]
         )
@@ -232,9 +234,8 @@ def find_prints(
 
 
 @kernel
-def _ground_frame(normals: Any, frame: Any) -> None:
-    """Rows x ahead, y and the unit normal, of the mean of `normals` (ELEMENTS, 3)."""
-    n_x, n_y, n_z = normals[:, 0].sum(), normals[:, 1].sum(), normals[:, 2].sum()
+def _ground_frame(n_x: float, n_y: float, n_z: float, frame: Any) -> None:
+    """Rows x ahead, y and the unit normal, of a normal of any length."""
     size = math.sqrt(n_x * n_x + n_y * n_y + n_z * n_z)
     n_x, n_y, n_z = n_x / size, n_y / size, n_z / size
     flat = math.hypot(n_x, n_z)

@@ -4,20 +4,31 @@ A world has one material, or two in strips or patches. Wet materials carry a wat
 their area, on which friction falls with slip speed.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.ground import materials
-from grek.envs.ground.shapes import FourierField, Shape, Terrain, normal_quantile, normal_share
+from grek.envs.ground.kernels import kernel
+from grek.envs.ground.shapes import (
+    FourierField,
+    Shape,
+    Terrain,
+    fourier_value,
+    normal_quantile,
+    normal_share,
+)
 from grek.envs.hashing import combine, uniform
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
 SLOTS = 2  # largest number of materials in a world
 LAYOUTS = ("single", "strips", "patches")
+_STRIPS, _PATCHES = 1, 2  # of LAYOUTS
 FILM_EDGE = 0.2  # width of the film's edge, in standard deviations of its field
 
 _FRICTION, _LOW, _HIGH, _SPEED, _AREA, _PATCH = (
@@ -64,6 +75,73 @@ class Surface:
             raise InputError(f"unknown layout {self.layout!r}; there are: {', '.join(LAYOUTS)}")
 
 
+class Cover(NamedTuple):
+    """Materials of n worlds for compiled functions."""
+
+    parameters: Array
+    """Rows of `materials.PARAMETERS` (n, SLOTS, P)."""
+    layout: NDArray[np.int64]
+    """Index into LAYOUTS (n,)."""
+    strip: Array
+    """Heading x, y over period [1/m] and offset [-] of strips (n, 3)."""
+    patch_waves: Array
+    """Field whose level set bounds patches: wave vectors (n, FEATURES, 2) [rad/m]."""
+    patch_phases: Array
+    """(n, FEATURES) [rad]"""
+    film_waves: Array
+    """Field of the water film, alike."""
+    film_phases: Array
+    """(n, FEATURES) [rad]"""
+    film_above: Array
+    """Value of the film's field above which a material is wet (n, SLOTS) [-]."""
+
+
+@kernel
+def slot_at(cover: Cover, w: int, x: float, y: float) -> int:
+    """Index in [0, SLOTS) of the material of world w at x, y [m]."""
+    share = 0.0
+    if cover.layout[w] == _STRIPS:
+        along = x * cover.strip[w, 0] + y * cover.strip[w, 1] + cover.strip[w, 2]
+        share = along - math.floor(along)
+    elif cover.layout[w] == _PATCHES:
+        share = normal_share(fourier_value(cover.patch_waves[w], cover.patch_phases[w], x, y))
+    return min(int(share * SLOTS), SLOTS - 1)
+
+
+@kernel
+def wetness_at(cover: Cover, w: int, slot: int, x: float, y: float) -> float:
+    """Film thickness over full thickness in [0, 1] of world w at x, y [m]."""
+    above = cover.film_above[w, slot]
+    if math.isinf(above):
+        return 0.0
+    value = fourier_value(cover.film_waves[w], cover.film_phases[w], x, y)
+    return min(max((value - above) / FILM_EDGE + 0.5, 0.0), 1.0)
+
+
+@kernel
+def friction_at(cover: Cover, w: int, slot: int, x: float, y: float, slip: float) -> float:
+    """Friction coefficient of world w at x, y [m] under a sole that slides at `slip` [m/s]."""
+    row = cover.parameters[w, slot]
+    wetness = wetness_at(cover, w, slot, x, y)
+    if wetness == 0.0:
+        return row[_FRICTION]
+    factor = film_factor(slip, row[_LOW], row[_HIGH], row[_SPEED], wetness)
+    return row[_FRICTION] * factor
+
+
+@kernel
+def film_factor(slip: float, low: float, high: float, speed: float, wetness: float) -> float:
+    """Friction over dry friction [-] at speed `slip` [m/s] and film thickness `wetness` in [0, 1].
+
+    On a full film mu(v) / mu_dry = high + (low - high) exp(-v / speed); linear in wetness; the
+    form is an estimate. Measured for rubber: 20-30 % below dry at low speed (sealing, Persson et
+    al. 2005), a fast drop above a critical slip speed (water and glycerol, Soft Matter 2024,
+    D4SM00843J).
+    """
+    film = high + (low - high) * math.exp(-slip / max(speed, 1e-6))
+    return 1.0 + wetness * (film - 1.0)
+
+
 class Ground:
     """Shape and materials of all worlds."""
 
@@ -72,11 +150,18 @@ class Ground:
         self.parameters = np.zeros((worlds, SLOTS, len(materials.PARAMETERS)))
         self.wet = np.zeros(worlds, bool)
         self.varies = np.zeros(worlds, bool)  # friction depends on place or slip
-        self._layout = np.zeros(worlds, int)  # index into LAYOUTS
-        self._strip = np.zeros((worlds, 3))  # heading x, y over period [1/m], offset [-]
         self._patches = FourierField(worlds)
         self._film = FourierField(worlds)
-        self._film_above = np.zeros((worlds, SLOTS))  # threshold of the film's field [-]
+        self.cover = Cover(
+            self.parameters,
+            np.zeros(worlds, np.int64),
+            np.zeros((worlds, 3)),
+            self._patches.wave_vectors,
+            self._patches.phases,
+            self._film.wave_vectors,
+            self._film.phases,
+            np.full((worlds, SLOTS), np.inf),
+        )
         self._index = np.arange(worlds)
 
     def set(self, worlds: NDArray, shapes: Sequence[Shape], surfaces: Sequence[Surface]) -> None:
@@ -86,70 +171,55 @@ class Ground:
             self._set_surface(world, surface)
 
     def _set_surface(self, world: int, surface: Surface) -> None:
-        rows = np.array(surface.parameters)
+        rows, cover = np.array(surface.parameters), self.cover
         self.parameters[world, : len(rows)], self.parameters[world, len(rows) :] = rows, rows[-1]
-        self._layout[world] = LAYOUTS.index(surface.layout)
+        cover.layout[world] = LAYOUTS.index(surface.layout)
         wet = rows[:, _AREA] > 0
         self.wet[world] = wet.any()
         self.varies[world] = wet.any() or len(rows) > 1
-        self._film_above[world] = np.inf
+        cover.film_above[world] = np.inf
         if surface.layout == "strips":
             across = np.array([np.cos(surface.heading), np.sin(surface.heading)])
-            self._strip[world] = *across / (SLOTS * surface.length), uniform(surface.seed, 0).item()
+            offset = uniform(surface.seed, 0).item()
+            cover.strip[world] = *across / (SLOTS * surface.length), offset
         elif surface.layout == "patches":
             self._patches.set(world, surface.length, combine(surface.seed, 1))
         if wet.any():
             # One film field for all materials, with the correlation length of the first wet one.
             self._film.set(world, rows[wet.argmax(), _PATCH], combine(surface.seed, 2))
             areas = self.parameters[world, :, _AREA]
-            self._film_above[world] = [normal_quantile(1 - area) for area in areas]
+            cover.film_above[world] = [normal_quantile(1 - area) for area in areas]
 
     def slot(self, xy: Array, worlds: NDArray | slice = slice(None)) -> NDArray[np.int64]:
         """Index in [0, SLOTS) of the material at xy (m, points, 2) [m]: (m, points)."""
-        slot = np.zeros(xy.shape[:2], np.int64)
-        layout = self._layout[worlds]
-        if len(rows := np.flatnonzero(layout == LAYOUTS.index("strips"))):
-            across = self._strip[self._index[worlds][rows], None]
-            along = xy[rows, :, 0] * across[..., 0] + xy[rows, :, 1] * across[..., 1]
-            along += across[..., 2]
-            slot[rows] = (along - np.floor(along)) * SLOTS
-        if len(rows := np.flatnonzero(layout == LAYOUTS.index("patches"))):
-            patch = self._patches.value(xy[rows], self._index[worlds][rows])
-            slot[rows] = normal_share(patch) * SLOTS
-        return np.minimum(slot, SLOTS - 1)
+        slot = np.empty(xy.shape[:2], np.int64)
+        _slots(self.cover, self._index[worlds], xy, slot)
+        return slot
 
     def wetness(self, xy: Array, slot: NDArray, worlds: NDArray | slice = slice(None)) -> Array:
-        """Film thickness over full thickness at xy (m, points, 2) [m]: (m, points) in [0, 1]."""
-        above = np.take_along_axis(self._film_above[worlds], slot, 1)
-        return np.clip((self._film.value(xy, worlds) - above) / FILM_EDGE + 0.5, 0, 1)
-
-    def friction_at(
-        self, xy: Array, slot: NDArray, slip: Array, worlds: NDArray | slice = slice(None)
-    ) -> Array:
-        """Friction coefficient (m, points) at xy (m, points, 2) [m] and slip speed `slip` [m/s].
+        """Film thickness over full thickness at xy (m, points, 2) [m]: (m, points) in [0, 1].
 
         `slot` (m, points) is from `Ground.slot`.
         """
-        friction = self.parameter(_FRICTION, slot, worlds)
-        if len(rows := np.flatnonzero(self.wet[worlds])):
-            xy, slot, worlds = xy[rows], slot[rows], self._index[worlds][rows]
-            low, high, speed = (self.parameter(p, slot, worlds) for p in (_LOW, _HIGH, _SPEED))
-            wetness = self.wetness(xy, slot, worlds)
-            friction[rows] *= film_factor(slip[rows], low, high, speed, wetness)
-        return friction
+        wetness = np.empty(xy.shape[:2])
+        _wetness(self.cover, self._index[worlds], xy, slot, wetness)
+        return wetness
 
     def parameter(self, column: int, slot: NDArray, worlds: NDArray | slice) -> Array:
         """Value (m, points) of `materials.PARAMETERS[column]` for the materials in `slot`."""
         return self.parameters[self._index[worlds][:, None], slot, column]
 
 
-def film_factor(slip: Array, low: Array, high: Array, speed: Array, wetness: Array) -> Array:
-    """Friction over dry friction [-] at speed `slip` [m/s] and film thickness `wetness` in [0, 1].
+@kernel
+def _slots(cover: Cover, worlds: Any, xy: Any, slot: Any) -> None:
+    for i in range(slot.shape[0]):
+        for j in range(slot.shape[1]):
+            slot[i, j] = slot_at(cover, worlds[i], xy[i, j, 0], xy[i, j, 1])
 
-    On a full film mu(v) / mu_dry = high + (low - high) exp(-v / speed); linear in wetness; the
-    form is an estimate. Measured for rubber: 20-30 % below dry at low speed (sealing, Persson et
-    al. 2005), a fast drop above a critical slip speed (water and glycerol, Soft Matter 2024,
-    D4SM00843J). All arguments broadcast.
-    """
-    film = high + (low - high) * np.exp(-slip / np.maximum(speed, 1e-6))
-    return 1 + wetness * (film - 1)
+
+@kernel
+def _wetness(cover: Cover, worlds: Any, xy: Any, slot: Any, wetness: Any) -> None:
+    for i in range(slot.shape[0]):
+        for j in range(slot.shape[1]):
+            x, y = xy[i, j, 0], xy[i, j, 1]
+            wetness[i, j] = wetness_at(cover, worlds[i], slot[i, j], x, y)

@@ -45,7 +45,7 @@ class Simulation:
         self.engine: Engine = MujocoEngine(robot, worlds, threads)
         self.layout = self.engine.layout
         self.ground = Ground(worlds)
-        self.planes = Planes(self.ground, self.layout.sole_radius, self.engine.planes)
+        self.planes = Planes(self.ground, self.layout.sole_radius, self.engine.planes, threads)
         self.sinking = Sinking(robot, self.ground, self.engine, threads)
         self.engine.carry(self.sinking)
         self.paused = np.zeros(worlds, bool)

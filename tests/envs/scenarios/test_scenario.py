@@ -334,7 +334,7 @@ def test_plain_data_make_the_same_scenario():
     ("change", "told"),
     [
         ({"heading": "north"}, r"Expected `float`, got `str` - at `\$.heading`"),
-        ({"sensors": {"delay": 0.5}}, r"Expected `int`.* at `\$.sensors.delay`"),
+        ({"sensors": {"delay": "late"}}, r"Expected `float`.* at `\$.sensors.delay`"),
         ({"pushes": [{"time": 1.0}]}, r"missing required field `velocity`.*pushes\[0\]"),
         ({"surface": {"materials": ["a", "b", "c"]}}, "1 to 2 materials"),
     ],
