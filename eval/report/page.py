@@ -41,6 +41,8 @@ def html(
         most_error=max((error for error in errors if error > 0), default=1.0),
         matrix=_matrix(card),
         difficulty=_difficulty(card),
+        delays=_delays(card),
+        falls=_falls(card),
         pushes=_bins(card, "pushes", "direction", "ring", "pushes", "stood"),
         commands=_bins(card, "commands", "forward", "turn", "velocity_error", "stretches"),
         speeds=_tracking(_bins(card, "commands", "asked", "walked")),
@@ -94,6 +96,28 @@ def _difficulty(card: Card) -> dict[str, tuple[list[Row], float]]:
             axes.setdefault(str(level.get("axis")), []).append(known)
     passed = {axis: breakdown.hardest(levels) or {} for axis, levels in axes.items()}
     return {axis: (levels, number(passed[axis].get("high"))) for axis, levels in axes.items()}
+
+
+def _delays(card: Card) -> list[tuple[float, float, dict[str, Any]]]:
+    """Loop delay from and to [ms], and survival, of each bin."""
+    found = [
+        (1000 * number(e.get("low")), 1000 * number(e.get("high")), asdict(interval(e["survival"])))
+        for e in _entries(card, "delays")
+        if "survival" in e
+    ]
+    return [entry for entry in found if not math.isnan(entry[0] + entry[1])]
+
+
+def _falls(card: Card) -> dict[str, dict[str, int]]:
+    """Number of falls by command, then by time since the last push."""
+    table: dict[str, dict[str, int]] = {}
+    for entry in _entries(card, "falls"):
+        low, high, count = (number(entry.get(key)) for key in ("low", "high", "falls"))
+        since = f"{low:g} to {high:g} s" if low < high else f"over {low:g} s"
+        since = "before any" if math.isnan(low) else since
+        if not math.isnan(count):
+            table.setdefault(str(entry.get("command")), {})[since] = int(count)
+    return table
 
 
 def _entries(card: Card, part: str) -> list[Row]:

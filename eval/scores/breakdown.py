@@ -1,10 +1,11 @@
-"""Scores by push, by command and by ground difficulty, as binned counts over a suite.
+"""Scores by push, command, ground difficulty and delay, and falls, as binned counts over a suite.
 
 `details` extracts pushes and stretches (intervals of constant command) from the log of an episode;
 `bins` aggregates them over a suite. Pushes and commands are taken from the train space and from the
 held-out axis that extends their range, so that nothing else in those worlds is out of distribution.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from grek.envs.ground.shapes import SHAPES, ShapeKind, sizes
 from grek.envs.scenarios.scenario import Scenario
-from grek.envs.tasks.metrics import EpisodeLog, standing
+from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.tasks.metrics import LEVER_ARM, EpisodeLog, standing
 from grek.eval.scores.statistics import wilson
 
 Episode = Mapping[str, Any]
@@ -27,22 +29,30 @@ DIRECTIONS = 8  # sectors of push direction, counter-clockwise; sector 0 is a pu
 FORWARD = (-0.35, -0.2, -0.05, 0.05, 0.2, 0.4, 0.6, 0.75, 0.9)  # bin edges [m/s]
 TURN = (-0.8, -0.4, -0.1, 0.1, 0.4, 0.8)  # bin edges [rad/s]
 PASSED = 0.8  # survival at which a level counts as passed
-KEYS = ("pushes", "stretches", "shape")
-"""Keys of an episode that `details` and `shape` provide and only `bins` reads."""
+DELAYS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1)  # bin edges of loop delay [s]
+SINCE_PUSH = (0.0, 1.0, 2.0, 4.0, math.inf)  # bin edges of time since the last push [s]
+DOINGS = ("stand", "turn", "walk forward", "walk backward", "walk sideways")
+KEYS = ("pushes", "stretches", "fall", "shape", "delay")
+"""Keys of an episode that `details`, `shape` and `delay` provide and only `bins` reads."""
 
 
 def details(log: EpisodeLog) -> list[dict[str, Any]]:
-    """Lists "pushes" and "stretches" of each episode.
+    """Lists "pushes" and "stretches" of each episode, and its "fall".
 
     A push is [forward, left, recovered]: impulse over mass [m/s] in the heading frame of each step,
     and 1 if the droid was up RECOVERY after its end, else 0. Pushes after a fall, or less than
     RECOVERY before the end of the log, are left out. A stretch is [commanded forward velocity, mean
     forward velocity [m/s], commanded yaw rate, mean yaw rate [rad/s], mean square of the planar
-    velocity error averaged over a stride [m^2/s^2]].
+    velocity error averaged over a stride [m^2/s^2]]. A fall is None or [time since the last push
+    began [s], infinite before the first, and index into DOINGS of what was commanded].
     """
     up = standing(log)
     return [
-        {"pushes": _pushes(log, up[:, i], i), "stretches": _stretches(log, up[:, i], i)}
+        {
+            "pushes": _pushes(log, up[:, i], i),
+            "stretches": _stretches(log, up[:, i], i),
+            "fall": _fall(log, up[:, i], i),
+        }
         for i in range(up.shape[1])
     ]
 
@@ -52,6 +62,11 @@ def shape(scenario: Scenario) -> dict[str, float]:
     return sizes(scenario.shape)
 
 
+def delay(scenario: Scenario) -> float:
+    """Time from a sensor to a motor that acts on its reading, less the control step [s]."""
+    return scenario.sensors.delay * CONTROL_STEP + scenario.motors.delay
+
+
 def levels(kind: ShapeKind) -> tuple[float, ...]:
     """Bin edges of an axis: 0, half and end of the training range, ends of "near" and "far"."""
     trained = kind.range.high
@@ -59,8 +74,10 @@ def levels(kind: ShapeKind) -> tuple[float, ...]:
 
 
 def bins(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
-    """Non-empty bins "pushes", "commands" and "difficulty" of `episodes`."""
+    """Non-empty bins "pushes", "commands", "difficulty", "delays" and "falls" of `episodes`."""
     return {
+        "delays": _delays(episodes),
+        "falls": _falls(episodes),
         "pushes": _push_bins(_rows(episodes, "pushes", "pushes", 3)),
         "commands": _command_bins(_rows(episodes, "stretches", "speed", 5)),
         "difficulty": _difficulty(episodes),
@@ -113,6 +130,56 @@ def _stretches(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[list[floa
                 float((strides**2).sum(0).mean()),
             ]
         )
+    return found
+
+
+def _fall(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[float] | None:
+    if up.all():
+        return None
+    last = int(up.sum())  # the step of the fall
+    pushed = (log.push[: last + 1, i] != 0).any(1)
+    begins = np.flatnonzero(pushed & ~np.r_[False, pushed[:-1]])
+    since = (last - begins[-1]) * log.dt if len(begins) else math.inf
+    forward, left, turn = log.command[last, i].astype(float)
+    if not log.moving[last, i]:
+        doing = "stand"
+    elif abs(turn) * LEVER_ARM > math.hypot(forward, left):
+        doing = "turn"
+    elif abs(left) > abs(forward):
+        doing = "walk sideways"
+    else:
+        doing = "walk forward" if forward > 0 else "walk backward"
+    return [float(since), float(DOINGS.index(doing))]
+
+
+def _delays(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
+    """Survival by loop delay, in worlds of the training space and of the held-out axis."""
+    outcomes = [
+        (e["delay"], bool(e["survived"]))
+        for e in episodes
+        if "delay" in e and _varies_only(e, "delay")
+    ]
+    found = []
+    for low, high in pairwise(DELAYS):
+        survived = [outcome for value, outcome in outcomes if low <= value < high]
+        if survived:
+            bin = {"low": low, "high": high, "episodes": len(survived)}
+            found.append({**bin, "survival": asdict(wilson(sum(survived), len(survived)))})
+    return found
+
+
+def _falls(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
+    """Number of falls by time since the last push and by command, over all `episodes`."""
+    rows = [tuple(e["fall"]) for e in episodes if e.get("fall")]
+    found = []
+    for doing, name in enumerate(DOINGS):
+        mine = [since for since, what in rows if what == doing]
+        for low, high in pairwise(SINCE_PUSH):
+            if count := sum(low <= since < high for since in mine):
+                end = None if math.isinf(high) else high
+                found.append({"command": name, "low": low, "high": end, "falls": count})
+        if count := sum(math.isinf(since) for since in mine):
+            found.append({"command": name, "low": None, "high": None, "falls": count})
     return found
 
 

@@ -60,6 +60,7 @@ def score(
         measured = scorecard.episodes_of(run.scenarios, found, details)
         for episode, scenario in zip(measured, run.scenarios, strict=True):
             episode["shape"] = breakdown.shape(scenario)
+            episode["delay"] = breakdown.delay(scenario)
             if episode["space"] == "numerics":  # adds the row of its material
                 episode["contexts"]["material"] = scenario.surface.materials[0]
         done += measured

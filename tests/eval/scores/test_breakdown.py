@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grek.envs.ground.shapes import part
-from grek.envs.scenarios.scenario import Scenario
+from grek.envs.scenarios.scenario import Motors, Scenario, Sensors
 from grek.envs.scenarios.spaces import SPACES
 from grek.eval.scores import breakdown
 
@@ -130,3 +130,53 @@ def test_only_the_unevenness_that_a_world_has():
     level = part("waves", height=0.0, length=1.0, heading=0.0, phase=0.0)
     scenario = Scenario(shape=(part("slope", rise=0.05, heading=0.0), level))
     assert breakdown.shape(scenario) == {"slope": 0.05}
+
+
+def test_a_fall_is_the_time_since_the_last_push_and_what_was_commanded():
+    """Pushed at 1 s and 4 s, down at 4.5 s, told to walk to the left."""
+    log = pushed(50, (0.3, 0.0))
+    log.push[200:205, 0] = (0.0, 3.0)
+    log.command[:, 0] = (0.05, 0.15, 0.1)
+    log.moving[:] = True
+    assert breakdown.details(log)[0]["fall"] is None
+    log.alive[225:] = False
+    since, doing = breakdown.details(log)[0]["fall"]
+    assert since == pytest.approx(0.5)
+    assert breakdown.DOINGS[int(doing)] == "walk sideways"
+    for command, moving, name in (
+        ((0.0, 0.0, 0.0), False, "stand"),
+        ((0.1, 0.0, 0.6), True, "turn"),
+        ((-0.3, 0.1, 0.0), True, "walk backward"),
+        ((0.3, 0.1, 0.2), True, "walk forward"),
+    ):
+        log.command[:, 0], log.moving[:] = command, moving
+        assert breakdown.DOINGS[int(breakdown.details(log)[0]["fall"][1])] == name
+    log.push[:] = 0
+    assert breakdown.details(log)[0]["fall"][0] == np.inf
+
+
+def test_falls_are_counted_by_command_and_time_since_the_last_push():
+    falls = [[0.5, 0], [0.7, 0], [3.0, 0], [np.inf, 2], None, [9.0, 2]]
+    made = [episode("train", {"material": "sand"}, fall=fall) for fall in falls]
+    assert breakdown.bins(made)["falls"] == [
+        {"command": "stand", "low": 0.0, "high": 1.0, "falls": 2},
+        {"command": "stand", "low": 2.0, "high": 4.0, "falls": 1},
+        {"command": "walk forward", "low": 4.0, "high": None, "falls": 1},
+        {"command": "walk forward", "low": None, "high": None, "falls": 1},
+    ]
+
+
+def test_survival_by_delay_is_of_worlds_that_leave_no_other_range():
+    scenario = Scenario(motors=Motors(delay=0.012), sensors=Sensors(delay=1.5))
+    assert breakdown.delay(scenario) == pytest.approx(0.042)
+    made = [
+        episode("train", {"material": "sand"}, delay=0.005),
+        episode("train", {"material": "sand"}, delay=0.042, survived=False),
+        episode("heldout", {"delay": "far"}, delay=0.045),
+        episode("heldout", {"slope": "far"}, delay=0.045, survived=False),  # another axis
+    ]
+    bins = breakdown.bins(made)["delays"]
+    assert [(b["low"], b["high"], b["episodes"], b["survival"]["mean"]) for b in bins] == [
+        (0.0, 0.01, 1, 1.0),
+        (0.04, 0.06, 2, 0.5),
+    ]
