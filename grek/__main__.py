@@ -21,12 +21,15 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             command = parse(sys.argv[1:] if arguments is None else arguments)
             extensions.load()
-            return command.run()
+            code = int(command.run())
+            sys.stdout.flush()  # here, not at the exit of Python, where it would be an error
+            return code
         except KeyboardInterrupt as stop:
             echo = "\n" if sys.stderr.isatty() else ""  # the terminal has printed ^C on this line
             print(f"{echo}grek: {str(stop) or 'interrupted'}", file=sys.stderr)
             return 130
-        except BrokenPipeError:  # the reader of a pipe has closed it
+        except BrokenPipeError:  # the reader has gone away; files are written before results print
+            sys.stdout = io.TextIOWrapper(io.BytesIO())  # for what is still buffered
             return 0
         except (InputError, OSError) as error:
             return fail(str(error))

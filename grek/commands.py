@@ -84,16 +84,18 @@ class Eval:
         with naming_kept_episodes(kept):
             with counter("episodes") as show:
                 card = evaluate.score(*arguments, show, kept, self.force)
-            terminal.show(*report.scores(card))
+            written: list[Path] = []
             if self.out is not None and kept is not None:
                 written = evaluate.write(card, self.out, self.policy)
                 kept.unlink(missing_ok=True)
-                if self.films:
-                    from grek.eval.films import filming
+            terminal.show(*report.scores(card))  # after the files: who reads may go away
+            if self.films and self.out is not None:
+                from grek.eval.films import filming
 
-                    with counter("films") as show:
-                        films = filming.picked(policies.load(self.policy), card, self.out, show)
-                    written = evaluate.write(card, self.out, self.policy, films)
+                with counter("films") as show:
+                    films = filming.picked(policies.load(self.policy), card, self.out, show)
+                written = evaluate.write(card, self.out, self.policy, films)
+            if written:
                 print(*written, sep="\n")
         return 0
 
@@ -268,18 +270,19 @@ class Bench:
         if self.learning:
             # Lines, not a bar: each training shows a bar of its own.
             found = learning.measure(3, self.minutes, thread_count(0), lines("seeds"))
-            terminal.show(learning.table(found))
+            tables: tuple[Any, ...] = (learning.table(found),)
             result = {**rates.machine(), "learning": found}
             if self.plot is not None:
                 learning.draw(found, self.plot)
-                print(self.plot)
         else:
             with counter("measurements") as show:
                 result = rates.measure(self.repeats, show)
-            terminal.show(*rates.tables(result))
+            tables = rates.tables(result)
         if self.out is not None:
             rates.write(result, self.out)
-            print(self.out)
+        terminal.show(*tables)  # after the files: who reads may go away
+        for path in filter(None, (self.plot, self.out)):
+            print(path)
         return 0
 
 

@@ -3,6 +3,7 @@
 import ast
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -290,3 +291,25 @@ def test_interrupting_saves_and_exits_130(tmp_path, number):
     assert list((run / "checkpoints").glob("step_*.pt")) and (run / "policy.onnx").is_file()
     said = grek("train", "--resume", run, "--steps", 128)
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_results_are_written_whoever_reads_them(tmp_path, unbuffered):
+    """`grek eval ... | true`: the reader is gone before the first line."""
+    arguments = ["eval", "zero", "--suite", "train", "--episodes", "1", "--out", str(tmp_path)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "grek", *arguments],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("scorecard.json", "scorecard.md", "scorecard.html")
+    }

@@ -98,12 +98,15 @@ class TaskBatch:
     def step(self, action: Array) -> Outcome:
         """Advance all worlds by a control step; `action` (n, A) is clipped to the task's limit.
 
-        Raises InputError for an action of another shape.
+        Raises InputError for actions of another shape or that are not finite.
         """
         task, limit = self.task, self.task.action_limit
         action = np.asarray(action, float)
         if action.shape != self.actions[:, 0].shape:
             raise InputError(f"actions have shape {action.shape}, not {self.actions[:, 0].shape}")
+        if not np.isfinite(action).all():
+            first = int(np.flatnonzero(~np.isfinite(action).all(1))[0])
+            raise InputError(f"the action of world {first} is not finite: {action[first]}")
         action = np.clip(action, -limit, limit)
         self._push[:, :2] = self.schedule.push(self.age * CONTROL_STEP) * task.robot.mass
         before = self.state

@@ -10,7 +10,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from imageio_ffmpeg import write_frames  # type: ignore[import-untyped]
+from imageio_ffmpeg import count_frames_and_secs, write_frames  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw, ImageFont
 
 from grek.assets.textures import SUN
@@ -134,9 +134,15 @@ class Film:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._canvas.close()
         self._writer.close()
-        if kind is None and self._frames:
-            self._part.replace(self.path)
-        else:
+        whole = kind is None and self._frames > 0
+        try:
+            if whole and _frames(self._part) < self._frames:  # ffmpeg says nothing of a full disk
+                raise InputError(
+                    f"cannot write {self.path}: the film is cut off; is the disk full?"
+                )
+            if whole:
+                self._part.replace(self.path)
+        finally:
             self._part.unlink(missing_ok=True)
 
     def _aim(self, data: mujoco.MjData, ground: float) -> None:
@@ -162,6 +168,20 @@ class Film:
         box = (left - pad, top - pad, right + pad, bottom + pad)
         draw.rounded_rectangle(box, pad, fill=(16, 20, 24, 150))
         draw.multiline_text(place, caption, (255, 255, 255), **style)
+
+
+def _frames(path: Path) -> int:
+    """Number of frames in the film at `path` that can be decoded; 0 for a file that is damaged."""
+    try:
+        if path.suffix == ".mp4":
+            return int(count_frames_and_secs(str(path))[0])
+        with Image.open(path) as film:
+            for frame in range(count := getattr(film, "n_frames", 1)):
+                film.seek(frame)
+            film.load()
+            return count
+    except (OSError, RuntimeError, SyntaxError, ValueError):
+        return 0
 
 
 def _light(spec: mujoco.MjSpec, size: tuple[int, int]) -> None:

@@ -11,8 +11,9 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 import grek
 from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.scenarios.scenario import Scenario
 from grek.envs.scenarios.spaces import parse
-from grek.envs.tasks import Outcome, walking
+from grek.envs.tasks import Outcome, TaskBatch, walking
 from grek.errors import InputError
 from grek.training.vec_env import GrekVecEnv
 
@@ -214,3 +215,23 @@ def test_episodes_go_on_from_a_snapshot():
         assert np.array_equal(one, two)
     assert second.scenarios == first.scenarios
     assert [scenario.name for scenario in first.scenarios] != names
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_actions_that_are_not_finite_are_refused_by_world(bad):
+    batch = TaskBatch(walking(), 3)
+    batch.reset(range(3), [Scenario()] * 3)
+    action = np.zeros((3, 10))
+    action[1, 4] = bad
+    before = batch.state
+    with pytest.raises(InputError, match="the action of world 1 is not finite"):
+        batch.step(action)
+    assert batch.state is before and not batch.age.any()
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (9,), (10, 1), (2, 10)])
+def test_an_action_of_another_shape_is_refused(shape):
+    env = gymnasium.make("grek/Walk-v0", disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(InputError, match="actions have shape"):
+        env.step(np.zeros(shape))

@@ -433,3 +433,33 @@ def test_drawing_works_if_mujoco_was_imported_before() -> None:
         "import mujoco\nfrom grek.eval.films.canvas import check_rendering\ncheck_rendering()"
     )
     assert done.returncode == 0, done.stderr
+
+
+FILMING = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, {here!r})
+from grek.envs.robots import GREK
+from grek.errors import InputError
+from grek.eval.films.film import Film
+from test_film import STAND, SMALL, Floor
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))  # as if the disk were full
+try:
+    with Film({path!r}, Floor("sand", "gravel"), GREK.load_spec(), GREK.base, size=SMALL) as film:
+        for k in range(30):
+            film.add(STAND + 0.01 * k, str(k))
+except (InputError, OSError) as error:
+    print("refused:", error)
+"""
+
+
+@render
+@pytest.mark.parametrize("suffix", [".mp4", ".webp", ".gif"])
+def test_a_film_on_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    code = FILMING.format(here=str(Path(__file__).parent), path=str(path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "refused:" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []
