@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from grek.__main__ import main
 from grek.envs.contract import contract_of
@@ -194,6 +194,64 @@ def test_policies_with_another_contract(entry, value, capsys, tmp_path):
 def test_policies_with_other_ports(capsys, tmp_path):
     wide = actor(tmp_path / "wide.onnx", contract_of(walking()), inputs=46)
     assert "ports" in refused(capsys, "eval", wide)
+
+
+def other_make(
+    path: Path, nodes: list, batch: object = "n", number: int = TensorProto.FLOAT
+) -> Path:
+    """Policy of any `nodes` from observation to action, with the contract of walking."""
+    size = walking().size()
+    graph = helper.make_graph(
+        nodes,
+        "policy",
+        [helper.make_tensor_value_info("observation", number, [batch, size])],
+        [helper.make_tensor_value_info("action", number, [batch, 10])],
+        [helper.make_tensor("w", number, [size, 10], [0.0] * size * 10)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    text = json.dumps(contract_of(walking()))
+    helper.set_model_props(model, {"grek.contract": text})
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+GEMM = [helper.make_node("Gemm", ["observation", "w"], ["action"])]
+ONE = ["eval", "--suite", "train", "--episodes", "1"]
+
+
+def test_networks_of_other_makes_are_refused_in_a_line(capsys, tmp_path):
+    double = other_make(tmp_path / "double.onnx", GEMM, number=TensorProto.DOUBLE)
+    assert "ports" in refused(capsys, *ONE, double)
+    single = other_make(tmp_path / "single.onnx", GEMM, batch=1)
+    assert "single.onnx" in refused(capsys, *ONE, single)
+    huge = helper.make_tensor("value", TensorProto.FLOAT, [1], [0.0])
+    many = helper.make_tensor("many", TensorProto.INT64, [2], [10**7, 10**6])
+    nodes = [
+        helper.make_node("Constant", [], ["shape"], value=many),
+        helper.make_node("ConstantOfShape", ["shape"], ["rows"], value=huge),
+        helper.make_node("ReduceSum", ["rows"], ["sum"], keepdims=0),
+        helper.make_node("Gemm", ["observation", "w"], ["plain"]),
+        helper.make_node("Add", ["plain", "sum"], ["action"]),
+    ]
+    assert "huge.onnx" in refused(capsys, *ONE, other_make(tmp_path / "huge.onnx", nodes))
+    few = helper.make_node("Constant", [], ["rows"], value=helper.make_tensor("r", 7, [2], [2, -1]))
+    nodes = [
+        helper.make_node("Gemm", ["observation", "w"], ["plain"]),
+        few,
+        helper.make_node("Reshape", ["plain", "rows"], ["action"]),
+    ]
+    assert "few.onnx" in refused(capsys, *ONE, other_make(tmp_path / "few.onnx", nodes))
+
+
+def test_weights_beside_the_file_are_refused(capsys, tmp_path, monkeypatch):
+    """They would be read from the working directory, and be in no hash."""
+    monkeypatch.chdir(tmp_path)
+    whole = onnx.load(str(other_make(tmp_path / "whole.onnx", GEMM)))
+    weights = numpy_helper.from_array(numpy_helper.to_array(whole.graph.initializer[0]), "w")
+    whole.graph.initializer[0].CopyFrom(weights)
+    onnx.save(whole, "apart.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert (tmp_path / "w.bin").is_file()
+    assert "apart.onnx" in refused(capsys, *ONE, tmp_path / "apart.onnx")
 
 
 def test_results_are_not_overwritten(capsys, tmp_path):

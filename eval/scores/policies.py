@@ -7,6 +7,7 @@ runs.
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,10 @@ from grek.errors import InputError
 
 REFERENCES = ("zero", "random", "gait")
 SHIPPED = ("walk",)
+_EXTERNAL = "session.model_external_initializers_file_folder_path"
 _CHUNK = 16  # rows of a network call; constant, so that a row's bits do not depend on batch size
+
+_FLOAT = "tensor(float)"
 
 Act = Callable[[NDArray[np.float32], NDArray[np.uint64], int], NDArray]
 """observation (n, obs), world seeds (n,), control step -> action (n, acting joints)"""
@@ -103,6 +107,8 @@ def _from_onnx(path: Path, name: str) -> Policy:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Weights beside the file would be in no hash of it: look for them where there are none.
+    options.add_session_config_entry(_EXTERNAL, os.devnull)
     try:
         session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no common base class of errors
@@ -113,24 +119,34 @@ def _from_onnx(path: Path, name: str) -> Policy:
         raise InputError(f"{path} carries no grek.contract: it was not exported by grek")
     try:
         contract = json.loads(meta["grek.contract"], parse_constant=_reject_constant)
-    except ValueError:  # NaN and Infinity included
+    except (ValueError, RecursionError):  # NaN and Infinity included
         raise InputError(f"{path}: its grek.contract is not JSON") from None
     if not isinstance(contract, dict):
         raise InputError(f"{path}: its grek.contract is not a JSON object")
     task = task_of(contract, str(path))
     size, acting = task.size(), len(task.robot.joints)
-    ports = [(p.name, p.shape[-1]) for p in (*session.get_inputs(), *session.get_outputs())]
-    if ports != [("observation", size), ("action", acting)]:
-        raise InputError(f"{path}: its ports are {ports}, not observation {size}, action {acting}")
+    ports = [
+        (p.name, p.type, p.shape[1] if len(p.shape) == 2 else p.shape)
+        for p in (*session.get_inputs(), *session.get_outputs())
+    ]
+    wanted = [("observation", _FLOAT, size), ("action", _FLOAT, acting)]
+    if ports != wanted:
+        found = str(ports)[:200]
+        raise InputError(f"{path}: its ports are {found}, not {wanted}, each with rows first")
 
     def act(observation: NDArray[np.float32], *_: Any) -> NDArray:
         n = len(observation)
         padded = np.zeros((-(-n // _CHUNK) * _CHUNK, size), np.float32)
         padded[:n] = observation
-        rows = [
-            session.run(["action"], {"observation": padded[i : i + _CHUNK]})[0]
-            for i in range(0, len(padded), _CHUNK)
-        ]
+        chunks = (padded[i : i + _CHUNK] for i in range(0, len(padded), _CHUNK))
+        try:
+            rows = [session.run(["action"], {"observation": chunk})[0] for chunk in chunks]
+        except Exception as error:  # onnxruntime has no common base class of errors
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(f"{path} cannot be run: {reason}") from None
+        if any(row.shape != (_CHUNK, acting) for row in rows):
+            raise InputError(f"{path}: {_CHUNK} observations give actions {rows[0].shape}")
         return np.concatenate(rows)[:n]
 
+    act(np.zeros((1, size), np.float32))  # a network that cannot run is refused now
     return Policy(name, hashlib.sha256(content).hexdigest(), contract, task, act)
