@@ -101,6 +101,7 @@ class Episodes:
     def stagger(self) -> None:
         """Set each world's episode age at random, so that time limits are spread over the steps."""
         self.batch.age[:] = [rng.integers(self.task.steps) for rng in self.generators]
+        self.batch.restore(self.batch.snapshot())  # command and motion of that age
 
     def step(self, action: NDArray) -> Outcome:
         """Advance all worlds by a control step, without resets; see `restart`."""

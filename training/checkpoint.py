@@ -1,12 +1,14 @@
 """Files to go on training from: checkpoints of a run, and the weights of a learner.
 
 A checkpoint is the complete state of a run, which resumed equals an uninterrupted one: one file of
-tensors and plain values, loaded with `weights_only=True`. A learner is actor, critic and normaliser
-of a policy with its contract and the level of its curriculum, in the safetensors format: tensors
-and text, no code. Both are written to a temporary file and renamed, so that a file of the final
-name is complete.
+tensors and plain values under a digest, loaded with `weights_only=True`. A learner is actor, critic
+and normaliser of a policy with its contract and the level of its curriculum, in the safetensors
+format: tensors and text, no code. Both are written to a temporary file and renamed, so that a file
+of the final name is complete.
 """
 
+import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -25,6 +27,7 @@ from grek.training.vec_env import GrekVecEnv
 
 LEARNER = "learner.safetensors"
 SHIPPED = ("walk",)
+_HEAD = b"grek checkpoint 1 "  # then the SHA-256 of what follows the line
 KEPT = 3  # number of newest checkpoints that are not deleted
 
 
@@ -45,9 +48,20 @@ def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -
         "numpy": _plain(np.random.get_state()),  # noqa: NPY002 - shuffles the samples in SB3
         "torch": torch.get_rng_state(),
     }
+    content = io.BytesIO()
+    torch.save(state, content)
+    payload = content.getbuffer()
+    head = _HEAD + hashlib.sha256(payload).hexdigest().encode() + b"\n"
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            file.write(head)
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
     for old in sorted(directory.glob("step_*.pt"))[:-KEPT]:
         old.unlink()
     return path
@@ -61,11 +75,23 @@ def newest(run: Path) -> tuple[dict[str, Any], list[str]]:
     warnings: list[str] = []
     for path in sorted((run / "checkpoints").glob("step_*.pt"), reverse=True):
         try:
-            return torch.load(path, weights_only=True), warnings
+            return _load(path.read_bytes()), warnings
         except Exception as error:  # torch.load has no common error for damaged files
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             warnings.append(f"skipping damaged checkpoint {path}: {reason}")
-    raise InputError(f"no complete checkpoint in {run / 'checkpoints'}")
+    said = "; ".join(warnings)
+    raise InputError(f"no complete checkpoint in {run / 'checkpoints'}" + (said and f"; {said}"))
+
+
+def _load(content: bytes) -> dict[str, Any]:
+    """State in the bytes of a checkpoint; raises ValueError unless they have their digest."""
+    head, _, payload = content.partition(b"\n")
+    if not head.startswith(_HEAD):
+        raise ValueError("it is no checkpoint of this version")
+    if head[len(_HEAD) :].decode() != hashlib.sha256(payload).hexdigest():
+        raise ValueError("its digest does not match its content")
+    state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
+    return state
 
 
 def restore(state: dict[str, Any], model: PPO, env: GrekVecEnv, curriculum: Curriculum) -> None:

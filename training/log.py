@@ -120,6 +120,31 @@ class Log:
         self.failures = len(broken)
 
 
+def trim(path: Path, steps: int) -> None:
+    """Remove rows of a CSV file that are cut off or of more than `steps` env steps."""
+    if not path.exists():
+        return
+    text = path.read_text(errors="replace")
+    complete = text[: text.rfind("\n") + 1]  # a last line without an end may lack digits
+    head, *rows = [*csv.reader(complete.splitlines())] or [[]]
+    known = "steps" in head
+    kept = [
+        row
+        for row in rows
+        if known
+        and len(row) == len(head)
+        and row[head.index("steps")].isdecimal()
+        and int(row[head.index("steps")]) <= steps
+    ]
+    partial = path.with_suffix(".partial")
+    if not kept:
+        path.unlink()
+        return
+    with partial.open("w", newline="") as file:
+        csv.writer(file).writerows([head, *kept])
+    partial.replace(path)
+
+
 def append(path: Path, row: dict[str, Any]) -> None:
     """Append `row` to a CSV file, with a header if the file is new."""
     new = not path.exists()

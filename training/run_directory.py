@@ -1,12 +1,16 @@
 """Run directory: checks before anything is written, creation, and reading on --resume."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from grek.envs.ground.materials import material
 from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
@@ -46,6 +50,22 @@ def prepare(config: TrainConfig) -> tuple[Path, TrainConfig, dict[str, Any] | No
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"cannot write {run}: {parent} is not a writable directory")
     return run, config, None
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Context in which no other process trains into `run`; raises InputError if one does.
+
+    The lock file lies beside the directory, which --force replaces; the system opens the lock of a
+    process that is killed.
+    """
+    run.absolute().parent.mkdir(parents=True, exist_ok=True)
+    path = run.absolute().with_name(f".{run.absolute().name}.lock")
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise InputError(f"another process is training into {run}") from None
 
 
 def make(run: Path, config: TrainConfig, task: dict[str, Any]) -> None:

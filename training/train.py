@@ -19,7 +19,7 @@ from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.export import export
-from grek.training.log import Log, Statistics
+from grek.training.log import Log, Statistics, trim
 from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
@@ -56,17 +56,21 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
             curriculum.level = start[2]
         env.episodes.level = curriculum.level
         env.seed(config.seed)
-        model._last_obs = env.reset()
-        model._last_episode_starts = np.ones(env.num_envs, bool)
+        env.reset()
         env.episodes.stagger()
+        model._last_obs = env.episodes.batch.observe(True)
+        model._last_episode_starts = np.ones(env.num_envs, bool)
     else:
         try:
             checkpoint.restore(state, model, env, curriculum)
         except (LookupError, TypeError, AttributeError, RuntimeError, ValueError) as error:
             raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
-    run_directory.make(run, config, settings(env.episodes.task))
-    model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
-    with Interruption() as interruption:
+    with run_directory.locked(run), Interruption() as interruption:
+        run_directory.make(run, config, settings(env.episodes.task))
+        trim(run / "progress.csv", model.num_timesteps)
+        model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
+        if state is None:  # something to resume, however soon the run is killed
+            checkpoint.save(run / "checkpoints", model, env, curriculum)
         learn(model, config, run, curriculum, interruption, after_update)
         checkpoint.save(run / "checkpoints", model, env, curriculum)
         training = {
@@ -104,12 +108,27 @@ def learn(
             model.collect_rollouts(env, statistics, model.rollout_buffer, model.n_steps)
             model.ent_coef = config.ppo.entropy * (1 - budget.fraction(model.num_timesteps))
             model.train()
+            check_finite(model)
             log.update(model)
             if time.monotonic() - saved > CHECKPOINT_EVERY:
                 checkpoint.save(run / "checkpoints", model, env, curriculum)
                 saved = time.monotonic()
             if after_update is not None:
                 after_update(model)
+
+
+def check_finite(model: PPO) -> None:
+    """Raise InputError if the last update left a weight or a loss that is not finite."""
+    losses = {name: model.logger.name_to_value[f"train/{name}"] for name in ("kl", "value_loss")}
+    broken = [name for name, value in losses.items() if not np.isfinite(value)]
+    broken += [
+        name for name, value in model.policy.state_dict().items() if not value.isfinite().all()
+    ]
+    if broken:
+        raise InputError(
+            f"training diverged at step {model.num_timesteps}: {broken[0]} is not finite; the run"
+            " keeps its last checkpoint"
+        )
 
 
 def make_model(env: GrekVecEnv, config: TrainConfig, threads: int = 1) -> PPO:

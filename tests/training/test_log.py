@@ -47,6 +47,29 @@ def test_statistics_are_means_per_second_and_counts():
     assert statistics.reward() == {} and statistics.episodes == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("", None),
+        ("steps,reward\n", None),
+        ("steps,reward\n64,1.5\n128,2.5\n", "steps,reward\n64,1.5\n128,2.5\n"),
+        ("steps,reward\n64,1.5\n128,2.", "steps,reward\n64,1.5\n"),  # killed in a line
+        ("steps,reward\n64,1.5\n128\n", "steps,reward\n64,1.5\n"),
+        ("steps,reward\n64,1.5\n192,9\n", "steps,reward\n64,1.5\n"),  # after the checkpoint
+        ("64,1.5\n128,2.5\n", None),  # no header
+        ("\0\xff", None),
+    ],
+)
+def test_rows_that_a_resumed_run_repeats_or_that_are_cut_off_are_removed(tmp_path, text, kept):
+    path = tmp_path / "progress.csv"
+    path.write_text(text)
+    log.trim(path, 128)
+    assert (path.read_text().replace("\r", "") if path.exists() else None) == kept
+    log.append(path, {"steps": 192, "reward": 3.5})
+    rows = list(csv.DictReader(path.open()))
+    assert rows[-1] == {"steps": "192", "reward": "3.5"}
+
+
 def test_progress_csv_has_a_row_per_update_also_after_resuming(tmp_path):
     run = train(config(tmp_path / "run", 2))
     train(TrainConfig(resume=run, steps=PER_UPDATE))

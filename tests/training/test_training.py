@@ -1,6 +1,7 @@
 """Training: resumed equals uninterrupted, exported equals trained, PPO update equals SB3's."""
 
 import dataclasses
+import io
 import signal
 
 import gymnasium
@@ -226,15 +227,72 @@ def test_curriculum_rises_and_falls():
 
 def test_damaged_checkpoints_are_passed_over(tmp_path):
     run = train(config(tmp_path / "run", 2))
-    good = max((run / "checkpoints").glob("step_*.pt"))
+    for old in sorted((run / "checkpoints").glob("step_*.pt"))[:-1]:
+        old.unlink()
+    (good,) = (run / "checkpoints").glob("step_*.pt")
+    whole = good.read_bytes()
     damaged = good.with_name("step_999999999999.pt")
-    damaged.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
-    state, warnings = checkpoint.newest(run)
-    assert state["steps"] == 2 * PER_UPDATE
-    assert len(warnings) == 1 and "step_999999999999.pt" in warnings[0]
+    flipped, rng = bytearray(whole), np.random.default_rng(0)
+    nothing = io.BytesIO()
+    torch.save(None, nothing)
+    contents = [b"", whole[: len(whole) // 2], whole[:-1], nothing.getvalue()]
+    for place in rng.integers(len(whole), size=30):
+        flipped[place] ^= 1 << int(rng.integers(8))
+        contents.append(bytes(flipped))
+        flipped[place] = whole[place]
+    for content in contents:
+        damaged.write_bytes(content)
+        state, warnings = checkpoint.newest(run)
+        assert state["steps"] == 2 * PER_UPDATE
+        assert len(warnings) == 1 and "step_999999999999.pt" in warnings[0]
     good.unlink()
-    with pytest.raises(InputError, match="no complete checkpoint"):
+    with pytest.raises(InputError, match=r"no complete checkpoint.*step_9{12}.pt: "):
         checkpoint.newest(run)
+
+
+def test_a_run_that_is_killed_at_once_can_be_resumed(tmp_path):
+    def die(model):
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train(config(tmp_path / "run", 2), die)
+    state, _ = checkpoint.newest(tmp_path / "run")
+    assert state["steps"] == 0
+    run = train(TrainConfig(resume=tmp_path / "run", steps=2 * PER_UPDATE))
+    whole = train(config(tmp_path / "whole", 2))
+    for name, weight in weights(run).items():  # rounding depends on where arrays lie in memory
+        assert torch.allclose(weight, weights(whole)[name], atol=1e-5), name
+
+
+def test_training_that_diverges_ends_with_the_step_and_the_last_good_state(tmp_path):
+    def poison(model):
+        if model.num_timesteps == PER_UPDATE:
+            with torch.no_grad():
+                model.policy.value_net.weight[0, 0] = torch.nan
+
+    with pytest.raises(InputError, match=f"training diverged at step {2 * PER_UPDATE}: "):
+        train(config(tmp_path / "run", 4), poison)
+    assert not (tmp_path / "run" / "policy.onnx").exists()
+    state, warnings = checkpoint.newest(tmp_path / "run")
+    assert not warnings and state["steps"] == 0
+    assert all(value.isfinite().all() for value in state["policy"].values())
+
+
+def test_two_trainings_into_one_directory_are_refused(tmp_path):
+    refused = []
+
+    def again(model):
+        for other in (
+            config(tmp_path / "run", 1, force=True),
+            TrainConfig(resume=tmp_path / "run", steps=PER_UPDATE),
+        ):
+            with pytest.raises(InputError, match="another process is training into"):
+                train(other)
+            refused.append(other)
+
+    run = train(config(tmp_path / "run", 1), again)
+    assert len(refused) == 2 and (run / "policy.onnx").is_file()
+    train(TrainConfig(resume=run, steps=PER_UPDATE))  # the lock is open again
 
 
 def test_one_world_trains_without_becoming_undefined(tmp_path):
