@@ -110,7 +110,7 @@ def _elevate(typing: Any, address: Any, coefficients: Any, x: Any, y: Any) -> An
         number = ir.DoubleType()
         numbers = number.as_pointer()
         function = ir.FunctionType(ir.VoidType(), [numbers, number, number, numbers])
-        out = cgutils.alloca_once(builder, number, 3)
+        out = cgutils.alloca_once(builder, number, 3, zfill=True)
         at = builder.inttoptr(arguments[0], function.as_pointer())
         coefficients = builder.inttoptr(arguments[1], numbers)
         builder.call(at, [coefficients, arguments[2], arguments[3], out])

@@ -13,6 +13,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from grek.envs.distributions import Distribution, Uniform
@@ -99,6 +100,9 @@ def check(shape: Shape) -> None:
             raise InputError(
                 f"shape {p.kind!r} takes finite {', '.join(known)}; got {dict(p.values)}"
             )
+        size = p.values[shape_kind(p.kind).size]
+        if size < 0:
+            raise InputError(f"shape {p.kind!r} has a negative size, {size:g}")
     if len({p.kind for p in shape}) != len(shape):
         raise InputError(f"a shape has one part of a kind, got {[p.kind for p in shape]}")
 
@@ -167,16 +171,19 @@ class Terrain:
     def set(self, world: int, shape: Shape) -> None:
         """Set the shape of `world`; raises InputError for an unknown or repeated kind."""
         check(shape)
-        uneven = sizes(shape)
+        uneven = {
+            p.kind: shape_kind(p.kind).coefficients(p.values)
+            for p in shape
+            if p.kind in sizes(shape)
+        }
+        for kind, values in uneven.items():  # before anything is written
+            self._prepare(kind, len(values))
         self.flat[world] = not uneven
         self.heights.has[:, world] = False
-        for p in shape:
-            if p.kind in uneven:
-                values = shape_kind(p.kind).coefficients(p.values)
-                self._prepare(p.kind, len(values))
-                row = self._kinds.index(p.kind)
-                self.heights.has[row, world] = True
-                self.heights.coefficients[row, world, : len(values)] = values
+        for kind, values in uneven.items():
+            row = self._kinds.index(kind)
+            self.heights.has[row, world] = True
+            self.heights.coefficients[row, world, : len(values)] = values
 
     def _prepare(self, name: str, size: int) -> None:
         """Make room for `size` coefficients of the kind `name`."""
@@ -185,14 +192,13 @@ class Terrain:
         if name in self._kinds and not missing:
             return
         wanted = {*self._kinds, name}
-        kinds = [kind for kind in (*SHAPES, *self._kinds) if kind in wanted]
-        kinds = list(dict.fromkeys(kinds))
+        kinds = [kind for kind in SHAPES if kind in wanted]
         more = np.zeros((len(kinds), len(self.flat), coefficients.shape[2] + missing))
         holds = np.zeros((len(kinds), len(self.flat)), bool)
         for row, kind in enumerate(self._kinds):
             at = kinds.index(kind)
             more[at, :, : coefficients.shape[2]], holds[at] = coefficients[row], has[row]
-        laws = [elevation_address(shape_kind(kind).elevation) for kind in kinds]
+        laws = [_compiled(shape_kind(kind)) for kind in kinds]
         self._kinds, self.heights = kinds, Heights(np.array(laws, np.int64), holds, more)
 
     def height_and_normal(
@@ -206,6 +212,17 @@ class Terrain:
         height, normal = np.empty(xy.shape[:2]), np.empty((*xy.shape[:2], 3))
         _heights(self.heights, which, xy, height, normal)
         return height, normal
+
+
+def _compiled(kind: ShapeKind) -> int:
+    """Address of the elevation of `kind`; raises InputError if Numba cannot compile it."""
+    try:
+        return elevation_address(kind.elevation)
+    except NumbaError as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise InputError(
+            f"the elevation of shape {kind.name!r} cannot be compiled: {reason}"
+        ) from None
 
 
 # -- random fields -------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class Feet(Protocol):
 
 
 class Sinking:
-    """The soles of all worlds on the ground that gives; rigid worlds never come here."""
+    """The soles of all worlds on ground that gives."""
 
     def __init__(self, robot: Robot, ground: Ground, feet: Feet, threads: int = 1) -> None:
         worlds = len(ground.wet)
@@ -73,16 +73,17 @@ class Sinking:
     def set(self, worlds: NDArray, surfaces: Sequence[Surface], timesteps: Sequence[float]) -> None:
         """Lay `surfaces` in `worlds` (m,), untouched, for physics steps of `timesteps` [s]."""
         rows = self.ground.parameters[worlds]  # (m, slots, P)
-        self.load[worlds] = 0
-        self.soft[worlds] = soft = (rows[..., _DEPTH] > 0).any(1)
-        if not soft.any():
+        soft = (rows[..., _DEPTH] > 0).any(1)
+        changed = soft | self.soft[worlds]  # worlds that stay rigid have nothing to forget
+        self.load[worlds], self.soft[worlds] = 0, soft
+        if not changed.any():
             return
         self._seed[worlds] = [surface.seed for surface in surfaces]
         dt = np.array(timesteps)[:, None]
         self.soles.law[worlds] = soil.coefficients(rows, dt, self._mass)
         self.soles.state[worlds] = 0
         self.soles.tread[worlds] = (np.nan, np.nan, 0, 0, 0)
-        self.prints.reset(worlds[soft])
+        self.prints.reset(worlds[changed])
 
     def look(self, worlds: NDArray) -> None:
         """Look up the ground under the elements of `worlds` (m,), and press prints."""
@@ -112,17 +113,16 @@ class Sinking:
         recovery = self.ground.parameter(_RECOVERY, slot, worlds)
         return self.prints.read(worlds, xy, self._feet.time[worlds], recovery)
 
-    def set_down(self, worlds: NDArray, load: Array, tread: float = 1.0) -> Array:
-        """Sinkage to add along the ground's normal (m, feet) [m] for each sole to carry `load`.
+    def set_down(self, worlds: NDArray, load: Array, preload: float = 1.0) -> Array:
+        """Depth (m,) [m] along the ground's normal by which soles carry `load` (m,) in all.
 
-        Follows `look`. `load` (m, feet) [N] is vertical, at rest, on ground that was pressed by
-        `tread` times as much before: 1 is untouched, and as soft against tilt as first loading is;
-        above 1 soles stand on the steeper line. Shear is put on the elements as the slope asks for,
-        so that soles moved down by this depth stay where they are. Elements on rigid ground stop a
-        sole.
+        Follows `look`. `load` [N] is vertical, at rest, on ground that was pressed by `preload`
+        times as much before: 1 is untouched, and as soft against tilt as first loading is; above 1
+        soles stand on the steeper line. Shear is put on the elements as the slope asks for, so that
+        soles lowered by this depth stay where they are. Elements on rigid ground stop the soles.
         """
-        depth = np.empty(load.shape)
-        self._workers.run(_set_down, len(load), self.soles, worlds, load, tread, depth)
+        depth = np.empty(len(worlds))
+        self._workers.run(_set_down, len(worlds), self.soles, worlds, load, preload, depth)
         return depth
 
     def push(self, worlds: NDArray) -> None:
@@ -202,8 +202,7 @@ def _push(
 
 @kernel
 def _set_down(
-    start: int, stop: int, soles: Soles, worlds: Any, load: Any, tread: float, depth: Any
+    start: int, stop: int, soles: Soles, worlds: Any, load: Any, preload: float, depth: Any
 ) -> None:
     for i in range(start, stop):
-        for f in range(load.shape[1]):
-            depth[i, f] = set_down(soles, worlds[i], f, load[i, f], tread)
+        depth[i] = set_down(soles, worlds[i], load[i], preload)

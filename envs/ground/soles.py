@@ -49,7 +49,7 @@ UNDER = np.dtype(
 
 TREAD = np.dtype(
     [
-        ("x", np.float64),  # [m]; not a number on ground that the element was put on
+        ("x", np.float64),  # [m]; NaN until the first look after a reset
         ("y", np.float64),
         ("depth", np.float64),  # of the print that it left there [m]
         ("before", np.float64),  # of the print beyond the front or rear edge [m]
@@ -283,13 +283,15 @@ def push(
             continue
         front = -1.0 if a == 0 else 1.0 if a == ALONG - 1 else 0.0
         side = -1.0 if b == 0 else 1.0 if b == ACROSS - 1 else 0.0
+        v_x, v_y = l_x + w_y * p_z - w_z * p_y, l_y + w_z * p_x - w_x * p_z
+        v_z = l_z + w_x * p_y - w_y * p_x
         t_x, t_y, sigma = element_traction(
             soles.law[w, below.slot],
             at,
             z,
-            l_x + w_y * p_z - w_z * p_y,
-            l_y + w_z * p_x - w_x * p_z,
-            l_z + w_x * p_y - w_y * p_x,
+            v_x,
+            v_y,
+            v_z - below.slope_x * v_x - below.slope_y * v_y,  # sliding up a stone is sinking
             tilt,
             (front * a_x, front * a_y, z - tread.before, per_pitch),
             (side * b_x, side * b_y, z - tread.beside, per_width),
@@ -308,44 +310,67 @@ def push(
 
 
 @kernel
-def set_down(soles: Soles, w: int, f: int, load: float, tread: float) -> float:
-    """Sinkage to add under foot f of world w for it to carry `load`; see `Sinking.set_down`."""
-    frame, law = soles.frame[w, f], soles.law[w]
-    area = (soles.along[f, 1] - soles.along[f, 0]) * (soles.across[f, 1] - soles.across[f, 0])
-    down_x, down_y = -frame[0, 2] / frame[2, 2], -frame[1, 2] / frame[2, 2]
-    slope = math.hypot(down_x, down_y)
-    wanted = load * frame[2, 2] / area
-    # First as deep as it was pressed: from out of the ground to where rigid ground stops.
-    low, high = 0.0, soil.DEEPEST
-    for e in range(ELEMENTS):
-        below = soles.under[w, f, e]
-        low = min(low, below.z - below.gap)
-        if law[below.slot].modulus <= 0.0:
-            high = min(high, below.z - below.gap)
-    touch, high = low, max(high, low)
-    for _ in range(50):
-        middle, carried = 0.5 * (low + high), 0.0
-        for e in range(ELEMENTS):
-            below = soles.under[w, f, e]
-            x = below.gap - below.z + middle
-            carried += resting_pressure(law[below.slot], x, 0.0, slope)[0]
-        low, high = (low, middle) if carried > tread * wanted else (middle, high)
-    pressed, low, high = high, 0.0, high - touch
-    for _ in range(50):  # then up again along the lines
-        middle, carried = 0.5 * (low + high), 0.0
+def _carried(soles: Soles, w: int, pressed: float, lift: float) -> float:
+    """Normal force [N] on all soles of world w at rest, `lift` above ground pressed by `pressed`
+    more than it is now [m]."""
+    total = 0.0
+    for f in range(len(soles.below)):
+        frame, area = soles.frame[w, f], _area(soles, f)
+        slope = math.hypot(frame[0, 2], frame[1, 2]) / frame[2, 2]
         for e in range(ELEMENTS):
             below = soles.under[w, f, e]
             x = below.gap - below.z + pressed
-            carried += resting_pressure(law[below.slot], x, middle, slope)[0]
-        low, high = (middle, high) if carried > wanted else (low, middle)
-    for e in range(ELEMENTS):
-        below, at = soles.under[w, f, e], soles.state[w, f, e]
-        x = below.gap - below.z + pressed
-        sigma, share = resting_pressure(law[below.slot], x, low, slope)
-        if x > 0.0:
-            at.pressed, at.pressure, at.loose = x, sigma, False
-            at.mobilised, at.share = share, share
-            at.shear_x, at.shear_y = sigma * down_x, sigma * down_y
+            total += area * resting_pressure(soles.law[w, below.slot], x, lift, slope)[0]
+    return total
+
+
+@kernel
+def _area(soles: Soles, f: int) -> float:
+    """Area of an element of foot f [m^2]."""
+    pitch = soles.along[f, 1] - soles.along[f, 0]
+    return pitch * (soles.across[f, 1] - soles.across[f, 0])
+
+
+@kernel
+def set_down(soles: Soles, w: int, load: float, preload: float) -> float:
+    """Depth by which to lower all soles of world w to carry `load`; see `Sinking.set_down`."""
+    feet = len(soles.below)
+    upright = 0.0
+    for f in range(feet):
+        upright += soles.frame[w, f][2, 2] / feet
+    wanted = load * upright  # along the normal
+    # First as deep as it was pressed: from out of the ground to where rigid ground stops.
+    low, high = 0.0, soil.DEEPEST
+    for f in range(feet):
+        for e in range(ELEMENTS):
+            below = soles.under[w, f, e]
+            low = min(low, below.z - below.gap)
+            if soles.law[w, below.slot].modulus <= 0.0:
+                high = min(high, below.z - below.gap)
+    touch, high = low, max(high, low)
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        enough = _carried(soles, w, middle, 0.0) > preload * wanted
+        low, high = (low, middle) if enough else (middle, high)
+    pressed, low, high = high, 0.0, high - touch
+    for _ in range(50):  # then up again along the lines
+        middle = 0.5 * (low + high)
+        enough = _carried(soles, w, pressed, middle) > wanted
+        low, high = (middle, high) if enough else (low, middle)
+    for f in range(feet):
+        frame, load_f = soles.frame[w, f], 0.0
+        down_x, down_y = -frame[0, 2] / frame[2, 2], -frame[1, 2] / frame[2, 2]
+        slope = math.hypot(down_x, down_y)
+        for e in range(ELEMENTS):
+            below, at = soles.under[w, f, e], soles.state[w, f, e]
+            x = below.gap - below.z + pressed
+            sigma, share = resting_pressure(soles.law[w, below.slot], x, low, slope)
+            load_f += sigma * _area(soles, f)
+            if x > 0.0:
+                at.pressed, at.pressure, at.loose = x, sigma, False
+                at.mobilised, at.share = share, share
+                at.shear_x, at.shear_y = sigma * down_x, sigma * down_y
+        soles.load[w, f] = load_f
     return pressed - low
 
 

@@ -73,6 +73,8 @@ class Surface:
             materials.material(name)
         if self.layout not in LAYOUTS:
             raise InputError(f"unknown layout {self.layout!r}; there are: {', '.join(LAYOUTS)}")
+        if not 0 < self.length < math.inf:
+            raise InputError(f"strips or patches of length {self.length} m; it must be positive")
 
 
 class Cover(NamedTuple):
@@ -105,7 +107,7 @@ def slot_at(cover: Cover, w: int, x: float, y: float) -> int:
         share = along - math.floor(along)
     elif cover.layout[w] == _PATCHES:
         share = normal_share(fourier_value(cover.patch_waves[w], cover.patch_phases[w], x, y))
-    return min(int(share * SLOTS), SLOTS - 1)
+    return 1 if share >= 0.5 else 0  # of SLOTS = 2; 0 for a place that is not a number
 
 
 @kernel

@@ -5,7 +5,9 @@ applied forces (`xfrc_applied`) not yet read, on the thread that steps the world
 advances worlds on any ground by whole control steps in a single call.
 
 A world's `userdata` holds the address of a record of CONTEXT and its index; zeros are a world
-without deformable ground, such as a copy of the model in somebody else's simulation.
+without deformable ground, such as a copy of the model in somebody else's simulation. The first
+`mjData` of a world that is evaluated owns its ground: a copy of it feels the forces that it was
+copied with and changes nothing. Each evaluation of the actuation stage is a physics step.
 """
 
 import ctypes
@@ -26,6 +28,7 @@ from grek.envs.robots import Layout
 NAME = "grek.ground"
 USERDATA = 2  # numbers per world: address of the context, index of the world
 _ACTUATOR = 1  # mjPLUGIN_ACTUATOR
+_WORDS = 2**16  # words of 8 bytes in which the pointers of `mjData` are looked for
 _READ = ("userdata", "xpos", "xmat", "xipos", "cvel", "subtree_com", "xfrc_applied")
 
 CONTEXT = np.dtype(
@@ -33,7 +36,7 @@ CONTEXT = np.dtype(
         (name, np.int64)
         for name in (
             *("worlds", "feet", "slots", "base"),
-            *("soft", "bodies", "model"),  # addresses from here on
+            *("soft", "bodies", "owners"),  # addresses from here on
             *Soles._fields,
         )
     ]
@@ -49,30 +52,39 @@ def _offsets() -> tuple[int, ...]:
     """
     text = "<mujoco><size nuserdata='1'/><worldbody><body><freejoint/><geom size='1'/></body>"
     data = mujoco.MjData(mujoco.MjModel.from_xml_string(text + "</worldbody></mujoco>"))
+    words = (ctypes.c_uint64 * _WORDS).from_address(data._address)
     found = []
     for name in _READ:
-        value, at = getattr(data, name).ctypes.data, data._address
-        while ctypes.c_uint64.from_address(at).value != value:
-            at += 8
-        while ctypes.c_uint64.from_address(at + 8).value == value:
-            at += 8
-        found.append(at - data._address)
+        value = getattr(data, name)
+        places = (at for at in range(_WORDS - 1) if words[at] == value.ctypes.data)
+        at = next(places, None)
+        if at is None or value.dtype != np.float64:
+            raise RuntimeError(f"mjData.{name} of this build of MuJoCo cannot be read")
+        while words[at + 1] == words[at]:
+            at += 1
+        found.append(8 * at)
     return tuple(found)
 
 
 _USERDATA, _XPOS, _XMAT, _XIPOS, _CVEL, _CENTRE, _FORCE = _offsets()
 
 
-def context_of(sinking: Sinking, layout: Layout) -> NDArray[np.void]:
-    """Record of CONTEXT (1,); valid as long as `sinking` and `layout` live."""
+def context_of(
+    sinking: Sinking, layout: Layout, owners: NDArray[np.int64]
+) -> tuple[NDArray[np.void], Any]:
+    """Record of CONTEXT (1,), and what must live as long as it does.
+
+    `owners` (n,) gets the address of each world's `mjData`, in the first evaluation.
+    """
     soles, record = sinking.soles, np.zeros(1, CONTEXT)
     worlds, slots = soles.law.shape
     record["worlds"], record["feet"], record["slots"] = worlds, len(soles.below), slots
     record["base"] = layout.base
     record["soft"], record["bodies"] = sinking.soft.ctypes.data, layout.feet.ctypes.data
+    record["owners"] = owners.ctypes.data
     for name in Soles._fields:
         record[name] = getattr(soles, name).ctypes.data
-    return record
+    return record, (soles, sinking.soft, layout.feet, owners)
 
 
 @kernel
@@ -88,6 +100,11 @@ def _compute(model: int, data: int, instance: int, capability: int) -> None:
         return
     c, w = carray(pointer(np.int64(user[0])), (1,), CONTEXT)[0], np.int64(user[1])
     n, feet = c.worlds, c.feet
+    owners = carray(pointer(c.owners), (n,), np.int64)
+    if owners[w] == 0:
+        owners[w] = data
+    if owners[w] != data:
+        return
     if not carray(pointer(c.soft), (n,), np.uint8)[w]:
         return
     soles = Soles(
@@ -169,11 +186,13 @@ def add(spec: mujoco.MjSpec) -> None:
 
 def _register() -> None:
     """Register the plugin with the MuJoCo library of this process."""
-    (path,) = (
-        file
-        for file in Path(mujoco.__file__).parent.glob("*mujoco*")
-        if {".so", ".dylib", ".dll"} & set(file.suffixes)
+    files = sorted(Path(mujoco.__file__).parent.glob("*mujoco*"))
+    library = ctypes.CDLL(
+        str(next(file for file in files if {".so", ".dylib", ".dll"} & set(file.suffixes)))
     )
+    library.mjp_getPlugin.restype = ctypes.c_void_p
+    if library.mjp_getPlugin(NAME.encode(), None):
+        return  # by another import of this module
     plugin = _Plugin(
         name=NAME.encode(),
         capabilityflags=_ACTUATOR,
@@ -182,7 +201,7 @@ def _register() -> None:
         reset=_reset.address,
         compute=_compute.address,
     )
-    ctypes.CDLL(str(path)).mjp_registerPlugin(ctypes.byref(plugin))
+    library.mjp_registerPlugin(ctypes.byref(plugin))
 
 
 _register()

@@ -4,6 +4,7 @@ Per-world differences are model fields expanded over the batch. What each part a
 the simulator costs: docs/speed.md.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ class MujocoEngine:
         self.timestep = float(model.opt.timestep)
         self.batch = batch = Batch(model, worlds, threads, True)
         batch.reset(stage=_NOTHING)
+        self._process = os.getpid()
         self._context: NDArray[np.void] | None = None  # of the ground plugin
         bind, expand = batch.bind, batch.expand
         self._acting = len(robot.joints)
@@ -67,6 +69,7 @@ class MujocoEngine:
         self._dc = model.actuator_gaintype[: self._acting] == mujoco.mjtGain.mjGAIN_DCMOTOR
         self._options: dict[str, Array] = {}
         self._warnings = np.zeros(worlds)
+        self._broken = np.zeros(worlds, bool)  # in the snapshot that was restored
         self._point_feet = np.repeat(self.layout.feet, robot.points_per_foot)  # body ids (P,)
         self.planes = PlaneArrays(
             position=bind("mocap_pos"),
@@ -78,8 +81,20 @@ class MujocoEngine:
 
     def carry(self, sinking: Sinking) -> None:
         """Let the plugin of the model apply the forces of deformable ground."""
-        self._context = ground_plugin.context_of(sinking, self.layout)
+        owners = np.zeros(len(self._owned), np.int64)
+        self._context, arrays = ground_plugin.context_of(sinking, self.layout, owners)
+        # The batch has their addresses: they live as long as it does.
+        self.batch._kept = self._context, arrays
         self._own(slice(None))
+        self.batch.forward()  # the batch's own data take possession of the ground
+
+    def _check_process(self) -> None:
+        """Raise RuntimeError in a child of `os.fork`, where the batch has no threads."""
+        if self.batch.nthread > 1 and os.getpid() != self._process:
+            raise RuntimeError(
+                "this simulation was made before the process forked, and its threads stayed in the"
+                " parent; make it after the fork, or with one thread"
+            )
 
     def _own(self, worlds: NDArray | slice) -> None:
         """Tell the plugin where the ground of `worlds` is; a reset forgets it."""
@@ -183,6 +198,7 @@ class MujocoEngine:
         self._own(worlds)
         self._force[worlds] = 0
         self.torque[worlds] = 0
+        self._broken[worlds] = False
         self._warnings[worlds] = self._warning_count()[worlds]
 
     def place(self, worlds: NDArray, position_w: Array, rotation: Array, joints: Array) -> None:
@@ -202,10 +218,12 @@ class MujocoEngine:
 
     def forward(self, worlds: NDArray | None = None) -> None:
         """Make poses and velocities current."""
+        self._check_process()
         self.batch.forward(ids=worlds, stage=_CURRENT)
 
     def step(self, worlds: NDArray | None, steps: int) -> list[int]:
         """Advance by physics steps; returns worlds that failed."""
+        self._check_process()
         failed: list[int] = []
         try:
             self.batch.step(worlds, nstep=steps, stage=_CURRENT)
@@ -228,19 +246,20 @@ class MujocoEngine:
     def broken(self) -> NDArray[np.bool_]:
         """Worlds that warned or are not finite (n,)."""
         finite = np.isfinite(self.qpos).all(1) & np.isfinite(self._qvel).all(1)
-        return (self._warning_count() > self._warnings) | ~finite
+        return (self._warning_count() > self._warnings) | ~finite | self._broken
 
-    def snapshot(self) -> Array:
+    def snapshot(self) -> dict[str, Array]:
         """MuJoCo's own state of all worlds, without the addresses that hold in this process."""
         addresses = self._owned.copy()
         self._owned[:] = 0
         state = np.array(self.batch.state)
         self._owned[:] = addresses
-        return state
+        return {"state": state, "broken": self.broken()}
 
-    def restore(self, saved: Array) -> None:
+    def restore(self, saved: dict[str, Array]) -> None:
         """Go on from a snapshot."""
-        self.batch.state[:] = saved
+        self.batch.state[:] = saved["state"]
+        self._broken[:] = saved["broken"]
         self._own(slice(None))
         self.forward()
         self._warnings = self._warning_count()

@@ -26,7 +26,7 @@ from grek.errors import InputError
 CONTROL_STEP = 0.02  # [s]
 CONTACT = 0.004  # largest gap to rigid ground that counts as contact [m]
 GRAVITY = 9.81  # [m/s^2]
-_TREAD = 1.5  # ground under a robot at reset was pressed by this times its weight before
+_PRELOAD = 1.5  # ground under a robot at reset was pressed by this times its weight before
 _RESET_GAP = 0.0005  # between the lowest sole and the ground after a reset [m]
 
 
@@ -144,10 +144,8 @@ class Simulation:
             worlds = ids[soft]
             engine.forward(worlds)
             self.sinking.look(worlds)
-            weight = engine.mass[worlds, None] * GRAVITY / len(self.robot.feet)
-            load = np.repeat(weight, len(self.robot.feet), 1)
-            depth = self.sinking.set_down(worlds, load, _TREAD).min(1)  # (m,)
-            position[soft] -= (depth + _RESET_GAP)[:, None] * normal[soft, 0]
+            depth = self.sinking.set_down(worlds, engine.mass[worlds] * GRAVITY, _PRELOAD)  # (m,)
+            position[soft] -= depth[:, None] * normal[soft, 0]
             engine.place(worlds, position[soft], rotation[soft], self._home)
 
     # -- step ------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_a_droid_on_soles_of_two_sizes_stands_in_prints_of_two_depths():
     targets = np.array(robot.home) + np.array(robot.static_offset)
     for _ in range(100):
         state = simulation.step(targets[None])
-    assert state.contact.all() and state.rotation[0, 2, 2] > 0.99
+    assert state.contact.all() and state.rotation[0, 2, 2] > 0.985
     loads = simulation.sinking.load[0]
     assert loads.sum() == pytest.approx(15.4 * G, rel=0.03)
     deepest = (EXPONENT + 1) ** (1 / EXPONENT)
@@ -131,7 +131,7 @@ def test_a_droid_on_soles_of_two_sizes_stands_in_prints_of_two_depths():
     for depth, load, foot in zip(pressed, loads, robot.feet, strict=True):
         gentle = sinkage(load, foot)
         assert gentle < depth < 1.05 * deepest * gentle
-    assert pressed[0] > 1.2 * pressed[1]  # equal loads would make it 1.6^(1 / 1.1) = 1.53
+    assert pressed[0] > 1.1 * pressed[1]  # from one depth; equal loads alone would make it 1.53
     assert state.foot_w[0, 0, 2] < state.foot_w[0, 1, 2] - 0.002
 
 

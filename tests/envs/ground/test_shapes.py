@@ -1,5 +1,7 @@
 """Terrain: height against its own slope, statistics of the random fields, by closed forms."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -181,3 +183,23 @@ def test_what_makes_no_shape_is_refused():
         shapes.register(shapes.SLOPE)
     with pytest.raises(InputError, match="unknown shape 'crater'"):
         terrain((ShapePart("crater", {"depth": 1.0}),))
+
+
+def test_a_negative_size_is_refused():
+    with pytest.raises(InputError, match="shape 'slope' has a negative size"):
+        part("slope", rise=-0.1, heading=0.0)
+
+
+def test_an_elevation_that_cannot_be_compiled_is_refused_by_name():
+    def elevation(c, x, y, out):
+        out[0] = {"height": x}  # no number
+
+    kind = dataclasses.replace(shapes.SLOPE, name="wild", elevation=elevation)
+    shapes.register(kind)
+    try:
+        made = terrain(EXAMPLES["slope"])
+        with pytest.raises(InputError, match="the elevation of shape 'wild' cannot be compiled"):
+            made.set(0, (part("wild", rise=0.1, heading=0.0),))
+        assert not made.flat[0]  # as it was
+    finally:
+        del shapes.SHAPES["wild"]

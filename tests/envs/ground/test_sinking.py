@@ -9,6 +9,7 @@ from grek.envs.ground.materials import MATERIALS, index
 from grek.envs.ground.surface import Surface
 from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import Command, Numerics, Scenario
+from grek.envs.scenarios.spaces import parse
 from grek.envs.simulation.simulation import Simulation
 from grek.envs.simulation.state import State
 from grek.envs.tasks import TaskBatch, walking
@@ -38,15 +39,31 @@ def stand(scenarios: list[Scenario], seconds: float = 2.0) -> tuple[Simulation, 
 
 def test_the_ground_carries_the_weight_on_every_material():
     simulation, state = stand([Scenario(surface=ground(name)) for name in SOFT])
-    worlds, loads = np.arange(len(SOFT)), []
-    simulation.sinking.look(worlds)
-    for _ in range(2):  # on stiff gravel the load of two physics steps alternates by 3 %
-        simulation.sinking.push(worlds)
-        loads.append(simulation.sinking.load.sum(1))
+    loads = []
+    simulation.sinking.look(np.arange(len(SOFT)))
+    for _ in range(4):  # on stiff gravel the load of two physics steps alternates by 14 %
         simulation.engine.step(None, 1)
+        loads.append(simulation.sinking.load.sum(1))
     assert np.mean(loads, 0) == pytest.approx(WEIGHT, rel=0.01)
-    assert np.ptp(loads, 0).max() < 0.1 * WEIGHT
+    assert np.ptp(loads, 0).max() < 0.2 * WEIGHT
     assert state.contact.all() and not state.broken.any()
+
+
+def test_a_robot_stands_on_soft_ground_from_the_start():
+    """Set down, it carries its weight in the first physics step and touches the ground."""
+    names = [f"train/{name}:{i}" for name in ("sand", "gravel", "carpet") for i in range(8)]
+    worlds = [parse(name) for name in names]
+    worlds = [w for w in worlds if set(w.surface.materials) <= set(SOFT)]
+    worlds += [Scenario(surface=ground(name)) for name in SOFT]
+    simulation = Simulation(len(worlds))
+    simulation.reset(range(len(worlds)), worlds)
+    weight = simulation.engine.mass * 9.81
+    assert simulation.sinking.load.sum(1) == pytest.approx(weight, rel=0.02)
+    assert simulation.state().contact.any(1).all()
+    simulation.sinking.look(np.arange(len(worlds)))
+    simulation.engine.step(None, 1)
+    level = slice(len(worlds) - len(SOFT), None)
+    assert simulation.sinking.load.sum(1)[level] == pytest.approx(weight[level], rel=0.1)
 
 
 def test_sinkage_on_sand_is_between_a_gentle_and_a_sudden_load():

@@ -192,9 +192,9 @@ def test_threads_and_forks_change_no_bit():
     assert os.waitpid(child, 0)[1] == 0
 
 
-@pytest.mark.parametrize("tread", [1.0, 1.5])
+@pytest.mark.parametrize("preload", [1.0, 1.5])
 @pytest.mark.parametrize("rise", [0.0, 0.1])
-def test_soles_that_are_set_down_carry_their_load_at_rest(rise, tread):
+def test_soles_that_are_set_down_carry_their_load_at_rest(rise, preload):
     """75 N on each sole, along and across the slope, from where `set_down` puts them."""
     names = [name for name in SOFT if name != "gravel"] + ["gravel"]
     feet = LedFeet([row_of(name) for name in names], (part("slope", rise=rise, heading=0.0),))
@@ -202,12 +202,26 @@ def test_soles_that_are_set_down_carry_their_load_at_rest(rise, tread):
     feet.turn[:] = Rotation.from_euler("y", -np.arctan(rise)).as_matrix()
     feet.place[:] = [[0, 0.11, 0], [0, -0.11, 0]] + SOLE * normal
     feet.sinking.look(feet.worlds)
-    depth = feet.sinking.set_down(feet.worlds, np.full((feet.n, 2), 75.0), tread)
-    feet.place -= depth[..., None] * normal
+    depth = feet.sinking.set_down(feet.worlds, np.full(feet.n, 150.0), preload)
+    set_down = feet.sinking.load.copy()
+    feet.place -= depth[:, None, None] * normal
     for _ in range(3):
         feet.sinking.look(feet.worlds)
         feet.sinking.push(feet.worlds)
     assert feet.force[:-1, :, 2] == pytest.approx(75, rel=0.02)
+    assert set_down[:-1] == pytest.approx(75 * normal[2], rel=1e-3)
     assert feet.force[:-1, :, :2] == pytest.approx(0, abs=1.0)
     # Stones push aside, and on a slope the way down the normal leads to other places on them.
-    assert feet.sinking.load[-1] == pytest.approx(75 * normal[2], rel=0.02 if rise == 0 else 0.3)
+    carried = feet.sinking.load[-1].sum()
+    assert carried == pytest.approx(150 * normal[2], rel=0.02 if rise == 0 else 0.3)
+
+
+def test_sliding_up_and_down_stones_makes_no_energy():
+    """Soles dragged over coarse stones and back, at a fixed height, at 1.5 m/s and slower."""
+    rows = [row_of("gravel", relief=0.5, grain=0.04), row_of("gravel", relaxation=0.02)]
+    for speed in (1.5, 0.3):
+        feet = LedFeet(rows, seed=4)
+        places = straight((0.0, 0.02), (0.0, -0.008), (0.2, -0.008), (0.0, -0.008), speed=speed)
+        places = np.concatenate([places, straight((0.0, -0.008), (0.0, 0.03), speed=speed)])
+        work = feet.follow(places)
+        assert (work.sum(0) > 0).all()

@@ -13,6 +13,7 @@ from grek.envs.ground.materials import MATERIALS
 from grek.envs.ground.planes import add_planes
 from grek.envs.ground.shapes import Shape, part
 from grek.envs.ground.surface import Ground, Surface
+from grek.errors import InputError
 
 _spec = importlib.util.spec_from_file_location("sled", Path(__file__).with_name("sled.py"))
 assert _spec is not None and _spec.loader is not None
@@ -224,3 +225,17 @@ def test_every_sole_point_meets_only_its_own_plane():
             model.geom(f"ground_{name}").id,
         }
     assert not model.geom_contype.any()
+
+
+@pytest.mark.parametrize("length", [0.0, -1.0, np.inf, np.nan])
+def test_strips_and_patches_have_a_length(length):
+    with pytest.raises(InputError, match="it must be positive"):
+        Surface(layout="strips", length=length)
+
+
+def test_a_place_that_is_not_a_number_has_a_material():
+    rows = tuple(tuple(materials.material(name).nominal().tolist()) for name in ("sand", "ice"))
+    for layout in ("strips", "patches"):
+        ground = Ground(1)
+        ground.set([0], [()], [Surface(("sand", "ice"), rows, layout, 0.5, seed=3)])
+        assert ground.slot(np.full((1, 3, 2), np.nan)).tolist() == [[0, 0, 0]]

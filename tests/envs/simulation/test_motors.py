@@ -223,7 +223,7 @@ def run(simulation: Simulation, targets: np.ndarray) -> np.ndarray:
     """Full state of MuJoCo after `targets`."""
     for target in targets:
         simulation.step(target)
-    return simulation.engine.snapshot()
+    return simulation.engine.snapshot()["state"]
 
 
 def test_same_bits_at_any_thread_count():

@@ -1,6 +1,10 @@
 """The batch of worlds: reproducible to the bit, and no world touches another."""
 
 import dataclasses
+import gc
+import os
+import signal
+import weakref
 
 import mujoco
 import numpy as np
@@ -100,7 +104,7 @@ def test_a_snapshot_holds_no_address_of_this_process():
         simulation = Simulation(2)
         simulation.reset([0, 1], [parse("train/sand:3"), parse("train/gravel:1")])
         simulation.step(targets(1, 2)[0])
-        saved.append(simulation.snapshot()["engine"])
+        saved.append(simulation.snapshot()["engine"]["state"])
         assert simulation.engine.batch.bind("userdata")[:, 0].all()
     assert np.array_equal(*saved)
 
@@ -257,3 +261,77 @@ def test_stepping_before_a_reset_is_an_error():
 def test_what_a_droid_cannot_have_is_refused(changes, told):
     with pytest.raises(InputError, match=told):
         Simulation(1).reset([0], [Scenario(**changes)])
+
+
+def test_a_copy_of_a_world_leaves_its_ground_alone():
+    """Steps of a copied MjData, and forward passes of the batch, press nothing deeper."""
+    simulation = Simulation(2)
+    simulation.reset([0, 1], [parse("train/sand:3"), parse("train/gravel:1")])
+    simulation.step(targets(1, 2)[0])
+    state, batch = simulation.sinking.soles.state, simulation.engine.batch
+    before = state.copy()
+    model, data = batch.get_model(0), batch.get_data(0)
+    for _ in range(20):
+        mujoco.mj_step(model, data)
+    batch.get_data(1)
+    assert np.array_equal(state, before)
+
+
+def test_the_arrays_of_the_ground_live_as_long_as_the_batch():
+    """The batch has their addresses; a simulation that is dropped must not take them along."""
+    simulation = Simulation(1)
+    simulation.reset([0], [parse("train/sand:3")])
+    alive = weakref.ref(simulation.sinking.soles.state)
+    engine = simulation.engine
+    del simulation
+    gc.collect()
+    engine.step(None, 2)
+    assert alive() is not None
+    batch = engine.batch
+    del engine
+    gc.collect()
+    batch.step()
+    assert alive() is not None
+    del batch
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_restored_world_that_was_broken_is_broken():
+    simulation = Simulation(2)
+    simulation.reset([0, 1], scenarios(count=2))
+    coordinates(simulation)[1][0] = np.nan
+    state = simulation.step(targets(1, 2)[0])
+    assert state.broken.tolist() == [True, False]
+    saved, again = simulation.snapshot(), Simulation(2)
+    again.reset([0, 1], scenarios(count=2))
+    again.restore(saved)
+    assert again.state().broken.tolist() == [True, False]
+    again.reset([0], scenarios(count=1))
+    assert not again.state().broken.any()
+
+
+def test_a_world_that_becomes_rigid_forgets_its_prints():
+    simulation = Simulation(1)
+    simulation.reset([0], [parse("train/sand:3")])
+    for move in targets(20, 1):
+        simulation.step(move)
+    assert len(simulation.sinking.prints.cells(0)[0])
+    simulation.reset([0], [Scenario()])
+    assert not len(simulation.sinking.prints.cells(0)[0])
+    assert not simulation.sinking.soles.state["pressed"].any()
+
+
+def test_a_simulation_with_threads_does_not_hang_in_a_forked_child():
+    simulation = Simulation(90, threads=2)
+    simulation.reset(range(90), scenarios(count=90))
+    simulation.step(targets(1, 90)[0])
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            simulation.step(targets(1, 90)[0])
+        except RuntimeError as error:
+            os._exit(0 if "before the process forked" in str(error) else 2)
+        os._exit(3)
+    assert os.waitpid(child, 0)[1] == 0
