@@ -117,7 +117,14 @@ def _falls(card: Card) -> dict[str, dict[str, int]]:
         since = "before any" if math.isnan(low) else since
         if not math.isnan(count):
             table.setdefault(str(entry.get("command")), {})[since] = int(count)
-    return table
+    times = sorted({since for row in table.values() for since in row}, key=_start)
+    return {command: {t: row.get(t, 0) for t in times} for command, row in table.items()}
+
+
+def _start(since: str) -> float:
+    """Sort key of a column of `_falls`: falls before any push come last."""
+    digits = [part for part in since.split() if part.replace(".", "").isdigit()]
+    return float(digits[0]) if digits else math.inf
 
 
 def _entries(card: Card, part: str) -> list[Row]:

@@ -68,7 +68,7 @@ def _scores(found: Mapping[Any, Any], score: str) -> dict[str, Any]:
 
 def decimal(value: Any, digits: int = 2, unit: str = "") -> str:
     """A number, or the mean of an interval, with `digits` decimals and `unit`."""
-    return UNKNOWN if math.isnan(number(value)) else f"{number(value):.{digits}f}{unit}"
+    return UNKNOWN if math.isnan(number(value)) else f"{number(value):z.{digits}f}{unit}"
 
 
 def percent(share: Any, digits: int = 0, unit: str = "%") -> str:
@@ -79,7 +79,7 @@ def percent(share: Any, digits: int = 0, unit: str = "%") -> str:
 def bounds(shares: Any, digits: int = 0, unit: str = "%") -> str:
     """Bounds of an interval of shares in percent, "81 to 94%"."""
     low, high = 100 * interval(shares).low, 100 * interval(shares).high
-    return UNKNOWN if math.isnan(low + high) else f"{low:.{digits}f} to {high:.{digits}f}{unit}"
+    return UNKNOWN if math.isnan(low + high) else f"{low:z.{digits}f} to {high:z.{digits}f}{unit}"
 
 
 def spoken(name: object) -> str:
