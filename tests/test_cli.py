@@ -327,7 +327,7 @@ def test_train_eval_compare(tmp_path):
     one, two = ((tmp_path / n / "scorecard.json").read_bytes() for n in ("one", "two"))
     assert one == two  # at any number of threads, to the byte
     card = json.loads(one)
-    assert card["schema"] == 1 and card["suite"]["episodes"] == 1
+    assert card["schema"] == 2 and card["suite"]["episodes"] == 1
     assert {row["context"] for row in card["rows"]} >= {"dry_concrete", "sand"}
     said = grek("compare", tmp_path / "one", tmp_path / "two" / "scorecard.json")
     assert said.returncode in (0, 1)

@@ -165,6 +165,7 @@ def test_the_gate_runs_as_shown(tmp_path, request, monkeypatch):
     assert main(command) == 0
     Path("tests").mkdir()
     Path("scores", "scorecard.json").rename("tests/walk.json")
+    Path("released.onnx").write_bytes(Path("policy.onnx").read_bytes())
     pytester.makepyfile(*gated)
     pytester.runpytest_inprocess("-p", "grek.pytest_plugin").assert_outcomes(passed=len(gated))
 

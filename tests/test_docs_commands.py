@@ -27,6 +27,9 @@ def smaller(command: list[str]) -> list[str]:
             at = words.index("--minutes")
             del words[at : at + 2]
         words += SMALL if "--resume" not in words else ("--steps", "512")
+        if "walk" in words:  # --from walk, which has a network of its own
+            at = words.index("--ppo.hidden")
+            del words[at : at + 2]
     if words[0] == "eval":
         for flag, value in (("--episodes", "1"), ("--threads", "1")):
             if flag in words:
