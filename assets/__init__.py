@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+SHIPPED = ("walk",)  # policies: an ONNX file and a learner each
 _ROOT = Path(__file__).resolve().parent
 
 

@@ -40,7 +40,7 @@ def quaternion_from_z(normal: Array) -> Array:
     (1 + n_z, -n_y, n_x, 0) normalised, which is a rotation about z x n; requires n_z > -1.
     """
     n_x, n_y, cos = normal[..., 0], normal[..., 1], 1 + normal[..., 2]
-    length = np.sqrt(cos**2 + n_y**2 + n_x**2)
+    length = np.sqrt(cos**2 + n_x**2 + n_y**2)
     turn = np.zeros((*normal.shape[:-1], 4))
     turn[..., 0], turn[..., 1], turn[..., 2] = cos / length, -n_y / length, n_x / length
     return turn

@@ -77,6 +77,7 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
         suite: str = "train",
         episodes: int | None = None,
     ) -> dict[str, Any]:
+        from grek.assets import SHIPPED
         from grek.eval.scores import policies, scorecard
         from grek.eval.scores.gate import fresh_gate, gate
 
@@ -86,7 +87,7 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
             if isinstance(policy, policies.Policy):
                 return policy.name, policy
             name = os.fspath(policy)
-            known = name in (*policies.SHIPPED, *policies.REFERENCES)
+            known = name in (*SHIPPED, *policies.REFERENCES)
             return name, policies.load(name if known else str(root / name))
 
         count = threads or os.cpu_count() or 1

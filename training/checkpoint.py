@@ -19,14 +19,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from grek.assets import asset_path
+from grek.assets import SHIPPED, asset_path
 from grek.errors import InputError
 from grek.training.curriculum import Curriculum
 from grek.training.ppo import PPO
 from grek.training.vec_env import GrekVecEnv
 
 LEARNER = "learner.safetensors"
-SHIPPED = ("walk",)
 _HEAD = b"grek checkpoint 1 "  # then the SHA-256 of what follows the line
 KEPT = 3  # number of newest checkpoints that are not deleted
 

@@ -135,20 +135,20 @@ def mix(x: Any) -> Any:
 
 
 @kernel
+def _with(state: Any, key: Any) -> Any:
+    return mix(state + np.uint64(key) + _GOLDEN)
+
+
+@kernel
 def uniform(x: Any, y: Any, seed: Any) -> Any:
     """A value in [0, 1) for three integers; see `grek.envs.hashing.uniform`."""
-    state = mix(np.uint64(x) + _GOLDEN)
-    state = mix(state + np.uint64(y) + _GOLDEN)
-    state = mix(state + np.uint64(seed) + _GOLDEN)
-    return np.float64(state >> _32) * 2.0**-32
+    return np.float64(_with(_with(_with(np.uint64(0), x), y), seed) >> _32) * 2.0**-32
 
 
 @kernel
 def uniform_pair(x: Any, seed: Any) -> Any:
     """A value in [0, 1) for two integers; see `grek.envs.hashing.uniform`."""
-    state = mix(np.uint64(x) + _GOLDEN)
-    state = mix(state + np.uint64(seed) + _GOLDEN)
-    return np.float64(state >> _32) * 2.0**-32
+    return np.float64(_with(_with(np.uint64(0), x), seed) >> _32) * 2.0**-32
 
 
 class Workers:

@@ -7,7 +7,6 @@ Friction is a field of the pair, so it is the material's alone. One further plan
 is for the parts of the body that touch the ground in a fall.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 
 from grek.envs.ground import materials
 from grek.envs.ground.kernels import Workers, kernel
-from grek.envs.ground.shapes import Heights, height_at
+from grek.envs.ground.shapes import Heights, height_and_normal_at
 from grek.envs.ground.surface import Cover, Ground, friction_at, slot_at
 from grek.envs.robots import Robot
-from grek.envs.vectors import Array, dot
+from grek.envs.vectors import Array, dot, quaternion_from_z
 from grek.errors import InputError
 
 CONTACT_TIME = 0.012  # contact time constant (solref), at least 2 physics steps [s]
@@ -109,10 +108,10 @@ class Planes:
             self._depth,
             self.friction,
             arrays.position,
-            arrays.rotation,
             arrays.friction,
             arrays.sole_pairs,
         )
+        arrays.rotation[worlds] = quaternion_from_z(self.normal[worlds])
 
     def lay_first(self, worlds: NDArray[np.int64], normal: Array) -> None:
         """Set the first material, dry, for all planes of `worlds` (m,), with `normal` (m, 3).
@@ -173,7 +172,6 @@ def _lay(
     depths: Any,
     frictions: Any,
     position: Any,
-    rotation: Any,
     pair_friction: Any,
     sole_pairs: Any,
 ) -> None:
@@ -188,9 +186,7 @@ def _lay(
                 y = soles[i, p, 1] - radius * normal[1]
             else:
                 x, y = base[i, 0], base[i, 1]
-            h, h_x, h_y = height_at(heights, w, x, y)
-            length = math.sqrt(h_x * h_x + h_y * h_y + 1.0)
-            n_x, n_y, n_z = -h_x / length, -h_y / length, 1.0 / length
+            h, n_x, n_y, n_z = height_and_normal_at(heights, w, x, y)
             normal[0], normal[1], normal[2] = n_x, n_y, n_z
             below = 0.0  # the rigid plane is the bottom of a deformable layer
             if p < points:
@@ -209,7 +205,3 @@ def _lay(
             position[w, p, 0] = x - n_x * below
             position[w, p, 1] = y - n_y * below
             position[w, p, 2] = h - n_z * below
-            # As `quaternion_from_z`.
-            size = math.sqrt((1.0 + n_z) ** 2 + n_x * n_x + n_y * n_y)
-            rotation[w, p, 0], rotation[w, p, 1] = (1.0 + n_z) / size, -n_y / size
-            rotation[w, p, 2], rotation[w, p, 3] = n_x / size, 0.0

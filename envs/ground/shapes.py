@@ -134,7 +134,7 @@ class Heights(NamedTuple):
 
 
 @kernel
-def height_at(heights: Heights, w: int, x: float, y: float) -> Any:
+def _height_at(heights: Heights, w: int, x: float, y: float) -> Any:
     """Height [m], dh/dx and dh/dy of world w at x, y [m]."""
     h, h_x, h_y = 0.0, 0.0, 0.0
     _, worlds, size = heights.coefficients.shape
@@ -148,14 +148,20 @@ def height_at(heights: Heights, w: int, x: float, y: float) -> Any:
 
 
 @kernel
+def height_and_normal_at(heights: Heights, w: int, x: float, y: float) -> Any:
+    """Height [m] and components of the unit normal of world w at x, y [m]."""
+    h, h_x, h_y = _height_at(heights, w, x, y)
+    length = math.sqrt(h_x * h_x + h_y * h_y + 1.0)
+    return h, -h_x / length, -h_y / length, 1.0 / length
+
+
+@kernel
 def _heights(heights: Heights, worlds: Any, xy: Any, height: Any, normal: Any) -> None:
     for i in range(height.shape[0]):
         for j in range(height.shape[1]):
-            h, h_x, h_y = height_at(heights, worlds[i], xy[i, j, 0], xy[i, j, 1])
-            length = math.sqrt(h_x * h_x + h_y * h_y + 1.0)
-            height[i, j] = h
-            normal[i, j, 0], normal[i, j, 1] = -h_x / length, -h_y / length
-            normal[i, j, 2] = 1.0 / length
+            height[i, j], normal[i, j, 0], normal[i, j, 1], normal[i, j, 2] = height_and_normal_at(
+                heights, worlds[i], xy[i, j, 0], xy[i, j, 1]
+            )
 
 
 class Terrain:

@@ -17,7 +17,7 @@ import numpy as np
 from grek.envs.ground import materials, soil
 from grek.envs.ground.footprints import CELL, press, print_depth
 from grek.envs.ground.kernels import kernel
-from grek.envs.ground.shapes import Heights, height_at
+from grek.envs.ground.shapes import Heights, height_and_normal_at
 from grek.envs.ground.soil import bulldozed, element_traction, resting_pressure
 from grek.envs.ground.stones import is_loose, stone
 from grek.envs.ground.surface import Cover, slot_at
@@ -136,9 +136,8 @@ def meet(
     n_x, n_y, n_z = 0.0, 0.0, 0.0
     for e in range(ELEMENTS):
         below, x, y = soles.under[w, f, e], places[e, 0], places[e, 1]
-        h, h_x, h_y = height_at(heights, w, x, y)
-        length = math.sqrt(h_x * h_x + h_y * h_y + 1.0)
-        n_x, n_y, n_z = n_x - h_x / length, n_y - h_y / length, n_z + 1.0 / length
+        h, d_x, d_y, d_z = height_and_normal_at(heights, w, x, y)
+        n_x, n_y, n_z = n_x + d_x, n_y + d_y, n_z + d_z
         below.gap, below.slot = h, slot_at(cover, w, x, y)  # the gap follows with the frame
     _ground_frame(n_x, n_y, n_z, frame)
     for r in range(3):
@@ -158,6 +157,12 @@ def meet(
 
 
 @kernel
+def _moved(here: Any, tread: Any) -> bool:
+    """True if an element is half a cell of prints away from where it last met the ground."""
+    return math.hypot(here[0] - tread.x, here[1] - tread.y) > 0.5 * CELL
+
+
+@kernel
 def leave_prints(
     soles: Soles,
     w: int,
@@ -174,13 +179,12 @@ def leave_prints(
         here, below, at = places[e], soles.under[w, f, e], soles.state[w, f, e]
         tread, recovery = soles.tread[w, f, e], rows[below.slot, _RECOVERY]
         depth = at.pressed + at.drop
-        if below.gap - below.z > 0.0 and at.pressure != 0.0:
-            moved = math.hypot(here[0] - tread.x, here[1] - tread.y) > 0.5 * CELL
-            if moved or depth > tread.depth or recovery > 0.0:
-                tread.depth = depth
-                for end in (-PRINT, PRINT):
-                    x, y = here[0] + end * turn[0, 0], here[1] + end * turn[1, 0]
-                    press(sets, oldest, x, y, depth, time, recovery)
+        loaded = below.gap - below.z > 0.0 and at.pressure != 0.0
+        if loaded and (_moved(here, tread) or depth > tread.depth or recovery > 0.0):
+            tread.depth = depth
+            for end in (-PRINT, PRINT):
+                x, y = here[0] + end * turn[0, 0], here[1] + end * turn[1, 0]
+                press(sets, oldest, x, y, depth, time, recovery)
 
 
 @kernel
@@ -202,8 +206,7 @@ def find_prints(
         recovery = row[_RECOVERY]
         z = below.gap - below.z
         new = math.isnan(tread.x)
-        moved = math.hypot(here[0] - tread.x, here[1] - tread.y) > 0.5 * CELL
-        if not (new or moved or z <= 0.0):
+        if not (new or _moved(here, tread) or z <= 0.0):
             continue
         there = print_depth(sets, here[0], here[1], time, recovery)
         tread.x, tread.y = here[0], here[1]

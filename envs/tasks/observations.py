@@ -7,19 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.robots import Robot
-from grek.envs.tasks.task import Columns, Field, Sensor, StepData
+from grek.envs.tasks.task import Columns, Field, Sensor, StepData, joint_mirror
 from grek.envs.vectors import Array, heading_frame
 
 
 def signed(*sign: float) -> Columns:
     """Reflection that multiplies columns by `sign` and keeps their order."""
     return tuple(range(len(sign))), sign
-
-
-def joint_mirror(robot: Robot) -> Columns | None:
-    """Reflection of one value per acting joint; None for an asymmetric robot."""
-    acting, mirror = len(robot.joints), robot.mirror
-    return None if mirror is None else (mirror.joints[:acting], mirror.joint_sign[:acting])
 
 
 def foot_mirror(robot: Robot) -> Columns | None:

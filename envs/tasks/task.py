@@ -87,6 +87,12 @@ Columns = tuple[tuple[int, ...], tuple[float, ...]]
 """Left-right reflection (order, sign): mirrored[i] = sign[i] * values[order[i]]."""
 
 
+def joint_mirror(robot: Robot) -> Columns | None:
+    """Reflection of one value per acting joint; None for an asymmetric robot."""
+    acting, mirror = len(robot.joints), robot.mirror
+    return None if mirror is None else (mirror.joints[:acting], mirror.joint_sign[:acting])
+
+
 @dataclass(frozen=True)
 class Field:
     """Observation term: a named block of columns."""
@@ -200,9 +206,8 @@ class Task:
     @property
     def _action(self) -> Field:
         """An action as an entry of the observation."""
-        mirror, acting = self.robot.mirror, len(self.robot.joints)
-        columns = (mirror.joints[:acting], mirror.joint_sign[:acting]) if mirror else None
-        return Field("action", acting, lambda data: data.action, columns)
+        columns = joint_mirror(self.robot)
+        return Field("action", len(self.robot.joints), lambda data: data.action, columns)
 
     def size(self, privileged: bool = False) -> int:
         """Number of columns of the observation."""
@@ -227,8 +232,5 @@ class Task:
 
     def action_mirror(self) -> tuple[NDArray[np.int64], Array] | None:
         """Reflection (order, sign) of actions; None for an asymmetric robot."""
-        if self.robot.mirror is None:
-            return None
-        acting = len(self.robot.joints)
-        mirror = self.robot.mirror
-        return np.array(mirror.joints[:acting]), np.array(mirror.joint_sign[:acting], float)
+        columns = joint_mirror(self.robot)
+        return None if columns is None else (np.array(columns[0]), np.array(columns[1], float))

@@ -110,21 +110,20 @@ def _delays(card: Card) -> list[tuple[float, float, dict[str, Any]]]:
 
 def _falls(card: Card) -> dict[str, dict[str, int]]:
     """Number of falls by command, then by time since the last push."""
-    table: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[float, int]] = {}  # by command, then by the start of the bin
+    titles: dict[float, str] = {}
     for entry in _entries(card, "falls"):
         low, high, count = (number(entry.get(key)) for key in ("low", "high", "falls"))
-        since = f"{low:g} to {high:g} s" if low < high else f"over {low:g} s"
-        since = "before any" if math.isnan(low) else since
-        if not math.isnan(count):
-            table.setdefault(str(entry.get("command")), {})[since] = int(count)
-    times = sorted({since for row in table.values() for since in row}, key=_start)
-    return {command: {t: row.get(t, 0) for t in times} for command, row in table.items()}
-
-
-def _start(since: str) -> float:
-    """Sort key of a column of `_falls`: falls before any push come last."""
-    digits = [part for part in since.split() if part.replace(".", "").isdigit()]
-    return float(digits[0]) if digits else math.inf
+        if math.isnan(count):
+            continue
+        start = math.inf if math.isnan(low) else low
+        titles[start] = f"{low:g} to {high:g} s" if low < high else f"over {low:g} s"
+        counts.setdefault(str(entry.get("command")), {})[start] = int(count)
+    titles |= {start: "before any" for start in titles if math.isinf(start)}  # the last column
+    return {
+        command: {titles[start]: row.get(start, 0) for start in sorted(titles)}
+        for command, row in counts.items()
+    }
 
 
 def _entries(card: Card, part: str) -> list[Row]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.assets import asset_path
+from grek.assets import SHIPPED, asset_path
 from grek.envs import hashing, tasks
 from grek.envs.contract import contract_of, task_of
 from grek.envs.tasks import Task
@@ -24,7 +24,6 @@ from grek.envs.tasks.gait import Gait
 from grek.errors import InputError
 
 REFERENCES = ("zero", "random", "gait")
-SHIPPED = ("walk",)
 _EXTERNAL = "session.model_external_initializers_file_folder_path"
 _CHUNK = 16  # rows of a network call; constant, so that a row's bits do not depend on batch size
 
