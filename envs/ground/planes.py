@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from grek.envs.ground import materials
 from grek.envs.ground.kernels import Workers, kernel
-from grek.envs.ground.shapes import Heights, height_and_normal_at
 from grek.envs.ground.surface import Cover, Ground, friction_at, slot_at
+from grek.envs.ground.terrain import Heights, height_and_normal_at
 from grek.envs.robots import Robot
 from grek.envs.vectors import Array, dot, quaternion_from_z
 from grek.errors import InputError

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from grek.envs.ground import materials, soil
 from grek.envs.ground.footprints import Footprints
 from grek.envs.ground.kernels import Workers, kernel
-from grek.envs.ground.shapes import Heights
 from grek.envs.ground.soles import (
     ELEMENTS,
     TREAD,
@@ -28,6 +27,7 @@ from grek.envs.ground.soles import (
     soles,
 )
 from grek.envs.ground.surface import SLOTS, Cover, Ground, Surface
+from grek.envs.ground.terrain import Heights
 from grek.envs.robots import Robot
 from grek.envs.vectors import Array
 

@@ -17,10 +17,10 @@ import numpy as np
 from grek.envs.ground import materials, soil
 from grek.envs.ground.footprints import CELL, press, print_depth
 from grek.envs.ground.kernels import kernel
-from grek.envs.ground.shapes import Heights, height_and_normal_at
 from grek.envs.ground.soil import bulldozed, element_traction, resting_pressure
 from grek.envs.ground.stones import is_loose, stone
 from grek.envs.ground.surface import Cover, slot_at
+from grek.envs.ground.terrain import Heights, height_and_normal_at
 from grek.envs.robots import Foot
 from grek.envs.vectors import Array
 

@@ -17,11 +17,11 @@ from grek.envs.ground.kernels import kernel
 from grek.envs.ground.shapes import (
     FourierField,
     Shape,
-    Terrain,
     fourier_value,
     normal_quantile,
     normal_share,
 )
+from grek.envs.ground.terrain import Terrain
 from grek.envs.hashing import combine, uniform
 from grek.envs.vectors import Array
 from grek.errors import InputError

@@ -11,7 +11,6 @@ from grek.envs.ground.shapes import (
     FourierField,
     Shape,
     ShapePart,
-    Terrain,
     eased,
     fourier_value,
     normal_quantile,
@@ -19,6 +18,7 @@ from grek.envs.ground.shapes import (
     part,
     sizes,
 )
+from grek.envs.ground.terrain import Terrain
 from grek.errors import InputError
 
 
