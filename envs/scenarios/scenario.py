@@ -88,6 +88,9 @@ class Sensors:
     """[rad/s]"""
     delay: float = 0
     """Latency [control steps]; of a fraction, the reading is interpolated between two steps."""
+    attitude_time: float = 0.0
+    """Time constant of the complementary filter that estimates the attitude [s], whose estimate
+    follows acceleration as gravity; 0 for an exact attitude."""
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,14 @@ class State:
         return forward / np.maximum(np.sqrt((forward**2).sum(1, keepdims=True)), 1e-9)
 
     @property
+    def velocity_w(self) -> Array:
+        """Linear velocity of the IMU site, world frame (n, 3) [m/s]."""
+        return np.einsum("nij,nj->ni", self.rotation, self.velocity_b)
+
+    @property
     def velocity_h(self) -> Array:
         """Horizontal IMU velocity in the heading frame: forward and left (n, 2) [m/s]."""
-        velocity_w = np.einsum("nij,nj->ni", self.rotation, self.velocity_b)
-        return heading_frame(velocity_w[:, :2], self.heading)
+        return heading_frame(self.velocity_w[:, :2], self.heading)
 
     def with_rows(self, worlds: NDArray, rows: "State") -> "State":
         """Copy of this state with the rows `worlds` (m,) taken from `rows`."""

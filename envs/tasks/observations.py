@@ -39,7 +39,7 @@ def measured(robot: Robot) -> tuple[Field, ...]:
             3,
             lambda m: m.state.gravity_b,
             signed(1, -1, 1),
-            Sensor(lambda s: s.gravity_noise, mounted=True),
+            Sensor(lambda s: s.gravity_noise, mounted=True, estimated=True),
         ),
         Field(
             "joint_position",

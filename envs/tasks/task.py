@@ -81,6 +81,9 @@ class Sensor:
     """Constant error, scalar or one value per column [unit of the field]."""
     mounted: bool = False
     """True for a vector (3,) in the IMU frame, which its mounting error rotates."""
+    estimated: bool = False
+    """True for the gravity vector (3,) as a complementary filter of gyro and accelerometer
+    estimates it."""
 
 
 Columns = tuple[tuple[int, ...], tuple[float, ...]]

@@ -102,14 +102,17 @@ def transfer(episodes: Sequence[Episode]) -> dict[str, Any]:
     """Loss of each score from train to each group of held-out axes; empty without both spaces.
 
     "difference" is train minus held out, unpaired: difficulty of the group and lack of transfer
-    together. "regret", which tells them apart, needs a policy that trained there too, and is None.
+    together. Rows within training in effect are left out. "regret", which tells them apart, needs a
+    policy that trained there too, and is None.
     """
     spaces = _by_space(episodes)
     if not {"train", "heldout"} <= set(spaces):
         return {}
     groups: dict[str, list[Episode]] = {}
     for episode in spaces["heldout"]:
-        groups.setdefault(axis_group(stratum(episode)[1]), []).append(episode)
+        space, axis, context = stratum(episode)
+        if zone(space, Context(axis, context)) != "inside":
+            groups.setdefault(axis_group(axis), []).append(episode)
     train = spaces["train"]
     found: dict[str, Any] = {}
     for name in (name for name in GROUPS if name in groups):

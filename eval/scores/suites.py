@@ -14,7 +14,7 @@ from grek.envs.scenarios.scenario import Scenario, to_plain
 from grek.envs.scenarios.spaces import FIRST_EVALUATED, space
 from grek.errors import InputError
 
-VERSION = 5  # of the suites and of what is measured in them, part of their digest
+VERSION = 6  # of the suites and of what is measured in them, part of their digest
 BLOCK = 10_000  # indices of a context per seed
 
 

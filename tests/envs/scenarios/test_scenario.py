@@ -95,6 +95,7 @@ CHANGES = {
     "sensors.joint_offset": (0.02,) * 10,
     "sensors.velocity_noise": 0.5,
     "sensors.delay": 1,
+    "sensors.attitude_time": 1.0,
     "numerics.timestep": 0.0025,
     "numerics.integrator": "implicit",
     "numerics.cone": "pyramidal",
@@ -208,7 +209,7 @@ AXES = {  # what each held-out axis draws, and the largest of it in training
     "head": (lambda s: s.body.head_scale, 1.1),
     "strength": (lambda s: -s.motors.strength, -0.85),
     "stiffness": (lambda s: -s.motors.stiffness, -0.85),
-    "delay": (lambda s: s.motors.delay, 0.015),
+    "delay": (lambda s: s.sensors.delay * 0.02 + s.motors.delay, 0.035),
     "sensors": (lambda s: min(s.sensors.gyro_noise / 0.15, abs(s.sensors.tilt[0]) / 0.02), 1.0),
     "pushes": (lambda s: min(math.hypot(*p.velocity) for p in s.pushes), 0.35),
     "speed": (
@@ -225,7 +226,8 @@ def test_held_out_axes_begin_where_training_ends():
     for i in range(5 * count):
         scenario = held.numbered(i)
         axis, _ = scenario.context
-        assert zone("heldout", scenario.context) in ("near", "far")
+        within = scenario.context in (("material", "wood"), ("friction", "near"))
+        assert (zone("heldout", scenario.context) == "inside") == within
         for name, (value, most) in AXES.items():
             if name == axis:
                 assert value(scenario) >= most - 1e-12
@@ -239,7 +241,7 @@ def test_held_out_axes_begin_where_training_ends():
 def test_the_tuning_space_is_within_training_and_shares_no_world_with_it():
     tune = space("tune")
     least = {  # what each difficult context is sure to have
-        "late_sensors": (lambda s: s.sensors.delay, 1),
+        "late_sensors": (lambda s: s.sensors.delay, 0.8),
         "pushes": (lambda s: min(math.hypot(*p.velocity) for p in s.pushes), 0.25),
         "slope": (size("slope"), 0.05),
         "relief": (size("relief"), 0.004),

@@ -77,6 +77,30 @@ def test_each_noise_is_of_its_own_columns(name, deviation, where):
     assert not error.any()
 
 
+def test_attitude_follows_acceleration_as_a_complementary_filter_does():
+    """At constant a from rest: a / g (1 - exp(-t / T)), against the acceleration; then it fades."""
+    found, acceleration, time = sensors(Sensors(attitude_time=0.8)), 1.5, 0.0
+    found.fill(np.array([0]), data(velocity_b=np.zeros((1, 3))), np.array([0]))
+    for _ in range(50):
+        time += CONTROL_STEP
+        found.read(data(velocity_b=np.array([[acceleration * time, 0, 0]])), np.array([0]))
+    expected = acceleration / 9.81 * (1 - math.exp(-time / 0.8))
+    assert found.newest("gravity")[0] == pytest.approx([-expected, 0, -1], abs=0.004)
+    for _ in range(40):  # one time constant at constant speed
+        found.read(data(velocity_b=np.array([[acceleration * time, 0, 0]])), np.array([0]))
+    assert found.newest("gravity")[0, 0] == pytest.approx(-expected * math.exp(-1), abs=0.004)
+
+
+def test_attitude_error_is_along_the_world_frame_velocity():
+    """Heading west and accelerating ahead, the filter sees the same as when heading east."""
+    turned = np.array([[[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]])
+    for rotation in (np.eye(3)[None], turned):
+        found = sensors(Sensors(attitude_time=1.0))
+        found.fill(np.array([0]), data(velocity_b=np.zeros((1, 3))), np.array([0]))
+        found.read(data(velocity_b=np.array([[0.2, 0, 0]]), rotation=rotation), np.array([0]))
+        assert found.newest("gravity")[0] == pytest.approx([-0.2 / 9.81, 0, -1], abs=5e-4)
+
+
 def test_a_tilted_imu_turns_gravity():
     seen = read(Sensors(tilt=(0.02, 0.05)), data(), 1)[0]
     assert seen[3:6] == pytest.approx((0.05, -0.02, -1.0))
