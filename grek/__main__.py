@@ -1,6 +1,7 @@
 """Command line of Grek: `grek`, or `python -m grek`."""
 
 import contextlib
+import dataclasses
 import io
 import re
 import signal
@@ -53,10 +54,12 @@ def parse(arguments: list[str]) -> Any:
 
     from grek.commands import COMMANDS
 
+    flags = (text[2:].partition("=")[0] for text in arguments if text.startswith("--"))
+    given = tuple(flag.replace("-", "_").removeprefix("no_") for flag in flags)
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):
-            return tyro.extras.subcommand_cli_from_dict(
+            command = tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
                 prog="grek",
                 description="Train, score and film policies that walk on randomised ground.",
@@ -67,6 +70,7 @@ def parse(arguments: list[str]) -> Any:
         if exit.code:
             sys.exit(fail(one_line(printed.getvalue())))
         raise
+    return dataclasses.replace(command, given=given) if hasattr(command, "given") else command
 
 
 def one_line(boxed: str) -> str:

@@ -114,10 +114,11 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
 
 def _report(result: "Gate", policy: str, directory: Path) -> None:
     """Write scorecard and comparison to `directory`/POLICY-SUITE-SEED."""
-    from grek.eval.scores import evaluate, scorecard
+    from grek import files
+    from grek.eval.scores import evaluate
 
     card, suite = result.card, result.card["suite"]
     title = f"{card['policy']['name']}-{suite['name']}-{suite['seed']}"
     place = directory / re.sub(r"[^\w.-]+", "_", title)
     evaluate.write(card, place, policy)
-    scorecard.write_text(place / "comparison.txt", result.comparison.text() + "\n")
+    files.write(place / "comparison.txt", result.comparison.text() + "\n")

@@ -3,22 +3,21 @@
 A checkpoint is the complete state of a run, which resumed equals an uninterrupted one: one file of
 tensors and plain values under a digest, loaded with `weights_only=True`. A learner is actor, critic
 and normaliser of a policy with its contract and the level of its curriculum, in the safetensors
-format: tensors and text, no code. Both are written to a temporary file and renamed, so that a file
-of the final name is complete.
+format: tensors and text, no code.
 """
 
 import hashlib
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as safetensors
 
+from grek import files
 from grek.assets import SHIPPED, asset_path
 from grek.errors import InputError
 from grek.training.curriculum import Curriculum
@@ -51,16 +50,10 @@ def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -
     torch.save(state, content)
     payload = content.getbuffer()
     head = _HEAD + hashlib.sha256(payload).hexdigest().encode() + b"\n"
-    partial = path.with_suffix(".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(head)
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.remove_parts(directory)
+    with files.written(path) as part, part.open("wb") as file:
+        file.write(head)
+        file.write(payload)
     for old in sorted(directory.glob("step_*.pt"))[:-KEPT]:
         old.unlink()
     return path
@@ -113,9 +106,8 @@ def save_learner(
 ) -> None:
     """Write the weights of `policy`, with its contract and curriculum level, atomically."""
     tensors = {name: value.detach().clone() for name, value in policy.state_dict().items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, {"contract": json.dumps(contract), "level": repr(level)})
-    os.replace(partial, path)
+    metadata = {"contract": json.dumps(contract), "level": repr(level)}
+    files.write(path, safetensors(tensors, metadata))
 
 
 def read_learner(text: str) -> tuple[dict[str, torch.Tensor], dict[str, Any], float]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import arg
+from tyro.conf import Suppress, arg
 
 Symmetry = Literal["none", "augment", "loss"]
 
@@ -76,9 +76,11 @@ class TrainConfig:
     Observation, action scale and motion are those of its contract."""
     resume: Path | None = None
     """Run directory to continue, from its last complete checkpoint and with its settings.
-    It trains for another --minutes or --steps; --threads may differ."""
+    It trains for another --minutes or --steps; --threads may differ, other settings may not."""
     force: bool = False
     """Replace an existing run directory."""
+    given: Annotated[tuple[str, ...], Suppress] = ()
+    """Names of the settings that were given, which --resume checks; others may be defaults."""
     history: int = 4
     """Number of past control steps whose sensor readings are in the observation, in [0, 50]."""
     past_actions: int = 0

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor, nn
 
+from grek import files
 from grek.errors import InputError
 from grek.training.networks import CLIP, EPSILON, Normaliser
 
@@ -74,9 +74,7 @@ def export(policy: ActorCriticPolicy, contract: dict[str, Any], path: Path) -> N
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, {"grek.contract": json.dumps(contract, sort_keys=True)})
     onnx.checker.check_model(model)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(model.SerializeToString())
-    os.replace(partial, path)
+    files.write(path, model.SerializeToString())
 
 
 def digest(weights: dict[str, NDArray[np.float32]]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
+from grek import files
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.progress import Show
 from grek.training.curriculum import Curriculum
@@ -136,13 +137,11 @@ def trim(path: Path, steps: int) -> None:
         and row[head.index("steps")].isdecimal()
         and int(row[head.index("steps")]) <= steps
     ]
-    partial = path.with_suffix(".partial")
     if not kept:
         path.unlink()
         return
-    with partial.open("w", newline="") as file:
+    with files.written(path) as part, part.open("w", newline="") as file:
         csv.writer(file).writerows([head, *kept])
-    partial.replace(path)
 
 
 def append(path: Path, row: dict[str, Any]) -> None:

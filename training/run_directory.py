@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
+from grek import files, terminal
 from grek.envs.ground.materials import material
 from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
+from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.provenance import versions
-from grek.training import checkpoint
+from grek.training import checkpoint, task_settings
 from grek.training.config import PPOConfig, TrainConfig
 
+_RESUMABLE = ("minutes", "steps", "threads", "resume", "given", "ppo")
 DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")  # packages recorded by version
 
 
@@ -78,14 +82,14 @@ def make(run: Path, config: TrainConfig, task: dict[str, Any]) -> None:
         if run.exists():
             shutil.rmtree(run)
         run.mkdir(parents=True)
-        document = {"train": dataclasses.asdict(config), "task": task, "versions": made_with}
+        document: dict[str, Any] = {"train": dataclasses.asdict(config)}
+        document |= {"task": task, "versions": made_with}
+        del document["train"]["given"]
     else:
-        document = json.loads((run / "config.json").read_text())
+        document = _recorded(run)
         more = {"minutes": config.minutes, "steps": config.steps, "versions": made_with}
         document["resumed"] = [*document.get("resumed", []), more]
-    partial = run / "config.json.partial"
-    partial.write_text(json.dumps(document, indent=2, default=str) + "\n")
-    partial.replace(run / "config.json")
+    files.write(run / "config.json", json.dumps(document, indent=2, default=str) + "\n")
 
 
 def check(config: TrainConfig) -> None:
@@ -140,24 +144,85 @@ def materials(text: str) -> tuple[str, ...] | None:
 
 def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[str, Any]]:
     """Return `run`, its saved settings with the additions of `config`, and its checkpoint."""
-    added: dict[str, Any] = {
-        name: getattr(config, name) for name in ("minutes", "steps", "threads")
-    }
-    added |= {"resume": run, "out": run, "force": False}
+    document = _recorded(run)
+    saved = {k: v for k, v in document["train"].items() if k not in ("out", "resume")}
+    name = f"cannot resume {run}: config.json"
+    settings = files.converted(saved, TrainConfig, name)
+    _refuse_changes(config, settings, run)
+    task = files.converted(document.get("task", {}), _Task, name)
+    settings = dataclasses.replace(
+        settings,
+        weights=tuple(f"{k}={v!r}" for k, v in task.weights.items()) or settings.weights,
+        motion=tuple(f"{k}={_listed(v)}" for k, v in (task.motion or {}).items())
+        or settings.motion,
+    )
+    added = {name: getattr(config, name) for name in ("minutes", "steps", "threads")}
+    settings = dataclasses.replace(settings, resume=run, out=run, force=False, **added)
     try:
-        saved = json.loads((run / "config.json").read_text())["train"]
-        saved["ppo"] = PPOConfig(**{**saved["ppo"], "hidden": tuple(saved["ppo"]["hidden"])})
-        listed = {name: tuple(saved[name]) for name in ("weights", "motion")}
-        settings = TrainConfig(**{**saved, **listed, **added})
         check(settings)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"cannot resume {run}: config.json: {error}") from None
-    for name, default in vars(TrainConfig()).items():
-        if name not in added and getattr(config, name) not in (default, getattr(settings, name)):
-            raise InputError(
-                f"--{name} cannot change on --resume; {run} was started with another value"
-            )
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     state, warnings = checkpoint.newest(run)
+    differing = _differing(document.get("task", {}), settings.task)
+    if differing:
+        warnings.append(f"settings of {run} that are not today's defaults: {', '.join(differing)}")
     for warning in warnings:
-        print(f"grek: {warning}", file=sys.stderr)
+        print(f"grek: {terminal.printable(warning)}", file=sys.stderr)
     return run, settings, state
+
+
+class _Task(msgspec.Struct):
+    """Entry "task" of config.json: weights of reward terms and parameters of the motion, in full.
+
+    Today's defaults may be others than those that the run began with.
+    """
+
+    weights: dict[str, float] = {}
+    motion: dict[str, float | tuple[float, ...]] | None = None
+
+
+def _recorded(run: Path) -> dict[str, Any]:
+    """Content of config.json of `run`; raises InputError unless its entries are objects."""
+    name = f"cannot resume {run}: config.json"
+    document = files.converted(files.read_json(run / "config.json", name), dict[str, Any], name)
+    files.converted(document.get("train"), dict[str, Any], f"{name}: train")
+    files.converted(document.get("resumed", []), list[Any], f"{name}: resumed")
+    return document
+
+
+def _differing(recorded: dict[str, dict[str, Any]], task: str) -> list[str]:
+    """Recorded weights and parameters of the motion that differ from the defaults of `task`."""
+    today = json.loads(json.dumps(task_settings.settings(task_named(task))))
+    return [
+        f"{name}={value} ({today[part].get(name)})"
+        for part, values in recorded.items()
+        for name, value in (values or {}).items()
+        if today.get(part) and value != today[part].get(name)
+    ]
+
+
+def _listed(value: float | tuple[float, ...]) -> str:
+    return ",".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
+
+
+def _refuse_changes(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
+    """Raise InputError for the first setting of `config` that --resume would have to ignore.
+
+    A setting is meant if it was given or is not its default, and accepted if it is as saved.
+    """
+    for name in ("out", "force", "start"):
+        flag = "from" if name == "start" else name
+        if flag in config.given or getattr(config, name) != getattr(TrainConfig(), name):
+            raise InputError(f"--{flag} cannot be with --resume, which continues {run} in place")
+    for part, wanted, known, default in (
+        ("", config, saved, TrainConfig()),
+        ("ppo.", config.ppo, saved.ppo, PPOConfig()),
+    ):
+        for name, value in vars(wanted).items():
+            asked = part + name in config.given or value != getattr(default, name)
+            if part + name in _RESUMABLE or not asked or value == getattr(known, name):
+                continue
+            raise InputError(
+                f"--{(part + name).replace('_', '-')} {value} cannot be with --resume: {run} was"
+                f" started with {getattr(known, name)}"
+            )

@@ -10,7 +10,6 @@ from grek.envs.ground import materials, shapes
 from grek.envs.ground.planes import CONTACT_TIME
 from grek.envs.ground.shapes import Shape
 from grek.envs.ground.surface import Surface
-from grek.errors import InputError
 
 EPISODE = 20.0  # [s]
 EASIEST_BEARING = 3.0  # factor of bearing at difficulty level 0
@@ -196,12 +195,9 @@ def to_plain(scenario: Scenario) -> dict[str, Any]:
 
 def from_plain(content: Any) -> Scenario:
     """Inverse of `to_plain`; raises InputError naming the entry of the wrong type."""
-    import msgspec  # deferred: only scenarios from files need it
+    from grek import files  # deferred: only scenarios from files need it
 
-    try:
-        return msgspec.convert(content, Scenario)
-    except msgspec.ValidationError as error:
-        raise InputError(f"not a scenario: {error}") from None
+    return files.converted(content, Scenario, "not a scenario")
 
 
 def _scaled(vector: tuple[float, float], factor: float) -> tuple[float, float]:

@@ -5,6 +5,7 @@ Frames are drawn 1.5 times larger and scaled down by ffmpeg, which on a software
 than multisampling.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from imageio_ffmpeg import count_frames_and_secs, write_frames  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw, ImageFont
 
+from grek import files
 from grek.assets.textures import SUN
 from grek.errors import InputError
 from grek.eval.films import textures
@@ -94,8 +96,8 @@ class Film:
         self._camera.distance, self._camera.elevation = DISTANCE * self._scale, ELEVATION
         self._font = ImageFont.load_default(0.026 * self._size[1])
         self._canvas = Canvas(stage, self._size)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
+        self._written = ExitStack()
+        self._part = self._written.enter_context(files.written(self.path))
         codec, pixels, settings = FORMATS[self.path.suffix]
         self._writer = write_frames(
             str(self._part),
@@ -131,19 +133,18 @@ class Film:
     def __enter__(self) -> "Film":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
+    ) -> None:
         self._canvas.close()
         self._writer.close()
-        whole = kind is None and self._frames > 0
-        try:
-            if whole and _frames(self._part) < self._frames:  # ffmpeg says nothing of a full disk
+        with self._written:
+            if error is not None:
+                raise error
+            if _frames(self._part) < max(self._frames, 1):  # ffmpeg says nothing of a full disk
                 raise InputError(
                     f"cannot write {self.path}: the film is cut off; is the disk full?"
                 )
-            if whole:
-                self._part.replace(self.path)
-        finally:
-            self._part.unlink(missing_ok=True)
 
     def _aim(self, data: mujoco.MjData, ground: float) -> None:
         """Let the camera follow the robot smoothly."""

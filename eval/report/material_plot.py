@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb, rgb_to_hsv
 from matplotlib.figure import Figure
 
+from grek import files
 from grek.envs.ground.materials import MATERIALS, Material, index
 from grek.envs.ground.soil import coefficients, soil_traction, untouched
 from grek.envs.robots.robot import Array
@@ -43,9 +44,8 @@ def plot(path: Path) -> None:
         _sinkage(sinkage)
         _shear(shear)
         _friction(friction)
-        scratch = path.with_name(f".{path.stem}.part{path.suffix}")
-        figure.savefig(scratch, dpi=150, facecolor="white")
-        scratch.replace(path)
+        with files.written(path) as part:
+            figure.savefig(part, dpi=150, facecolor="white")
 
 
 def _sinkage(axes: Axes) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from grek import files
 from grek.eval import report
 from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
 from grek.eval.scores.policies import Policy
@@ -87,7 +88,7 @@ def write(
     `policy` names the policy on the command line; `films` is the result of `filming.picked`.
     """
     paths = [directory / f"scorecard.{kind}" for kind in ("json", "md", "html")]
-    scorecard.write_text(paths[1], report.markdown(card, policy))
-    scorecard.write_text(paths[2], report.html(card, policy, films or {}))
+    files.write(paths[1], report.markdown(card, policy))
+    files.write(paths[2], report.html(card, policy, films or {}))
     scorecard.write(card, paths[0])  # last: its presence marks a complete result
     return paths

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grek import files
 from grek.errors import InputError
 from grek.eval.scores.rows import Episode
-from grek.eval.scores.scorecard import digest, write_text
+from grek.eval.scores.scorecard import digest
 
 NAME = "scorecard.partial.json"
 
@@ -16,7 +17,7 @@ NAME = "scorecard.partial.json"
 def save(path: Path, evaluation: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
     """Write the finished `episodes` of an evaluation, which the values in `evaluation` identify."""
     content = {"of": evaluation, "episodes": episodes}
-    write_text(path, json.dumps({**content, "digest": digest(content, allow_nan=True)}) + "\n")
+    files.write(path, json.dumps({**content, "digest": digest(content, allow_nan=True)}) + "\n")
 
 
 def load(path: Path, evaluation: Mapping[str, Any], force: bool = False) -> list[dict[str, Any]]:

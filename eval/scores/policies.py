@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grek import files
 from grek.assets import SHIPPED, asset_path
 from grek.envs import hashing, tasks
 from grek.envs.contract import contract_of, task_of
@@ -95,10 +96,6 @@ def _own(name: str, task: Task, act: Act) -> Policy:
     return Policy(name, digest, contract, task, act)
 
 
-def _reject_constant(constant: str) -> None:
-    raise ValueError(constant)
-
-
 def _from_onnx(path: Path, name: str) -> Policy:
     import onnxruntime  # not needed by the references
 
@@ -116,10 +113,7 @@ def _from_onnx(path: Path, name: str) -> Policy:
     meta = session.get_modelmeta().custom_metadata_map
     if "grek.contract" not in meta:
         raise InputError(f"{path} carries no grek.contract: it was not exported by grek")
-    try:
-        contract = json.loads(meta["grek.contract"], parse_constant=_reject_constant)
-    except (ValueError, RecursionError):  # NaN and Infinity included
-        raise InputError(f"{path}: its grek.contract is not JSON") from None
+    contract = files.json_of(meta["grek.contract"], f"{path}: its grek.contract")
     if not isinstance(contract, dict):
         raise InputError(f"{path}: its grek.contract is not a JSON object")
     task = task_of(contract, str(path))

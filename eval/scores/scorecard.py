@@ -8,7 +8,6 @@ edited files.
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from grek import files
 from grek.errors import InputError
 from grek.eval.scores import breakdown
 from grek.eval.scores.rows import Episode, paired, row, summary, transfer
@@ -122,19 +122,8 @@ def dumps(card: Card) -> str:
 
 
 def write(card: Card, path: Path) -> None:
-    """Write `card` to `path` atomically, replacing an existing file."""
-    write_text(path, dumps(card))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically: to a temporary file beside it, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(text.encode("utf-8", "backslashreplace"))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write `card` to `path`, replacing an existing file."""
+    files.write(path, dumps(card))
 
 
 def digest(content: Mapping[str, Any], allow_nan: bool = False) -> str:
@@ -154,22 +143,7 @@ def read(path: Path) -> Card:
     schema or not a scorecard.
     """
     path = path / "scorecard.json" if path.is_dir() else path
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read scorecard {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not a scorecard: it is not text") from None
-    if not text.strip():
-        raise InputError(f"{path} is empty, not a scorecard")
-    try:
-        card = json.loads(text, parse_constant=_reject_constant)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path} is cut off or not JSON: line {error.lineno}, {error.msg}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not a scorecard: {error}") from None
+    card = files.read_json(path, f"scorecard {path}")
     validate(card, str(path))
     return card
 
@@ -184,10 +158,7 @@ def validate(card: Any, name: str = "scorecard") -> None:
     schema = card["schema"]
     if isinstance(schema, int) and schema > SCHEMA:
         raise InputError(f"{name} has schema {schema}, of a newer grek; this one reads {SCHEMA}")
-    try:
-        msgspec.convert(card, _Scorecard)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{name} is not a scorecard: {error}") from None
+    files.converted(card, _Scorecard, f"{name} is not a scorecard")
     try:
         genuine = digest(card) == card["digest"]
     except (ValueError, RecursionError):  # a number too large for a float, or nested too deeply
@@ -233,7 +204,3 @@ class _Scorecard(msgspec.Struct):
     summary: dict[str, Any]
     episodes: Annotated[list[_Episode], msgspec.Meta(min_length=1)]
     digest: str
-
-
-def _reject_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")

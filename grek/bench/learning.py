@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from grek import terminal
+from grek import files, terminal
 
 GOALS = (0.5, 0.8, 0.9)  # traversals
 EVERY = 20.0  # training time between two exported policies [s]
@@ -161,5 +161,5 @@ def draw(found: dict[str, Any], path: Path) -> None:
     axes.set_xlim(left=0)
     axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    with files.written(path) as part:
+        figure.savefig(part, dpi=150)

@@ -19,10 +19,9 @@ import gymnasium
 import numpy as np
 from rich.table import Table
 
-from grek import terminal
+from grek import files, terminal
 from grek.bench import contenders
 from grek.bench.contenders import ENVPOOL_SUBSTEPS, SUBSTEPS, Rate
-from grek.eval.scores.scorecard import write_text
 
 SCHEMA = 1
 _PEERS = ("sync_vector_env", "async_vector_env", "dummy_vec_env", "subproc_vec_env")
@@ -151,8 +150,8 @@ def _number(value: float) -> str:
 
 
 def write(result: dict[str, Any], path: Path) -> None:
-    """Write the result as JSON, atomically."""
-    write_text(path, json.dumps(result, indent=2) + "\n")
+    """Write the result as JSON."""
+    files.write(path, json.dumps(result, indent=2) + "\n")
 
 
 def cpu() -> str:

@@ -1,17 +1,34 @@
 """Run directory: its contents, refused settings, and protection of existing files."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grek.__main__ import parse
 from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
 from grek.errors import InputError
 from grek.training import run_directory
 from grek.training.config import PPOConfig, TrainConfig
+from grek.training.task_settings import task_of
 from grek.training.train import train
 
 from .runs import config
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    ppo = PPOConfig(rollout=16, minibatches=2, epochs=1, hidden=(16,))
+    out = tmp_path_factory.mktemp("short") / "run"
+    return train(
+        TrainConfig(out=out, steps=32, worlds=2, threads=1, seed=5, ppo=ppo, weights=("slip=-0.3",))
+    )
+
+
+def copied(run: Path, where: Path) -> Path:
+    return Path(shutil.copytree(run, where / "copy"))
 
 
 def test_run_directory_holds_what_it_should(tmp_path):
@@ -86,15 +103,83 @@ def test_resuming_what_does_not_fit_is_refused(tmp_path):
     (run / "config.json").write_text(json.dumps(settings))
     with pytest.raises(InputError, match="does not fit"):
         train(TrainConfig(resume=run, steps=64))
-    with pytest.raises(InputError, match="--materials cannot change"):
-        train(TrainConfig(resume=run, steps=64, materials="ice"))
     settings["train"]["seed"] = -4
     (run / "config.json").write_text(json.dumps(settings))
     with pytest.raises(InputError, match="--seed -4"):
         train(TrainConfig(resume=run, steps=64))
-    (run / "config.json").write_text("{}")
-    with pytest.raises(InputError, match=r"config\.json"):
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "said"),
+    [
+        ("", [1], "Expected `object`"),
+        ("train", None, "Expected `object`"),
+        ("resumed", 3, "Expected `array`"),
+        ("train.worlds", "many", r"Expected `int`.*worlds"),
+        ("train.worlds", True, r"Expected `int`.*worlds"),
+        ("train.materials", 7, r"Expected `str`.*materials"),
+        ("train.materials", "chalk", "chalk"),
+        ("train.ppo", [], r"Expected `object`.*ppo"),
+        ("train.ppo.hidden", [1.5], r"Expected `int`.*hidden"),
+        ("train.ppo.gamma", 2, "--ppo.gamma 2"),
+        ("train.weights", {"linear": 1}, r"Expected `array`.*weights"),
+        ("task.weights.linear", None, r"Expected `float`.*weights"),
+        ("task.weights", {"no": 1.0}, "unknown 'no'"),
+        ("task.motion.gain", ["a"], "motion"),
+    ],
+)
+def test_settings_of_other_types_are_refused(entry, value, said, tmp_path, short_run):
+    run = copied(short_run, tmp_path)
+    document = json.loads((run / "config.json").read_text())
+    *path, last = entry.split(".")
+    inner = document
+    for part in path:
+        inner = inner[part]
+    inner[last] = value
+    (run / "config.json").write_text(json.dumps(inner[""] if entry == "" else document))
+    with pytest.raises(InputError, match=said):
         train(TrainConfig(resume=run, steps=64))
+
+
+@pytest.mark.parametrize(
+    ("flags", "refused"),
+    [
+        (["--worlds", "4"], "--worlds 4"),
+        (["--worlds", "256"], "--worlds 256"),  # the default, but not what the run has
+        (["--seed", "0"], "--seed 0"),
+        (["--past-actions", "3"], "--past-actions 3"),
+        (["--ppo.gamma", "0.9"], "--ppo.gamma 0.9"),
+        (["--materials", "ice"], "--materials ice"),
+        (["--out", "elsewhere"], "--out"),
+        (["--force"], "--force"),
+        (["--from", "walk"], "--from"),
+    ],
+)
+def test_settings_cannot_change_on_resume(flags, refused, tmp_path, short_run):
+    run = copied(short_run, tmp_path)
+    with pytest.raises(InputError, match=f"^{refused}.* cannot be with --resume"):
+        train(parse(["train", "--resume", str(run), "--steps", "64", *flags]))
+
+
+def test_settings_as_they_were_may_be_repeated(tmp_path, short_run):
+    run = copied(short_run, tmp_path)
+    flags = ["--worlds", "2", "--threads", "2", "--ppo.rollout", "16", "--weights", "slip=-0.3"]
+    train(parse(["train", "--resume", str(run), "--steps", "32", *flags]))
+
+
+def test_a_run_keeps_the_weights_and_the_motion_it_began_with(tmp_path, short_run, capsys):
+    """Also those that were not given, where today's defaults are others."""
+    run = copied(short_run, tmp_path)
+    document = json.loads((run / "config.json").read_text())
+    document["task"]["weights"]["linear"], document["task"]["motion"]["lift"] = 1.25, 0.041
+    (run / "config.json").write_text(json.dumps(document))
+    _, config, _ = run_directory.prepare(TrainConfig(resume=run, steps=32))
+    said = capsys.readouterr().err
+    assert "linear=1.25 (2.5), slip=-0.3 (-0.25), lift=0.041 (0.055)" in said
+    task = task_of(config)
+    assert task.motion.lift == 0.041
+    weights = {term.name: term.weight for term in task.terms}
+    assert weights == document["task"]["weights"] and weights["linear"] == 1.25
 
 
 def test_training_on_held_out_ground_is_said(tmp_path, capsys):
