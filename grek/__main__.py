@@ -11,6 +11,7 @@ from typing import Any
 
 from grek import extensions
 from grek.errors import InputError
+from grek.sanitize import message
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done, 1: `compare` found a regression, 2: bad usage or input, 130: interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an encoding may lack a dash or a name's letters
     with interruptible():
         try:
             command = parse(sys.argv[1:] if arguments is None else arguments)
@@ -27,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             return code
         except KeyboardInterrupt as stop:
             echo = "\n" if sys.stderr.isatty() else ""  # the terminal has printed ^C on this line
-            print(f"{echo}grek: {str(stop) or 'interrupted'}", file=sys.stderr)
+            print(f"{echo}grek: {message(str(stop) or 'interrupted')}", file=sys.stderr)
             return 130
         except BrokenPipeError:  # the reader has gone away; files are written before results print
             sys.stdout = io.TextIOWrapper(io.BytesIO())  # for what is still buffered
@@ -80,9 +84,9 @@ def one_line(boxed: str) -> str:
     return " ".join(line for line in lines if line) or "bad usage; see grek --help"
 
 
-def fail(message: str) -> int:
-    """Print `message` as one line on stderr; return exit code 2."""
-    print(f"grek: {' '.join(message.split())}", file=sys.stderr)
+def fail(reason: str) -> int:
+    """Print `reason` as one line on stderr; return exit code 2."""
+    print(f"grek: {message(reason)}", file=sys.stderr)
     return 2
 
 

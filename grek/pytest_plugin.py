@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from grek.errors import InputError
+from grek.sanitize import message
 
 if TYPE_CHECKING:
     from grek.eval.scores.gate import Gate
@@ -101,7 +102,7 @@ def grek_gate(pytestconfig: pytest.Config) -> GrekGate:
             if pytestconfig.getoption("--grek-report"):
                 _report(result, name, pytestconfig.getoption("--grek-report"))
         except (InputError, OSError) as error:
-            refused = f"grek: {' '.join(str(error).split())}"
+            refused = f"grek: {message(error)}"
         if refused:  # outside `except`, where pytest would print the exception too
             pytest.fail(refused, pytrace=False)
         fault = result.fault(strict)

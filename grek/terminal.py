@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grek.sanitize import printable
+
 UNLIMITED = 1_000_000  # console width [columns], at which rich does not wrap
 
 
@@ -40,11 +42,6 @@ def show(*parts: Table | str) -> None:
         _print(Console(), parts)
     else:
         print(text(*parts))
-
-
-def printable(value: object) -> str:
-    """`value` on one line, with a blank for each unprintable character."""
-    return "".join(c if c.isprintable() else " " for c in str(value))
 
 
 def _print(console: Console, parts: Iterable[Table | str]) -> None:

@@ -125,7 +125,7 @@ def altered(path, target, **changes):
     ("arguments", "said"),
     [
         ('"nobody.onnx", "zero.json"', "unknown policy '*nobody.onnx'*"),
-        ('"zero", "nothing.json"', "cannot read scorecard *nothing.json*"),
+        ('"zero", "nothing.json"', "scorecard *nothing.json cannot be read*"),
         ('"zero", "zero.json", margin=2', "margin 2 is outside*"),
         ('"zero", "older.json"', "the baseline was scored in other worlds*"),
         ('"zero", "other.json"', "unknown suite 'tiny'; there are:*"),

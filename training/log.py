@@ -11,6 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from grek import files
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.progress import Show
+from grek.sanitize import printable
 from grek.training.curriculum import Curriculum
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget
@@ -117,7 +118,8 @@ class Log:
     def _report(self, broken: list[str]) -> None:
         """Name the scenarios in which the simulation failed since the last call."""
         for name in broken[self.failures :]:
-            print(f"the simulation failed in {name}; that episode was ended", file=sys.stderr)
+            said = f"the simulation failed in {printable(name)}; that episode was ended"
+            print(said, file=sys.stderr)
         self.failures = len(broken)
 
 

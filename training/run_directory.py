@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from grek import files, terminal
+from grek import files
 from grek.envs.ground.materials import material
 from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
 from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.provenance import versions
+from grek.sanitize import message
 from grek.training import checkpoint, task_settings
 from grek.training.config import PPOConfig, TrainConfig
 
@@ -163,11 +164,11 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     state, warnings = checkpoint.newest(run)
-    differing = _differing(document.get("task", {}), settings.task)
+    differing = _differing(task, settings.task)
     if differing:
         warnings.append(f"settings of {run} that are not today's defaults: {', '.join(differing)}")
     for warning in warnings:
-        print(f"grek: {terminal.printable(warning)}", file=sys.stderr)
+        print(f"grek: {message(warning)}", file=sys.stderr)
     return run, settings, state
 
 
@@ -190,14 +191,17 @@ def _recorded(run: Path) -> dict[str, Any]:
     return document
 
 
-def _differing(recorded: dict[str, dict[str, Any]], task: str) -> list[str]:
-    """Recorded weights and parameters of the motion that differ from the defaults of `task`."""
-    today = json.loads(json.dumps(task_settings.settings(task_named(task))))
+def _differing(recorded: _Task, name: str) -> list[str]:
+    """Recorded weights and parameters of the motion that differ from the task's defaults."""
+    today = files.converted(task_settings.settings(task_named(name)), _Task, name)
     return [
-        f"{name}={value} ({today[part].get(name)})"
-        for part, values in recorded.items()
-        for name, value in (values or {}).items()
-        if today.get(part) and value != today[part].get(name)
+        f"{key}={value} ({defaults.get(key)})"
+        for values, defaults in (
+            (recorded.weights, today.weights),
+            (recorded.motion or {}, today.motion or {}),
+        )
+        for key, value in values.items()
+        if value != defaults.get(key)
     ]
 
 

@@ -58,7 +58,7 @@ class Surface:
     heading: float = 0.0
     """Direction across the strips [rad]."""
     seed: int = 0
-    """Seed of patches, strip offset and wet film."""
+    """Seed of patches, strip offset and wet film, in [0, 2^31)."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.materials) == len(self.parameters) <= SLOTS:
@@ -73,6 +73,8 @@ class Surface:
             materials.material(name)
         if self.layout not in LAYOUTS:
             raise InputError(f"unknown layout {self.layout!r}; there are: {', '.join(LAYOUTS)}")
+        if not 0 <= self.seed < 2**31:
+            raise InputError(f"a surface has a seed in [0, 2^31), got {self.seed}")
         if not 0 < self.length < math.inf:
             raise InputError(f"strips or patches of length {self.length} m; it must be positive")
 

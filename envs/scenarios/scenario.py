@@ -1,11 +1,16 @@
-"""Scenario: all random parameters of one world (domain randomisation), as plain data."""
+"""Scenario: all random parameters of one world (domain randomisation), as plain data.
+
+Bounds in the types are checked for scenarios from files (`from_plain`).
+"""
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from msgspec import Meta
 
+from grek import files
 from grek.envs.ground import materials, shapes
 from grek.envs.ground.planes import CONTACT_TIME
 from grek.envs.ground.shapes import Shape
@@ -13,6 +18,8 @@ from grek.envs.ground.surface import Surface
 
 EPISODE = 20.0  # [s]
 EASIEST_BEARING = 3.0  # factor of bearing at difficulty level 0
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
 _BEARING = materials.index("bearing")
 _GRAINS = [materials.index(name) for name in ("relief", "collapse_share")]
 
@@ -39,13 +46,13 @@ _NOMINAL = Context("material", "dry_concrete")
 class Body:
     """Inertial deviations from the nominal robot."""
 
-    mass_scale: float = 1.0
+    mass_scale: Positive = 1.0
     """Scale of mass and inertia of every link [-]."""
     payload: float = 0.0
     """Mass added to the base, without inertia of its own [kg]."""
     base_com: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Shift of the base's centre of mass, base frame [m]."""
-    head_scale: float = 1.0
+    head_scale: Positive = 1.0
     """Further scale of mass and inertia of the head, multiplied with `mass_scale` [-]."""
 
 
@@ -53,17 +60,17 @@ class Body:
 class Motors:
     """Deviations of the acting motors: scales of the nominal value [-] unless a unit is given."""
 
-    strength: float = 1.0
+    strength: Positive = 1.0
     """Peak torque and voltage limit."""
-    stiffness: float = 1.0
+    stiffness: Positive = 1.0
     """Position gain."""
-    damping: float = 1.0
+    damping: Positive = 1.0
     """Velocity gain."""
-    armature: float = 1.0
+    armature: Positive = 1.0
     """Reflected rotor inertia."""
-    friction: float = 1.0
+    friction: NotNegative = 1.0
     """Dry friction of the joint."""
-    delay: float = 0.0
+    delay: NotNegative = 0.0
     """From a joint target to the motor [s]; rounded up to whole physics steps."""
 
 
@@ -71,23 +78,23 @@ class Motors:
 class Sensors:
     """Sensor errors: standard deviations of white noise, constant offsets and latency."""
 
-    gyro_noise: float = 0.0
+    gyro_noise: NotNegative = 0.0
     """[rad/s]"""
     gyro_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """[rad/s]"""
-    gravity_noise: float = 0.0
+    gravity_noise: NotNegative = 0.0
     """Per component of the unit gravity vector [-]."""
     tilt: tuple[float, float] = (0.0, 0.0)
     """Mounting error of the IMU in roll and pitch [rad]."""
-    joint_noise: float = 0.0
+    joint_noise: NotNegative = 0.0
     """[rad]"""
     joint_offset: tuple[float, ...] = ()
     """Encoder zero error of each acting joint [rad], shared by its motor; empty for none."""
-    velocity_noise: float = 0.0
+    velocity_noise: NotNegative = 0.0
     """[rad/s]"""
-    delay: float = 0
+    delay: NotNegative = 0
     """Latency [control steps]; of a fraction, the reading is interpolated between two steps."""
-    attitude_time: float = 0.0
+    attitude_time: NotNegative = 0.0
     """Time constant of the complementary filter that estimates the attitude [s], whose estimate
     follows acceleration as gravity; 0 for an exact attitude."""
 
@@ -96,7 +103,7 @@ class Sensors:
 class Command:
     """Command from `time` on, reached by a linear ramp (`grek.envs.tasks.commands.RAMP`)."""
 
-    time: float
+    time: NotNegative
     """[s]"""
     velocity: tuple[float, float]
     """Forward and left, heading frame [m/s]."""
@@ -110,7 +117,7 @@ class Command:
 class Push:
     """Horizontal push on the base, of constant force."""
 
-    time: float
+    time: NotNegative
     """Start [s]."""
     velocity: tuple[float, float]
     """Impulse over nominal mass, world frame [m/s]."""
@@ -120,17 +127,17 @@ class Push:
 class Numerics:
     """Integrator and contact solver settings; varied to test robustness to the contact model."""
 
-    timestep: float = 0.005
+    timestep: Positive = 0.005
     """[s]"""
     integrator: str = "implicitfast"
     """"Euler", "implicit" or "implicitfast"."""
     cone: str = "elliptic"
     """Friction cone: "elliptic" or "pyramidal"."""
-    impratio: float = 3.0
+    impratio: Positive = 3.0
     """Frictional to normal constraint impedance [-]."""
-    iterations: int = 10
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Largest number of solver iterations."""
-    contact_time: float = CONTACT_TIME
+    contact_time: Positive = CONTACT_TIME
     """Contact time constant, the first value of solref [s]."""
 
 
@@ -142,7 +149,7 @@ class Scenario:
     """SPACE/CONTEXT:INDEX, from which `spaces.parse` draws the same scenario."""
     context: Context = _NOMINAL
     """Axis and value that this scenario tests: its row in a scorecard."""
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     """Seed of sensor noise and of the initial gait phase."""
     heading: float = 0.0
     """Initial yaw [rad]."""
@@ -194,9 +201,7 @@ def to_plain(scenario: Scenario) -> dict[str, Any]:
 
 
 def from_plain(content: Any) -> Scenario:
-    """Inverse of `to_plain`; raises InputError naming the entry of the wrong type."""
-    from grek import files  # deferred: only scenarios from files need it
-
+    """Inverse of `to_plain`; raises InputError naming an entry of a wrong type or out of range."""
     return files.converted(content, Scenario, "not a scenario")
 
 

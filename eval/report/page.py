@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from grek.eval.report import wording
 from grek.eval.report.wording import Card, Row, interval, number
 from grek.eval.scores import breakdown
+from grek.sanitize import printable
 
 ZONES = {"inside": "inside", **wording.BEYOND}
 BINS = 20  # of the traversal histograms
@@ -54,9 +56,21 @@ def html(
 @cache
 def _template() -> Template:
     folder = FileSystemLoader(Path(__file__).parent / "templates")
-    made = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    made = Environment(
+        loader=folder,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_shown,
+    )
     made.globals |= {"w": wording, "b": breakdown, "ZONES": ZONES, "colour": colour, "span": span}
     return made.get_template("report.html.j2")
+
+
+def _shown(value: object) -> object:
+    """Value of a template without unprintable characters, but for line breaks."""
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return "\n".join(map(printable, str(value).split("\n"))) if plain else value
 
 
 def colour(share: Any) -> str:

@@ -11,6 +11,7 @@ from grek import terminal
 from grek.errors import InputError
 from grek.eval.report import wording
 from grek.eval.report.wording import UNKNOWN, Card, Row, bounds, decimal, name, percent
+from grek.sanitize import printable
 
 if TYPE_CHECKING:
     from grek.eval.scores.compare import Comparison, Line
@@ -178,10 +179,10 @@ def _table(head: Sequence[str], rows: Iterable[Iterable[object]], escape: bool =
 
 def _escaped(value: object) -> str:
     """`value` with Markdown escaped; underscores inside words need no escape."""
-    text = re.sub(r"([\\`*{}\[\]<>|#!&~@])", r"\\\1", terminal.printable(value))
+    text = re.sub(r"([\\`*{}\[\]<>|#!&~@])", r"\\\1", printable(value))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
 
 
 def _code(name: str) -> str:
     """`name` as Markdown code; characters that would end the code or its cell are removed."""
-    return f"`{re.sub('[|`<>]', '', terminal.printable(name))}`"
+    return f"`{re.sub('[|`<>]', '', printable(name))}`"

@@ -27,6 +27,7 @@ from grek.eval.scores.statistics import (
     mcnemar,
     non_inferiority,
 )
+from grek.sanitize import printable
 
 MARGIN = 0.05  # default non-inferiority margin, a loss of traversal
 ALL = "all"  # wildcard for a space, axis or context
@@ -232,8 +233,7 @@ def _notes(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[s
 
 def _name(card: Mapping[str, Any], otherwise: str) -> str:
     """Name of the policy of `card` without unprintable characters, or `otherwise`."""
-    name = "".join(c for c in str(card["policy"].get("name", "")) if c.isprintable())
-    return name[:60] or otherwise
+    return printable(card["policy"].get("name", ""))[:60].strip() or otherwise
 
 
 def _change(line: Line) -> str:

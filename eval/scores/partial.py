@@ -10,6 +10,7 @@ from grek import files
 from grek.errors import InputError
 from grek.eval.scores.rows import Episode
 from grek.eval.scores.scorecard import digest
+from grek.sanitize import printable
 
 NAME = "scorecard.partial.json"
 
@@ -34,7 +35,7 @@ def load(path: Path, evaluation: Mapping[str, Any], force: bool = False) -> list
             raise ValueError
         stored, episodes = dict(content["of"]), list(content["episodes"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        print(f"grek: {path} is damaged; all episodes are run again", file=sys.stderr)
+        print(f"grek: {printable(path)} is damaged; all episodes are run again", file=sys.stderr)
         path.unlink()
         return []
     for key, value in evaluation.items():

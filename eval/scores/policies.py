@@ -107,10 +107,10 @@ def _from_onnx(path: Path, name: str) -> Policy:
     options.add_session_config_entry(_EXTERNAL, os.devnull)
     try:
         session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        meta = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime has no common base class of errors
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path} is not a readable ONNX file: {reason}") from None
-    meta = session.get_modelmeta().custom_metadata_map
     if "grek.contract" not in meta:
         raise InputError(f"{path} carries no grek.contract: it was not exported by grek")
     contract = files.json_of(meta["grek.contract"], f"{path}: its grek.contract")
