@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train test readme docs gif clean
+.PHONY: train test torture readme docs gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -22,6 +22,10 @@ test: .venv/tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto
+
+# Attack the command and its files for ten minutes: damaged files, random command lines, kills.
+torture: .venv/tested
+	TORTURE=60 $(BIN)/python -m pytest -q -n auto tests/torture
 
 # Write the generated tables of README.md and docs/*.md anew.
 readme docs: .venv/tested

@@ -143,6 +143,27 @@ class Episodes:
         for generator, state in zip(self.generators, saved["generators"], strict=True):
             generator.bit_generator.state = json.loads(state)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """State for `pickle` and `copy.deepcopy`: the copy goes on as this one would.
+
+        To pickle, `config.task` must be a name or a task of functions that pickle.
+        """
+        begun = all(scenario.name != Scenario.name for scenario in self.scenarios)
+        return {
+            "worlds": self.batch.worlds,
+            "threads": self.batch.simulation.threads,
+            "config": self.config,
+            "snapshot": self.snapshot() if begun else None,
+            "generators": [generator.bit_generator.state for generator in self.generators],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["worlds"], state["threads"], state["config"])  # type: ignore[misc]
+        if state["snapshot"] is not None:
+            self.restore(state["snapshot"])
+        for generator, kept in zip(self.generators, state["generators"], strict=True):
+            generator.bit_generator.state = kept
+
     def _begin(
         self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario], level: float
     ) -> None:

@@ -32,10 +32,18 @@ _STIFFNESS = 5  # of its bristles: dynprm
 _BRISTLES = slice(_STIFFNESS, 7)  # stiffness and damping: dynprm
 
 
+def _write_no_log_file() -> None:
+    """Keep MuJoCo's warnings out of the working directory; worlds that fail are reported."""
+    config = mujoco.MjLogConfig.get()
+    config.logto_file = False
+    config.set()
+
+
 class MujocoEngine:
     """`mujoco.batch.Batch` behind the seam of `grek.envs.simulation.engine`."""
 
     def __init__(self, robot: Robot, worlds: int, threads: int) -> None:
+        _write_no_log_file()
         spec = robot.physics_spec()
         add_planes(spec, robot)
         ground_plugin.add(spec)

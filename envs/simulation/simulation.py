@@ -40,7 +40,7 @@ class Simulation:
         if worlds < 1 or threads < 1:
             raise InputError(f"worlds and threads must be at least 1, got {worlds} and {threads}")
         self.robot = robot
-        self.worlds = worlds
+        self.worlds, self.threads = worlds, threads
         self.scenarios: list[Scenario] = [Scenario()] * worlds
         self.engine: Engine = MujocoEngine(robot, worlds, threads)
         self.layout = self.engine.layout

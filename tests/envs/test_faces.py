@@ -1,5 +1,7 @@
 """Env, VectorEnv and VecEnv are one task seen through three faces."""
 
+import copy
+import pickle
 import warnings
 
 import gymnasium
@@ -40,6 +42,30 @@ def test_stable_baselines_accepts_it(name):
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*symmetric and normalized Box action.*")
         sb3_check_env(gymnasium.make(name).unwrapped)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("place", ["train/sand:7", "train/gravel:2"])
+def test_a_copy_goes_on_as_the_environment_does(copied, place):
+    """Through soft ground, a made environment with its wrappers, and the episodes drawn after."""
+    env = gymnasium.make("grek/Walk-v0")
+    env.reset(seed=4, options={"scenario": place})
+    actions = np.random.default_rng(0).normal(0, 0.3, (30, 10)).astype(np.float32)
+    for action in actions[:15]:
+        env.step(action)
+    other = copied(env)
+    for action in actions[15:]:
+        (one, reward, *ends), (two, same, *others) = env.step(action)[:4], other.step(action)[:4]
+        assert np.array_equal(one, two) and reward == same and ends == others
+    assert env.reset()[1] == other.reset()[1]
+
+
+def test_a_copy_of_an_environment_that_has_not_begun():
+    env = GrekEnv()
+    env.reset(seed=3)
+    fresh, same = GrekEnv(), copy.deepcopy(GrekEnv())
+    for other in (fresh, same):
+        assert np.array_equal(other.reset(seed=3)[0], env.reset(seed=3)[0])
 
 
 @pytest.mark.parametrize("name", IDS)
