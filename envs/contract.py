@@ -35,6 +35,7 @@ def contract_of(task: Task, **training: Any) -> dict[str, Any]:
         "joints": list(task.robot.joints),
         "default_pose": list(task.robot.home[:acting]),
         "action_scale": list(task.action_scale),
+        "phase_rate": task.phase_rate,
         "action_limit": task.action_limit,
         "gait": task.motion.describe(),
         "control_dt": CONTROL_STEP,
@@ -50,7 +51,8 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
     from this version's.
     """
     # Older contracts lack these entries.
-    contract = {"robot": "grek", "past_actions": 0, "commands": None, **contract}
+    older = {"robot": "grek", "past_actions": 0, "commands": None, "phase_rate": 0.0}
+    contract = {**older, **contract}
     try:
         base = tasks.task(str(contract["task"]))
         task = dataclasses.replace(
@@ -58,6 +60,7 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
             history=min(max(int(contract["history"]), 0), MOST_HISTORY),
             past_actions=min(max(int(contract["past_actions"]), 0), MOST_HISTORY),
             commands=_ranges(contract["commands"]),
+            phase_rate=_finite(contract["phase_rate"]),
             action_scale=tuple(_finite(x) for x in contract["action_scale"]),
             motion=base.motion.from_description(contract["gait"]),
         )

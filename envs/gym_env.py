@@ -21,10 +21,10 @@ _FPS = round(1 / CONTROL_STEP)
 
 def _spaces(task: Task, privileged: bool) -> tuple[spaces.Box, spaces.Box]:
     """Observation and action space of one world."""
-    limit, acting = task.action_limit, len(task.robot.joints)
+    limit = task.action_limit
     return (
         spaces.Box(-np.inf, np.inf, (task.size(privileged),), np.float32),
-        spaces.Box(-limit, limit, (acting,), np.float32),
+        spaces.Box(-limit, limit, (task.actions,), np.float32),
     )
 
 
@@ -87,7 +87,7 @@ class GrekEnv(gymnasium.Env[Any, Any]):
     def step(
         self, action: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Advance by a control step (20 ms); `action` (acting joints,) is clipped to the space.
+        """Advance by a control step (20 ms); `action` (`Task.actions`,) is clipped to the space.
 
         `info` holds the weighted reward terms by name; their sum is the reward.
         """

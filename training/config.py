@@ -91,6 +91,8 @@ class TrainConfig:
     motion: tuple[str, ...] = ()
     """Parameters of the reference motion to change: `--motion lift=0.04 gain=1.2,1,1`.
     An unknown parameter lists those of the gait with their values."""
+    phase_rate: float = 0.0
+    """Largest relative change of the motion's rate that the policy may ask for, in [0, 1)."""
     action_scale: float = 1.0
     """Factor of the task's action scales: joint angle per unit of action."""
     ppo: PPOConfig = field(default_factory=PPOConfig)

@@ -23,7 +23,8 @@ from grek.sanitize import message
 from grek.training import checkpoint, task_settings
 from grek.training.config import PPOConfig, TrainConfig
 
-_RESUMABLE = ("minutes", "steps", "threads", "resume", "given", "ppo")
+_OWN = ("out", "force", "start")  # settings of a run's beginning, never of its resumption
+_RESUMABLE = ("minutes", "steps", "threads", "resume", "given", "ppo")  # may differ, or are parts
 DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")  # packages recorded by version
 
 
@@ -126,6 +127,7 @@ def check(config: TrainConfig) -> None:
         ("history", 0, 50),
         ("past_actions", 0, 50),
         ("action_scale", 1e-3, 100),
+        ("phase_rate", 0, 0.99),
         ("replay", 0, 1),
     ):
         value = getattr(config, name)
@@ -214,9 +216,9 @@ def _refuse_changes(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
 
     A setting is meant if it was given or is not its default, and accepted if it is as saved.
     """
-    for name in ("out", "force", "start"):
-        flag = "from" if name == "start" else name
-        if flag in config.given or getattr(config, name) != getattr(TrainConfig(), name):
+    for name in _OWN:
+        flag, value = "from" if name == "start" else name, getattr(config, name)
+        if (flag in config.given or value != getattr(TrainConfig(), name)) and value != run:
             raise InputError(f"--{flag} cannot be with --resume, which continues {run} in place")
     for part, wanted, known, default in (
         ("", config, saved, TrainConfig()),
@@ -224,7 +226,7 @@ def _refuse_changes(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
     ):
         for name, value in vars(wanted).items():
             asked = part + name in config.given or value != getattr(default, name)
-            if part + name in _RESUMABLE or not asked or value == getattr(known, name):
+            if part + name in (*_RESUMABLE, *_OWN) or not asked or value == getattr(known, name):
                 continue
             raise InputError(
                 f"--{(part + name).replace('_', '-')} {value} cannot be with --resume: {run} was"

@@ -21,7 +21,7 @@ def task_of(config: TrainConfig, contract: dict[str, Any] | None = None) -> Task
     """
     task = task_named(config.task) if contract is None else contracts.task_of(contract, "--from")
     observed = config if contract is None else task
-    for name in ("task", "history", "past_actions") if contract is not None else ():
+    for name in ("task", "history", "past_actions", "phase_rate") if contract is not None else ():
         asked, has = getattr(config, name), task.name if name == "task" else getattr(task, name)
         if asked not in (has, getattr(TrainConfig, name)):
             flag = name.replace("_", "-")
@@ -32,6 +32,7 @@ def task_of(config: TrainConfig, contract: dict[str, Any] | None = None) -> Task
         task,
         history=observed.history,
         past_actions=observed.past_actions,
+        phase_rate=observed.phase_rate,
         commands=tuple((d.low, d.high) for d in (TRAIN.forward, TRAIN.sideways, TRAIN.yaw_rate)),
         action_scale=tuple(scale * config.action_scale for scale in task.action_scale),
         terms=tuple(

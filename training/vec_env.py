@@ -20,14 +20,14 @@ class GrekVecEnv(VecEnv):
         self.render_mode = None
         self.episodes = Episodes(worlds, threads, config)
         task = self.episodes.task
-        limit, acting = task.action_limit, len(task.robot.joints)
+        limit = task.action_limit
         super().__init__(
             worlds,
             spaces.Box(-np.inf, np.inf, (task.size(privileged=True),), np.float32),
-            spaces.Box(-limit, limit, (acting,), np.float32),
+            spaces.Box(-limit, limit, (task.actions,), np.float32),
         )
         self.outcome: Outcome | None = None
-        self._actions = np.zeros((worlds, acting))
+        self._actions = np.zeros((worlds, task.actions))
 
     def reset(self) -> np.ndarray:
         """Begin an episode in every world; return observations (worlds, observation)."""
@@ -38,7 +38,7 @@ class GrekVecEnv(VecEnv):
         return self.episodes.batch.observe(True)
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Store the actions (worlds, joints) for `step_wait`."""
+        """Store the actions (worlds, actions) for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:

@@ -50,6 +50,7 @@ class TaskBatch:
         self.stride_velocity = np.zeros((worlds, 3))  # low-pass vx, vy, yaw rate
         acting = len(task.robot.joints)
         self.actions = np.zeros((worlds, max(1 + task.past_actions, 3), acting))  # newest first
+        self.rate = np.zeros(worlds)  # of the motion over its own, less 1
         self.heading_error = np.zeros(worlds)  # [rad]
         self.broken: list[str] = []  # scenarios that ended in a simulator failure
         self._landing_speed = np.zeros((worlds, len(task.robot.feet)))
@@ -84,7 +85,7 @@ class TaskBatch:
             motors = scenario.motors
             self._factors[:, world] = motors.strength, motors.delay, scenario.body.payload
         self.age[ids] = 0
-        for state in (self.stride_velocity, self.actions, self.heading_error):
+        for state in (self.stride_velocity, self.actions, self.rate, self.heading_error):
             state[ids] = 0
         self._joint_velocity[ids] = self._landing_speed[ids] = 0
         self.state = self.state.with_rows(ids, self.simulation.state(ids))
@@ -96,18 +97,21 @@ class TaskBatch:
     # -- step ------------------------------------------------------------------------------
 
     def step(self, action: Array) -> Outcome:
-        """Advance all worlds by a control step; `action` (n, A) is clipped to the task's limit.
+        """Advance all worlds by a control step; `action` (n, `Task.actions`) is clipped.
 
         Raises InputError for actions of another shape or that are not finite.
         """
         task, limit = self.task, self.task.action_limit
         action = np.asarray(action, float)
-        if action.shape != self.actions[:, 0].shape:
-            raise InputError(f"actions have shape {action.shape}, not {self.actions[:, 0].shape}")
+        if action.shape != (wanted := (self.worlds, task.actions)):
+            raise InputError(f"actions have shape {action.shape}, not {wanted}")
         if not np.isfinite(action).all():
             first = int(np.flatnonzero(~np.isfinite(action).all(1))[0])
             raise InputError(f"the action of world {first} is not finite: {action[first]}")
         action = np.clip(action, -limit, limit)
+        if task.phase_rate:
+            self.rate = task.phase_rate * np.clip(action[:, -1], -1, 1)
+            action = action[:, :-1]
         self._push[:, :2] = self.schedule.push(self.age * CONTROL_STEP) * task.robot.mass
         before = self.state
         self.state = state = self.simulation.step(self.targets(action), self._push)
@@ -129,7 +133,7 @@ class TaskBatch:
         self.command = self.schedule.command(self.age * CONTROL_STEP)
         self.sensors.read(self._step_data(), self.age)
         newest = self.sensors.newest
-        self.motion.advance(self._followed()[:, :3], newest("gyro"), newest("gravity"))
+        self.motion.advance(self._followed()[:, :3], newest("gyro"), newest("gravity"), self.rate)
         return Outcome(sum(terms.values()), terminated, truncated, terms)  # type: ignore[arg-type]
 
     def targets(self, action: Array) -> Array:
@@ -172,6 +176,7 @@ class TaskBatch:
             command=self._followed(),
             reference=self.motion.now,
             actions=self.actions,
+            rate=self.rate,
             joint_velocity=self._joint_velocity,
             stride_velocity=self.stride_velocity,
             heading_error=self.heading_error,
@@ -193,6 +198,8 @@ class TaskBatch:
         arrived = self.sensors.arrived(1 + task.history)
         data = self._step_data()
         parts = [arrived[:, 0], *(f.read(data) for f in task.exact)]
+        if task.phase_rate:
+            parts.append(self.rate[:, None])
         parts.append(arrived[:, 1:].reshape(n, -1))
         parts.append(self.actions[:, 1 : 1 + task.past_actions].reshape(n, -1))
         if privileged and task.privileged:
@@ -203,7 +210,7 @@ class TaskBatch:
     # -- snapshots -------------------------------------------------------------------------
 
     _KEPT = (
-        *("age", "stride_velocity", "actions", "heading_error"),
+        *("age", "stride_velocity", "actions", "rate", "heading_error"),
         *("_joint_velocity", "_landing_speed", "_push"),
     )
 

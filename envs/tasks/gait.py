@@ -183,7 +183,7 @@ class GaitMotion:
             raise InputError(f"robot {robot.name} has no leg kinematics, so no gait")
         self._gait, self._robot = gait, robot
         self.phase = np.zeros(worlds)  # in [0, 1)
-        self._after = np.zeros(worlds)  # phase at the end of the control step
+        self._advance = np.zeros(worlds)  # of the phase in the control step
         self._recovery = np.zeros(worlds)  # amplitude in [0, 1]
         self.now = self._reference(slice(None), np.zeros((worlds, 3)))
 
@@ -193,24 +193,21 @@ class GaitMotion:
         self._recovery[worlds] = 0
         self.now = self.now.with_rows(worlds, self._reference(worlds, command))
 
-    def advance(self, command: Array, gyro: Array, gravity: Array) -> None:
+    def advance(self, command: Array, gyro: Array, gravity: Array, rate: Array) -> None:
         """Advance by a control step to `command` (n, 3), with IMU readings (n, 3) for recovery."""
-        self.phase = self._after
+        self.phase = (self.phase + self._advance * (1 + rate)) % 1
         leaning = lean(gyro, gravity)
         self._recovery = recovery(self._gait, self._recovery, leaning, CONTROL_STEP)
         self.now = self._reference(slice(None), command)
 
     def _reference(self, worlds: NDArray | slice, command: Array) -> Reference:
-        """Reference of `worlds` for the coming control step; also sets its final phase."""
+        """Reference of `worlds` for the coming control step; also sets its advance in phase."""
         gait, phase = self._gait, self.phase[worlds]
         height = np.maximum(effort(command), self._recovery[worlds])
         steps = height > 0
-        after = (phase + steps * CONTROL_STEP / period(gait, command)) % 1
-        if isinstance(worlds, slice):
-            self._after = after
-        else:
-            self._after = self._after.copy()
-            self._after[worlds] = after
+        advance = steps * CONTROL_STEP / period(gait, command)
+        self._advance[worlds] = advance
+        after = (phase + advance) % 1
         angle = 2 * np.pi * phase
         clock = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
         end = foot_phase(after, self._robot.feet)

@@ -48,10 +48,11 @@ class Motion(Protocol):
         """Restart in `worlds` (m,), with random choices from `seeds`, under `command` (m, 3)."""
         ...
 
-    def advance(self, command: Array, gyro: Array, gravity: Array) -> None:
+    def advance(self, command: Array, gyro: Array, gravity: Array, rate: Array) -> None:
         """Advance by a control step to `command` (n, 3), given IMU readings (n, 3).
 
-        `gyro` [rad/s] and the unit vector `gravity` are in the base frame, with sensor errors.
+        `gyro` [rad/s] and the unit vector `gravity` are in the base frame, with sensor errors. The
+        step is 1 + `rate` (n,) times as long in phase.
         """
         ...
 
@@ -113,7 +114,7 @@ class _Still:
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:
         pass
 
-    def advance(self, command: Array, gyro: Array, gravity: Array) -> None:
+    def advance(self, command: Array, gyro: Array, gravity: Array, rate: Array) -> None:
         pass
 
     def snapshot(self) -> dict[str, Array]:

@@ -38,7 +38,9 @@ class StepData:
     `Task.commands`."""
     reference: Reference
     actions: Array
-    """Last actions, newest first (n, at least 3, A) [-]."""
+    """Last actions of the joints, newest first (n, at least 3, A) [-]."""
+    rate: Array
+    """Last rate of the motion over its own, less 1 (n,) [-]; 0 without `Task.phase_rate`."""
     joint_velocity: Array
     """Velocity of the acting joints one control step before `state` (n, A) [rad/s]."""
     stride_velocity: Array
@@ -156,6 +158,9 @@ class Task:
     commands beyond it are cut. None for no limit. Metrics judge by the command as it was given."""
     action_scale: tuple[float, ...] = ()
     """Joint angle per unit of action, for each acting joint [rad]; by default the robot's."""
+    phase_rate: float = 0.0
+    """Largest relative change of the motion's rate, in [0, 1), that a last action in [-1, 1] asks
+    for (Iscen et al. 2018); 0 for none, where there is no such action."""
     action_limit: float = 4.0
     """Actions are clipped to [-action_limit, action_limit] [-]."""
     time_limit: float = EPISODE
@@ -173,6 +178,8 @@ class Task:
         for name in ("history", "past_actions"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)} is negative")
+        if not 0 <= self.phase_rate < 1:
+            raise InputError(f"phase_rate {self.phase_rate} is not in [0, 1)")
         if self.commands is not None and not (
             len(self.commands) == 3 and all(low <= 0 <= high for low, high in self.commands)
         ):
@@ -198,10 +205,19 @@ class Task:
         """Fields observed by the critic only."""
         return tuple(f for f in self.fields if f.privileged)
 
+    @property
+    def actions(self) -> int:
+        """Number of actions: one for each acting joint, and the rate of the motion."""
+        return len(self.robot.joints) + (self.phase_rate > 0)
+
     def layout(self, privileged: bool = False) -> tuple[tuple[str, Field], ...]:
         """Names and fields in column order: measured, exact, past (`NAME_k`), privileged."""
         older = [(f"{f.name}_{k}", f) for k in range(1, self.history + 1) for f in self.measured]
         first = [(f.name, f) for f in (*self.measured, *self.exact)]
+        if self.phase_rate:
+            first.append(
+                ("rate", Field("rate", 1, lambda data: data.rate[:, None], ((0,), (1.0,))))
+            )
         acted = [(f"action_{k}", self._action) for k in range(1, self.past_actions + 1)]
         last = [(f.name, f) for f in self.privileged] if privileged else []
         return (*first, *older, *acted, *last)
@@ -236,4 +252,9 @@ class Task:
     def action_mirror(self) -> tuple[NDArray[np.int64], Array] | None:
         """Reflection (order, sign) of actions; None for an asymmetric robot."""
         columns = joint_mirror(self.robot)
-        return None if columns is None else (np.array(columns[0]), np.array(columns[1], float))
+        if columns is None:
+            return None
+        order, sign = (list(each) for each in columns)
+        if self.phase_rate:
+            order, sign = [*order, len(order)], [*sign, 1.0]
+        return np.array(order), np.array(sign, float)

@@ -31,7 +31,7 @@ _CHUNK = 16  # rows of a network call; constant, so that a row's bits do not dep
 _FLOAT = "tensor(float)"
 
 Act = Callable[[NDArray[np.float32], NDArray[np.uint64], int], NDArray]
-"""observation (n, obs), world seeds (n,), control step -> action (n, acting joints)"""
+"""observation (n, obs), world seeds (n,), control step -> action (n, actions)"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def load(text: str) -> Policy:
 def from_function(
     name: str, act: Callable[[NDArray[np.float32]], NDArray], task: Task | None = None
 ) -> Policy:
-    """Policy of a function from observations (n, obs) to actions (n, acting joints).
+    """Policy of a function from observations (n, obs) to actions (n, `Task.actions`).
 
     `task` is walking by default.
     """
@@ -77,7 +77,7 @@ def _reference(name: str) -> Policy:
     """Reference policy: "zero" holds the stand pose, "gait" tracks the open-loop reference gait,
     "random" adds N(0, 1) actions to it."""
     walking = tasks.walking()
-    acting = len(walking.robot.joints)
+    acting = walking.actions
     if name == "random":
         return _own(name, walking, lambda observation, *at: _random(acting, *at))
     if name == "zero":
@@ -117,7 +117,7 @@ def _from_onnx(path: Path, name: str) -> Policy:
     if not isinstance(contract, dict):
         raise InputError(f"{path}: its grek.contract is not a JSON object")
     task = task_of(contract, str(path))
-    size, acting = task.size(), len(task.robot.joints)
+    size, acting = task.size(), task.actions
     ports = [
         (p.name, p.type, p.shape[1] if len(p.shape) == 2 else p.shape)
         for p in (*session.get_inputs(), *session.get_outputs())

@@ -126,12 +126,12 @@ def _run(
 
 
 def check_action(policy: Policy, action: np.ndarray, worlds: int) -> np.ndarray:
-    """`action` as float64 (worlds, acting joints).
+    """`action` as float64 (worlds, actions).
 
     Raises InputError for another shape and for values that are not finite.
     """
     action = np.asarray(action, float)
-    wanted = (worlds, len(policy.task.robot.joints))
+    wanted = (worlds, policy.task.actions)
     if action.shape != wanted:
         raise InputError(
             f"policy {policy.name} returned an action of shape {action.shape}, not {wanted}"

@@ -161,7 +161,7 @@ def test_the_clock_goes_on_while_it_walks_and_rests_while_it_stands():
     assert motion.phase == pytest.approx([500 / 997, 100 / 997])
     level, down = np.zeros((2, 3)), np.tile([0.0, 0.0, -1.0], (2, 1))
     for _ in range(3):
-        motion.advance(command, level, down)
+        motion.advance(command, level, down, np.zeros(2))
     assert motion.phase == pytest.approx([500 / 997 + 0.06 / 0.54, 100 / 997])
     angle = 2 * np.pi * motion.phase[0]
     harmonics = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
@@ -177,19 +177,30 @@ def test_the_clock_goes_on_while_it_walks_and_rests_while_it_stands():
     assert motion.now.clearance[0] == pytest.approx([lift, 0.0])
 
 
+def test_the_rate_lengthens_the_step_in_phase():
+    """At 0.3 m/s, 0.02 / 0.54 of a turn in a control step, here 1.3 and 0.7 times as much."""
+    motion = GaitMotion(GAIT, GREK, 2)
+    command, level = np.tile([0.3, 0.0, 0.0], (2, 1)), np.zeros((2, 3))
+    motion.reset(np.arange(2), np.zeros(2, np.uint64), command)
+    down = np.tile([0.0, 0.0, -1.0], (2, 1))
+    for _ in range(4):
+        motion.advance(command, level, down, np.array([0.3, -0.3]))
+    assert motion.phase == pytest.approx([0.08 / 0.54 * 1.3, 0.08 / 0.54 * 0.7])
+
+
 def test_a_motion_goes_on_from_a_snapshot():
     command, level = np.array([[0.3, 0.1, 0.2]]), np.zeros((1, 3))
     tipping = np.array([[0.3, 0.0, -0.95]])
     first, second = (GaitMotion(GAIT, GREK, 1) for _ in range(2))
     first.reset(np.array([0]), np.array([5], np.uint64), command)
     for _ in range(7):
-        first.advance(command, level, tipping)
+        first.advance(command, level, tipping, np.zeros(1))
     second.restore(first.snapshot(), command)
     for _ in range(2):
         for name, value in vars(first.now).items():
             assert np.array_equal(value, getattr(second.now, name)), name
         for motion in (first, second):
-            motion.advance(0 * command, level, tipping)
+            motion.advance(0 * command, level, tipping, np.zeros(1))
 
 
 def test_a_robot_without_leg_kinematics_has_no_gait():
@@ -198,7 +209,7 @@ def test_a_robot_without_leg_kinematics_has_no_gait():
         GAIT.start(statue, 1)
     motion = walking(statue).motion.start(statue, 3)
     motion.reset(np.arange(3), np.zeros(3, np.uint64), np.full((3, 3), 0.5))
-    motion.advance(np.full((3, 3), 0.5), np.zeros((3, 3)), np.zeros((3, 3)))
+    motion.advance(np.full((3, 3), 0.5), np.zeros((3, 3)), np.zeros((3, 3)), np.zeros(3))
     assert np.array_equal(motion.now.joints, np.tile(HOME[:10], (3, 1)))
     assert motion.now.contact.all() and not motion.now.moving.any()
 

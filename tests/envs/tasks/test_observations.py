@@ -44,7 +44,8 @@ def test_a_mirror_twice_is_no_mirror():
     assert (x[order] * sign)[order] * sign == pytest.approx(x)
 
 
-def test_the_mirrored_droid_lives_the_mirrored_life():
+@pytest.mark.parametrize("phase_rate", [0.0, 0.3])
+def test_the_mirrored_droid_lives_the_mirrored_life(phase_rate):
     """Mirrored world, command and actions: observation and critic's view are the mirror image."""
 
     def slope(heading: float) -> Shape:
@@ -55,7 +56,7 @@ def test_the_mirrored_droid_lives_the_mirrored_life():
         shape=slope(-0.4),
         commands=(Command(0.0, (0.3, -0.1), -0.4, (0.1, -0.3)),),
     )
-    task = walking(past_actions=3)
+    task = walking(past_actions=3, phase_rate=phase_rate)
     walk = TaskBatch(task, 2)
     walk.reset([0, 1], [plain, turned])
     # Half a period apart.
@@ -65,7 +66,7 @@ def test_the_mirrored_droid_lives_the_mirrored_life():
     joints, joint_sign = task.action_mirror()
     rng = np.random.default_rng(0)
     for _ in range(15):
-        action = rng.normal(size=10) * 0.3
+        action = rng.normal(size=task.actions) * 0.3
         walk.step(np.stack([action, action[joints] * joint_sign]))
         seen = walk.observe(True).astype(float)
         # Contact is chaotic: what agrees to 1e-9 now will not in a second.
@@ -100,6 +101,7 @@ def test_a_field_of_ones_own_lies_where_the_task_says():
         ({"terms": walking().terms * 2}, "two reward terms of grek/Walk-v0 have one name"),
         ({"action_scale": (0.3,) * 4}, "action_scale has 4 values, not 10"),
         ({"history": -1}, "history -1 is negative"),
+        ({"phase_rate": 1.0}, "phase_rate 1.0 is not in"),
     ],
 )
 def test_a_task_that_cannot_be_is_refused(changes, told):
@@ -118,6 +120,26 @@ def test_past_actions_are_observed_newest_first():
         assert seen[slice(*slices[name])] == pytest.approx(0.1 * k), name
     walk.reset([0], [Scenario()])
     assert not walk.observe()[0, slice(*slices["action_1"])].any()
+
+
+def test_the_last_action_asks_for_the_rate_of_the_motion():
+    """Between -1 and 1: beyond, it is cut, where the other actions go on to 4."""
+    task = walking(phase_rate=0.25)
+    walk = TaskBatch(task, 3)
+    walk.reset([0, 1, 2], [Scenario(seed=5, commands=(Command(0.0, (0.3, 0.0), 0.0),))] * 3)
+    action = np.zeros((3, 11))
+    action[:, -1] = 0.0, 0.5, 3.0
+    for _ in range(20):
+        walk.step(action)
+    seen = walk.observe()
+    assert seen[:, slice(*task.slices()["rate"])].ravel() == pytest.approx([0, 0.125, 0.25])
+    assert not seen[:, slice(*task.slices()["last_action"])].any()
+    gone = (walk.motion.phase - walk.motion.phase[0]) / (walk.motion.phase[0] - 5 / 997)
+    assert gone == pytest.approx([0, 0.125, 0.25], abs=1e-6)
+    walk.reset([2], [Scenario()])
+    assert walk.observe()[2, slice(*task.slices()["rate"])] == 0
+    with pytest.raises(InputError, match=r"shape \(3, 10\), not \(3, 11\)"):
+        walk.step(np.zeros((3, 10)))
 
 
 def test_commands_are_cut_to_the_range_of_the_task():

@@ -164,6 +164,7 @@ def data(robot: Robot = GREK) -> StepData:
         command=np.array([[0.4, 0.0, 0.5, 0.0, 0.0]]),
         reference=reference,
         actions=np.array([[[0.6], [0.4], [0.3]]]) * np.ones(acting),
+        rate=np.zeros(1),
         joint_velocity=np.full((1, acting), 0.2),
         stride_velocity=np.array([[0.1, 0.1, 0.25]]),
         heading_error=np.array([0.1]),
