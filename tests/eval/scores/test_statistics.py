@@ -314,3 +314,29 @@ class TestGate:
     def test_a_loss_of_the_margin_passes_one_time_in_twenty(self) -> None:
         passed = np.isin(self.verdicts(0.05, 64, 800), ["non-inferior", "superior"])
         assert 0.02 <= passed.mean() <= 0.08
+
+
+# -- large samples -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statistic", [st.mean, st.interquartile_mean, st.worst_decile])
+def test_large_samples_have_the_intervals_of_the_bootstrap(statistic, monkeypatch):
+    """Two strata far apart, whose distance does not count in the error."""
+    rng = np.random.default_rng(3)
+    values = np.concatenate([rng.beta(5, 1, 8000), rng.beta(2, 5, 4000) - 2])
+    strata = ["a"] * 8000 + ["b"] * 4000
+    found = st.bootstrap_interval(values, 1, 1000, strata, statistic)
+    monkeypatch.setattr(st, "LARGE", 10**9)
+    drawn = st.bootstrap_interval(values, 1, 1000, strata, statistic)
+    assert found.mean == drawn.mean
+    assert found.high - found.low == pytest.approx(drawn.high - drawn.low, rel=0.2)
+    assert abs(found.low - drawn.low) < 0.15 * (drawn.high - drawn.low)
+
+
+def test_large_samples_have_the_p_values_of_flipped_signs(monkeypatch):
+    rng = np.random.default_rng(4)
+    values = rng.normal(-0.02, 1, 12_000)
+    found = st.sign_flip(values, 1)
+    monkeypatch.setattr(st, "LARGE", 10**9)
+    assert found == pytest.approx(st.sign_flip(values, 1), abs=0.01)
+    assert found[0] + found[1] == pytest.approx(1)
