@@ -1,4 +1,4 @@
-"""Worlds under random and hostile actions: numbers stay finite or are counted, memory does not grow."""
+"""Worlds under random and hostile actions: failures are counted, memory does not grow."""
 
 import resource
 
