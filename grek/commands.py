@@ -137,6 +137,8 @@ class Table:
     """One or more scorecard.json files of one suite and seed, or their directories."""
     rows: bool = False
     """Print one line per row of a single scorecard instead."""
+    seeds: bool = False
+    """Take the scorecards for training seeds of one recipe: print mean, spread and interval."""
 
     def run(self) -> int:
         """Print the table."""
@@ -147,8 +149,13 @@ class Table:
             raise InputError("grek table needs at least one scorecard")
         if self.rows and len(self.cards) > 1:
             raise InputError(f"--rows takes one scorecard, not {len(self.cards)}")
+        if self.rows and self.seeds:
+            raise InputError("give --rows or --seeds, not both")
         cards = [scorecard.read(path) for path in self.cards]
-        print(report.rows(cards[0]) if self.rows else report.policies(cards))
+        if self.rows:
+            print(report.rows(cards[0]))
+        else:
+            print(report.seeds(cards) if self.seeds else report.policies(cards))
         return 0
 
 

@@ -64,6 +64,9 @@ class TrainConfig:
     """Seed of scenarios, initial weights and exploration."""
     task: str = "grek/Walk-v0"
     """Registered task: "grek/Walk-v0", or one that an extension adds (docs/extending.md)."""
+    space: str = "train"
+    """Space to draw scenarios from: train, or everywhere, which is train and heldout together.
+    The latter is the reference for what a policy loses by not having trained there."""
     materials: str = "all"
     """Materials to train on, separated by commas, or "all" training materials.
     `grek materials` lists the names."""

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from grek import files
 from grek.envs.ground.materials import material
-from grek.envs.scenarios.spaces import TRAINING_SCENARIOS
+from grek.envs.scenarios.spaces import TRAINABLE, TRAINING_SCENARIOS
 from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.provenance import versions
@@ -133,6 +133,8 @@ def check(config: TrainConfig) -> None:
         value = getattr(config, name)
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name.replace('_', '-')} {value} is outside [{low:g}, {high:g}]")
+    if config.space not in TRAINABLE:
+        raise InputError(f"--space {config.space!r} is none of {', '.join(TRAINABLE)}")
     if config.worlds * ppo.rollout < 2:
         raise InputError("--worlds 1 with --ppo.rollout 1 leaves a single sample per update")
     materials(config.materials)

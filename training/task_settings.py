@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from grek.envs import contract as contracts
-from grek.envs.scenarios.spaces import TRAIN
+from grek.envs.scenarios.spaces import command_ranges
 from grek.envs.tasks import Task
 from grek.envs.tasks import task as task_named
 from grek.errors import InputError
@@ -33,7 +33,7 @@ def task_of(config: TrainConfig, contract: dict[str, Any] | None = None) -> Task
         history=observed.history,
         past_actions=observed.past_actions,
         phase_rate=observed.phase_rate,
-        commands=tuple((d.low, d.high) for d in (TRAIN.forward, TRAIN.sideways, TRAIN.yaw_rate)),
+        commands=command_ranges(config.space),
         action_scale=tuple(scale * config.action_scale for scale in task.action_scale),
         terms=tuple(
             dataclasses.replace(term, weight=changed.get(term.name, term.weight))

@@ -42,6 +42,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
     np.random.seed(config.seed)  # noqa: NPY002 - shuffles the samples in SB3
     start = None if config.start is None else checkpoint.read_learner(config.start)
     episodes = EpisodeConfig(
+        space=config.space,
         scenarios=config.scenarios,
         materials=run_directory.materials(config.materials),
         replay=config.replay,
@@ -74,6 +75,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
         learn(model, config, run, curriculum, interruption, after_update)
         checkpoint.save(run / "checkpoints", model, env, curriculum)
         training = {
+            "space": config.space,
             "materials": config.materials,
             "scenarios": config.scenarios,
             "seed": config.seed,

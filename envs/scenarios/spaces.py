@@ -208,6 +208,11 @@ def _held_out() -> dict[Context, Mapping[str, Any]]:
     return found
 
 
+def _everywhere() -> dict[Context, Mapping[str, Any]]:
+    """Contexts of training and held-out contexts together."""
+    return {**_trained(), **_held_out()}
+
+
 def _tuning() -> dict[Context, Mapping[str, Any]]:
     """Contexts to choose settings on: trained materials and difficult ends of training ranges."""
     return {
@@ -295,8 +300,13 @@ SPACES = Registry(
     Space("tune", _tuning),
     Space("heldout", _held_out),
     Space("numerics", _numerics, same_worlds=True),
+    Space("everywhere", _everywhere),
 )
 space = SPACES.named
+
+TRAINABLE = ("train", "everywhere")
+"""Spaces to train in. A policy that trained "everywhere" has met the held-out ranges, in worlds of
+its own: what another loses against it on held-out rows is lack of transfer, not difficulty."""
 
 GROUPS = ("materials", "shapes", "bodies", "commands", "disturbances")
 """Kinds of held-out axes, whose losses are averaged apart."""
@@ -307,6 +317,19 @@ _GROUP = {
     "speed": "commands",
     "pushes": "disturbances",
 }
+
+
+def command_ranges(name: str) -> tuple[tuple[float, float], ...]:
+    """Smallest and largest vx, vy [m/s] and yaw rate [rad/s] commanded in any context of a space.
+
+    Raises InputError for an unknown space.
+    """
+    contexts = [dataclasses.replace(TRAIN, **fields) for fields in space(name).listed().values()]
+    columns = [(c.forward, c.sideways, c.yaw_rate) for c in contexts]
+    return tuple(
+        (min(d.low for d in column), max(d.high for d in column))
+        for column in zip(*columns, strict=True)
+    )
 
 
 def axis_group(axis: str) -> str:
@@ -342,7 +365,11 @@ def zone(space: str, context: Context) -> str | None:
     transfer. So do held-out rows that differ from training in name but hardly in effect. None for
     rows of the numerics space that average over solver settings.
     """
-    if space in ("train", "tune") or context.value == "as_trained" or context in _INSIDE:
+    if (
+        space in ("train", "tune", "everywhere")
+        or context.value == "as_trained"
+        or context in _INSIDE
+    ):
         return "inside"
     if space == "numerics" and context.axis != "numerics":
         return None  # a material, averaged over solver settings

@@ -3,14 +3,17 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.table import Table
 
 from grek import terminal
 from grek.errors import InputError
 from grek.eval.report import wording
 from grek.eval.report.wording import UNKNOWN, Card, Row, bounds, decimal, name, percent
+from grek.eval.scores.statistics import student_interval
 from grek.sanitize import printable
 
 if TYPE_CHECKING:
@@ -80,14 +83,7 @@ def policies(cards: Sequence[Card]) -> str:
 
     Raises InputError unless all scorecards are of the same worlds.
     """
-    for card in cards[1:]:
-        for key in ("name", "seed", "episodes", "sha256"):
-            first, other = cards[0]["suite"].get(key), card["suite"].get(key)
-            if first != other:
-                raise InputError(
-                    f"cannot tabulate scorecards of different suites: {key} is {str(first)[:40]!r}"
-                    f" of {name(cards[0])} and {str(other)[:40]!r} of {name(card)}"
-                )
+    _check_worlds(cards)
     shown = {column: of for column, of in POLICIES.items() if of[0] in cards[0]["summary"]}
     lost = {c: group for c, group in LOSSES.items() if group in wording.losses(cards[0])}
     lines = [
@@ -101,6 +97,25 @@ def policies(cards: Sequence[Card]) -> str:
     return _table(["policy", *shown, *lost], lines, escape=False)
 
 
+def seeds(cards: Sequence[Card]) -> str:
+    """Markdown: each score of policies of one recipe and several training seeds, a line per score.
+
+    The interval is Student's, of the mean over new training seeds, and covers the worlds drawn too.
+    Raises InputError for fewer than two scorecards, or of different worlds.
+    """
+    if len(cards) < 2:
+        raise InputError(f"--seeds takes two scorecards or more, not {len(cards)}")
+    _check_worlds(cards)
+    shown = {column: of for column, of in POLICIES.items() if of[0] in cards[0]["summary"]}
+    lines = []
+    for column, of in shown.items():
+        found = np.array([wording.number(wording.summary(card, *of)) for card in cards])
+        each = ", ".join(f"{value:.2f}" for value in found)
+        spread = f"{np.ptp(found):.3f}"
+        lines.append([column, each, spread, _estimate(asdict(student_interval(found)))])
+    return _table(["score", "each seed", "largest difference", "mean over seeds"], lines)
+
+
 def rows(card: Card) -> str:
     """Markdown, one line per row of `card`; space and axis are left out if all rows share them."""
     keys = [key for key in ("space", "axis") if len({row[key] for row in card["rows"]}) > 1]
@@ -110,6 +125,18 @@ def rows(card: Card) -> str:
         for row in card["rows"]
     ]
     return _table([*keys, "survival", "traversal", "velocity error [m/s]"], lines)
+
+
+def _check_worlds(cards: Sequence[Card]) -> None:
+    """Raise InputError unless all scorecards are of the same worlds."""
+    for card in cards[1:]:
+        for key in ("name", "seed", "episodes", "sha256"):
+            first, other = cards[0]["suite"].get(key), card["suite"].get(key)
+            if first != other:
+                raise InputError(
+                    f"cannot tabulate scorecards of different suites: {key} is {str(first)[:40]!r}"
+                    f" of {name(cards[0])} and {str(other)[:40]!r} of {name(card)}"
+                )
 
 
 def _row(row: Row) -> tuple[str, ...]:
@@ -143,6 +170,9 @@ def _transfer(card: Card) -> list[str]:
     said = []
     if losses := wording.losses(card):
         said.append(f"Loss of traversal to new, in points: {listed(losses)}.")
+    if regrets := wording.regrets(card):
+        told = "Of it against a policy that trained there too, in points"
+        said.append(f"{told}: {listed(regrets)}.")
     for space, changes in wording.changes(card).items():
         space = _escaped(space)
         said.append(

@@ -50,6 +50,13 @@ def losses(card: Card) -> dict[str, Any]:
     return _scores(found, "traversal") if isinstance(found, Mapping) else {}
 
 
+def regrets(card: Card) -> dict[str, Any]:
+    """Traversal lost against a policy that trained there too, by group; empty where unknown."""
+    found = card.get("transfer")
+    every = _scores(found, "regret") if isinstance(found, Mapping) else {}
+    return {group: lost for group, lost in every.items() if lost is not None}
+
+
 def changes(card: Card) -> dict[str, dict[str, Any]]:
     """Change of traversal by context, in the same worlds, of each space that pairs contexts."""
     found = card.get("paired")

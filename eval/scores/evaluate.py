@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from grek import files
+from grek.assets import asset_path
 from grek.eval import report
 from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
 from grek.eval.scores.policies import Policy
@@ -77,7 +78,13 @@ def score(
         "trained_with": training.get("versions"),
         "runs_with": made_with,
     }
-    return scorecard.build(named, about, made_with, done, provenance)
+    return scorecard.build(named, about, made_with, done, provenance, trained_there())
+
+
+def trained_there() -> Card | None:
+    """Shipped scorecard of the policy that trained on the held-out ranges too, None without one."""
+    path = asset_path("policies") / "everywhere.json"
+    return scorecard.read(path) if path.is_file() else None
 
 
 def write(

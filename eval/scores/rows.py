@@ -98,12 +98,15 @@ def summary(episodes: Sequence[Episode], rows: Sequence[Mapping[str, Any]]) -> d
     return summary
 
 
-def transfer(episodes: Sequence[Episode]) -> dict[str, Any]:
+def transfer(
+    episodes: Sequence[Episode], there: Mapping[str, Episode] | None = None
+) -> dict[str, Any]:
     """Loss of each score from train to each group of held-out axes; empty without both spaces.
 
-    "difference" is train minus held out, unpaired: difficulty of the group and lack of transfer
-    together. Rows within training in effect are left out. "regret", which tells them apart, needs a
-    policy that trained there too, and is None.
+    "survival" and "traversal" are train minus held out, unpaired: difficulty of the group and lack
+    of transfer together. "regret" is lack of transfer alone: traversal lost against a policy that
+    trained there too, in the same worlds, whose episodes by scenario are `there`; None without.
+    Rows within training in effect are left out.
     """
     spaces = _by_space(episodes)
     if not {"train", "heldout"} <= set(spaces):
@@ -116,7 +119,8 @@ def transfer(episodes: Sequence[Episode]) -> dict[str, Any]:
     train = spaces["train"]
     found: dict[str, Any] = {}
     for name in (name for name in GROUPS if name in groups):
-        found[name] = {"episodes": len(groups[name]), "regret": None}
+        lost = there and regret(groups[name], there, f"regret/{name}")
+        found[name] = {"episodes": len(groups[name]), "regret": lost}
         for metric, column in _METRIC.items():
             interval = gap_interval(
                 _column(train, column),
@@ -127,6 +131,19 @@ def transfer(episodes: Sequence[Episode]) -> dict[str, Any]:
             )
             found[name][metric] = _bounded(interval, -1.0, 1.0)
     return found
+
+
+def regret(
+    episodes: Sequence[Episode], there: Mapping[str, Episode], name: str
+) -> dict[str, float]:
+    """Interval of the traversal that `episodes` lose against `there`, episodes by scenario.
+
+    `there` has every scenario of `episodes`; `name` seeds the bootstrap.
+    """
+    other = [there[episode["scenario"]] for episode in episodes]
+    lost = _column(other, "traversal") - _column(episodes, "traversal")
+    strata = [stratum(episode) for episode in episodes]
+    return _bounded(bootstrap_interval(lost, _seed(name), strata=strata), -1.0, 1.0)
 
 
 def paired(episodes: Sequence[Episode], baseline: str = "as_trained") -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from grek import files
 from grek.errors import InputError
 from grek.eval.scores import breakdown
-from grek.eval.scores.rows import Episode, paired, row, summary, transfer
+from grek.eval.scores.rows import Episode, paired, regret, row, summary, transfer
 
 Card = dict[str, Any]
 
@@ -33,8 +33,12 @@ def build(
     versions: Mapping[str, Any],
     episodes: Sequence[Episode],
     provenance: Mapping[str, Any] = MappingProxyType({}),
+    trained_there: Card | None = None,
 ) -> Card:
     """Scorecard of `episodes` in the order given.
+
+    `trained_there` is the scorecard of a policy that trained on the held-out ranges too; regret
+    against it is computed if it is of the same suite.
 
     `policy` {"name", "sha256", "contract"}, `suite` {"name", "sha256", "seed", "episodes"},
     `versions` and `provenance` are stored unchanged. An episode is {"scenario", "space",
@@ -54,6 +58,12 @@ def build(
         for axis, context in episode["contexts"].items():
             groups.setdefault((episode["space"], axis, context), []).append(episode)
     rows = [row(*key, group) for key, group in groups.items()]
+    there: dict[str, Episode] | None = None
+    if trained_there is not None and trained_there["suite"] == _exact(suite):
+        there = {episode["scenario"]: episode for episode in trained_there["episodes"]}
+        for line, group in zip(rows, groups.values(), strict=True):
+            if line["space"] == "heldout":
+                line["regret"] = regret(group, there, f"regret/{line['axis']}/{line['context']}")
     card = {
         "schema": SCHEMA,
         "policy": _exact(policy),
@@ -62,7 +72,7 @@ def build(
         "provenance": _exact(provenance),
         "rows": _rounded(rows),
         "summary": _rounded(summary(episodes, rows)),
-        "transfer": _rounded(transfer(episodes)),
+        "transfer": _rounded(transfer(episodes, there)),
         "paired": _rounded(paired(episodes)),
         "episodes": episodes,
         **_rounded(bins),

@@ -26,7 +26,14 @@ from grek.envs.scenarios.scenario import (
     from_plain,
     to_plain,
 )
-from grek.envs.scenarios.spaces import SPACES, TRAINING_SCENARIOS, parse, space, zone
+from grek.envs.scenarios.spaces import (
+    SPACES,
+    TRAINING_SCENARIOS,
+    command_ranges,
+    parse,
+    space,
+    zone,
+)
 from grek.envs.tasks import TaskBatch, walking
 from grek.errors import InputError
 
@@ -236,6 +243,18 @@ def test_held_out_axes_begin_where_training_ends():
         if axis != "material":
             assert MATERIALS[scenario.surface.materials[0]].trained
     assert all(zone("train", context) == "inside" for context in train.contexts)
+
+
+def test_everywhere_is_training_and_held_out_in_worlds_of_its_own():
+    train, held, both = space("train"), space("heldout"), space("everywhere")
+    assert both.contexts == (*train.contexts, *held.contexts)
+    assert all(zone("everywhere", context) == "inside" for context in both.contexts)
+    for of in (train, held):
+        for context in of.contexts:
+            one, other = of.draw(context, 5), both.draw(context, 5)
+            assert (one.seed != other.seed and one.shape != other.shape) or not one.shape
+    assert command_ranges("train") == ((-0.35, 0.6), (-0.2, 0.2), (-0.8, 0.8))
+    assert command_ranges("everywhere") == ((-0.35, 0.9), (-0.2, 0.2), (-0.8, 0.8))
 
 
 def test_the_tuning_space_is_within_training_and_shares_no_world_with_it():

@@ -55,6 +55,20 @@ def test_only_spaces_that_were_run():
     assert head == "| policy | train: survival | train: traversal |"
 
 
+def test_training_seeds():
+    """0.5, 0.6 and 0.4: standard error 0.1 / sqrt(3), times 4.303 of Student's t with 2 dof."""
+    several = [made(), made("b"), made("c")]
+    for card, value in zip(several, (0.5, 0.6, 0.4), strict=True):
+        card["summary"]["train"]["traversal"] = {"mean": value}
+    lines = report.seeds(several).splitlines()
+    assert lines[0] == "| score | each seed | largest difference | mean over seeds |"
+    assert lines[3] == "| train: traversal | 0.50, 0.60, 0.40 | 0.200 | 0.50 (0.25 to 0.75) |"
+    with pytest.raises(InputError, match="two scorecards or more, not 1"):
+        report.seeds([made()])
+    with pytest.raises(InputError, match="different suites"):
+        report.seeds([made(), made("other", seed=1)])
+
+
 @pytest.mark.parametrize(
     ("suite", "named"),
     [({"name": "full"}, "name"), ({"seed": 1}, "seed"), ({"episodes": 8}, "episodes")],

@@ -83,6 +83,28 @@ class TestContent:
             "context": "ice",
         }
 
+    def test_regret_against_a_policy_that_trained_there_too(self) -> None:
+        """0.3 lost on ice, of which the other loses 0.1 too: 0.2 by not having trained there."""
+        lost, there = {"ice": 0.3, "far": 0.1}, {"ice": 0.1, "far": 0.1}
+        reference = cards.card(cards.episodes(8, noise=0, loss=there))
+        made = cards.episodes(8, noise=0, loss=lost)
+        about = reference["policy"], reference["suite"], reference["versions"]
+        card = scorecard.build(*about, made, {}, reference)
+        rows = {row["context"]: row for row in card["rows"]}
+        assert rows["ice"]["regret"]["mean"] == pytest.approx(0.2, abs=1e-5)
+        assert rows["far"]["regret"] == {"mean": 0, "low": 0, "high": 0}
+        assert "regret" not in rows["sand"] and "regret" not in rows["euler"]
+        regret = card["transfer"]["materials"]["regret"]
+        assert regret["mean"] == pytest.approx(0.2, abs=1e-5)
+        assert card["transfer"]["shapes"]["regret"]["mean"] == 0
+        other = scorecard.build(about[0], {**about[1], "seed": 1}, about[2], made, {}, reference)
+        assert other["transfer"]["materials"]["regret"] is None
+        assert (
+            "against a policy that trained there too, in points: materials 20.0 (20.0 to 20.0)"
+            in (report.markdown(card))
+        )
+        assert "Regret: what does not transfer" in report.html(card)
+
     def test_a_space_left_out_is_absent_and_so_is_the_loss(self) -> None:
         card = cards.card([e for e in cards.episodes(4) if e["space"] == "heldout"])
         assert "train" not in card["summary"]
