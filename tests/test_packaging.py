@@ -30,7 +30,7 @@ TOOLS = {
     "registry",
     "vectors",
 }  # no concept of their own
-SHARED = {"errors", "progress", "provenance", "terminal"}  # of the package grek itself
+SHARED = {"errors", "files", "progress", "provenance", "sanitize", "terminal"}  # of the package grek
 
 
 def imports(path: Path) -> set[str]:
