@@ -1,4 +1,4 @@
-"""Package data: robot models, shipped policies and textures."""
+"""Package data: robot models, choreographies, shipped policies and textures."""
 
 from pathlib import Path
 

@@ -245,6 +245,51 @@ class Materials:
 
 
 @dataclass(frozen=True)
+class Motions:
+    """List choreographies and what they ask of the motors, or check and draw one.
+
+    A motion that no motor can follow is refused with the beat and the joint.
+    """
+
+    motion: Annotated[Positional[str | None], arg(metavar="[MOTION]")] = None
+    """Shipped motion or .toml file; by default all shipped ones are listed."""
+    plot: Path | None = None
+    """Plot poses over beats to this .png, .svg or .pdf file."""
+    force: bool = False
+    """Replace an existing file."""
+
+    def run(self) -> int:
+        """Plan, check and list the motions."""
+        from grek import terminal
+        from grek.envs.motions import choreography, feasibility, planner
+        from grek.envs.robots import GREK
+        from grek.envs.simulation.simulation import CONTROL_STEP
+
+        if self.plot is not None:
+            if self.motion is None:
+                raise InputError("--plot needs a MOTION to draw")
+            check_output(self.plot, self.force)
+            if self.plot.suffix not in (".png", ".svg", ".pdf"):
+                raise InputError(f"--plot {self.plot} is not a .png, .svg or .pdf file")
+        rows = []
+        for name in choreography.shipped() if self.motion is None else (self.motion,):
+            of = choreography.choreography(name)
+            plan = planner.plan(of, GREK, CONTROL_STEP)
+            demand = feasibility.check(plan, GREK)
+            size = (f"{of.tempo:g}", f"{of.beats:g}", f"{of.seconds:.1f}")
+            rows.append((of.name, of.title, *size, f"{demand.share:.0%}"))
+        if self.plot is not None:
+            from grek.eval.report.motion_plot import plot
+
+            plot(of, plan, demand, GREK, self.plot)
+        head = ("motion", "title", "tempo [1/min]", "beats", "length [s]", "torque over limit")
+        terminal.show(terminal.table(head, rows, "<<>"))
+        if self.plot is not None:
+            print(self.plot)
+        return 0
+
+
+@dataclass(frozen=True)
 class Bench:
     """Benchmark this machine: rates of simulation and training, and ratios between them."""
 
@@ -314,5 +359,6 @@ COMMANDS: dict[str, Any] = {
     "render": Render,
     "scenario": Scenario,
     "materials": Materials,
+    "motions": Motions,
     "bench": Bench,
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from grek.__main__ import main
 from grek.envs.contract import contract_of
@@ -118,6 +119,13 @@ def test_materials_prints_units_and_sources(capsys):
     assert "sand" in said and "Wong" in said and "m/s" in said
 
 
+def test_motions_lists_and_draws(capsys, tmp_path):
+    assert main(["motions"]) == 0
+    assert "Hopscotch" in capsys.readouterr().out
+    assert main(["motions", "bow", "--plot", str(tmp_path / "bow.png")]) == 0
+    assert Image.open(tmp_path / "bow.png").size[0] > 1000
+
+
 # -- bad input -----------------------------------------------------------------------------
 
 
@@ -151,6 +159,10 @@ def test_materials_prints_units_and_sources(capsys):
         (["bench", "--learning", "--minutes", "0"], "--minutes"),
         (["bench", "--plot", "x.png"], "--learning"),
         (["dance"], "dance"),
+        (["motions", "waltz"], "waltz"),
+        (["motions", "--plot", "x.png"], "MOTION"),
+        (["motions", "bow", "--plot", "x.txt"], "x.txt"),
+        (["train", "--space", "heldout"], "heldout"),
         (["train", "--materials", "lava"], "lava"),
         (["train", "--worlds", "-4"], "-4"),
         (["train", "--minutes", "-1"], "-1"),

@@ -20,9 +20,10 @@ ALLOWED = {  # what a room may import from, besides itself
 TIERS = {  # what a part of envs may import from, besides itself and the tools beside it
     "robots": set(),
     "ground": {"robots"},
+    "motions": {"robots"},
     "scenarios": {"robots", "ground"},
     "simulation": {"robots", "ground", "scenarios"},
-    "tasks": {"robots", "ground", "scenarios", "simulation"},
+    "tasks": {"robots", "ground", "motions", "scenarios", "simulation"},
 }
 TOOLS = {
     "distributions",
@@ -30,7 +31,14 @@ TOOLS = {
     "registry",
     "vectors",
 }  # no concept of their own
-SHARED = {"errors", "files", "progress", "provenance", "sanitize", "terminal"}  # of the package grek
+SHARED = {
+    "errors",
+    "files",
+    "progress",
+    "provenance",
+    "sanitize",
+    "terminal",
+}  # of the package grek
 
 
 def imports(path: Path) -> set[str]:

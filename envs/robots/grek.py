@@ -88,5 +88,6 @@ GREK = Robot(
     legs=Legs(
         inverse=leg_ik,
         home_ankles=tuple((float(x), float(y), float(z)) for x, y, z in _ANKLES),
+        hips=((0.0, HIP_OFFSET), (0.0, -HIP_OFFSET)),
     ),
 )

@@ -62,6 +62,8 @@ class Legs:
     inverse: LegInverse
     home_ankles: tuple[tuple[float, float, float], ...]
     """Ankle position of each foot in the home pose, base frame [m]."""
+    hips: tuple[tuple[float, float], ...] = ()
+    """x and y of the hip yaw axis of each leg, base frame [m]; zeros by default."""
 
 
 @dataclass(frozen=True)

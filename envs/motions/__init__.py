@@ -1,0 +1,1 @@
+"""Choreographies: motions written on beats, planned as joint trajectories, and checked."""

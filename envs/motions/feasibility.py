@@ -1,0 +1,145 @@
+"""Check that a robot can do a plan: reach, joint range, speed and torque of the motors.
+
+Torque is that of inverse dynamics on level ground: the wrench that the motion needs at the torso is
+shared among the feet in contact as the smallest that balances it, moments counted over the length
+of a sole.
+"""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from grek.envs.motions.planner import Plan, rotations
+from grek.envs.robots import Robot
+from grek.envs.robots.robot import Layout, torque_limits
+from grek.envs.vectors import Array
+from grek.errors import InputError
+
+REACH = 0.003  # largest distance of a sole from its planned place [m]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a plan asks of the acting joints (T, A), and what the motors give at that speed."""
+
+    velocity: Array
+    """[rad/s]"""
+    torque: Array
+    """[N m]"""
+    lowest: Array
+    """Lowest torque of the motor at `velocity` [N m]."""
+    highest: Array
+    """Highest torque of the motor at `velocity` [N m]."""
+
+    @property
+    def share(self) -> float:
+        """Largest torque of any joint over what its motor gives [-]."""
+        limit = np.where(self.torque > 0, self.highest, -self.lowest)
+        return float(np.max(np.abs(self.torque) / limit))
+
+
+def check(plan: Plan, robot: Robot) -> Demand:
+    """Demand of `plan`; raises InputError naming beat and joint of the first that is not met."""
+    spec = robot.load_spec()
+    spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT)
+    model = spec.compile()
+    layout = Layout.of(model, robot)
+    qpos = positions(plan, robot, model, layout)
+    _check_range(plan, robot, layout)
+    _check_reach(plan, robot, model, layout, qpos)
+    velocity, torque = _inverse(plan, robot, model, layout, qpos)
+    lowest, highest = torque_limits(model, velocity, np.ones(len(velocity)))
+    demand = Demand(velocity, torque, lowest, highest)
+    over = np.maximum(torque - highest, lowest - torque)
+    if (over > 0).any():
+        at, joint = np.unravel_index(int((over > 0).argmax()), over.shape)
+        limit = highest if torque[at, joint] > 0 else lowest
+        raise InputError(
+            f"motion {plan.name}: beat {plan.beat[at]:.2f}: {robot.joints[joint]} needs"
+            f" {torque[at, joint]:.1f} N m at {velocity[at, joint]:.1f} rad/s, its motor gives"
+            f" {limit[at, joint]:.1f}"
+        )
+    return demand
+
+
+def positions(plan: Plan, robot: Robot, model: mujoco.MjModel, layout: Layout) -> Array:
+    """Generalised positions (T, nq)."""
+    qpos = np.tile(model.qpos0, (len(plan.time), 1))
+    qpos[:, :3] = plan.position
+    for row, rotation in zip(qpos, rotations(plan.attitude), strict=True):
+        mujoco.mju_mat2Quat(row[3:7], rotation.ravel())
+    acting = len(robot.joints)
+    qpos[:, layout.qpos[acting:]] = robot.home[acting:]
+    qpos[:, layout.qpos[:acting]] = plan.joints
+    if robot.look is not None:
+        columns = layout.qpos[[robot.all_joints.index(name) for name in robot.look]]
+        qpos[:, columns] += plan.look
+    return qpos
+
+
+def _check_range(plan: Plan, robot: Robot, layout: Layout) -> None:
+    """Raise InputError for the first joint outside its range."""
+    acting = len(robot.joints)
+    low, high = layout.joint_low[:acting], layout.joint_high[:acting]
+    outside = (plan.joints < low - 1e-9) | (plan.joints > high + 1e-9)
+    if outside.any():
+        at, joint = np.unravel_index(int(outside.argmax()), outside.shape)
+        raise InputError(
+            f"motion {plan.name}: beat {plan.beat[at]:.2f}: {robot.joints[joint]} at"
+            f" {plan.joints[at, joint]:.2f} rad is outside [{low[joint]:g}, {high[joint]:g}]"
+        )
+
+
+def _check_reach(
+    plan: Plan, robot: Robot, model: mujoco.MjModel, layout: Layout, qpos: Array
+) -> None:
+    """Raise InputError where a leg is too short or too long for the place of its foot."""
+    assert robot.legs is not None
+    data, ankles = mujoco.MjData(model), np.array(robot.legs.home_ankles)
+    above = robot.stand_height + ankles[:, 2]
+    for at, row in enumerate(qpos):
+        data.qpos[:] = row
+        mujoco.mj_kinematics(model, data)
+        wanted = plan.feet[at, :, :3] + np.column_stack([np.zeros((len(above), 2)), above])
+        miss = np.linalg.norm(data.xpos[layout.feet] - wanted, axis=1)
+        if miss.max() > REACH:
+            foot = robot.feet[int(miss.argmax())].body
+            raise InputError(
+                f"motion {plan.name}: beat {plan.beat[at]:.2f}: {foot} cannot reach its place, by"
+                f" {1000 * miss.max():.0f} mm"
+            )
+
+
+def _inverse(
+    plan: Plan, robot: Robot, model: mujoco.MjModel, layout: Layout, qpos: Array
+) -> tuple[Array, Array]:
+    """Velocity and torque of the acting joints (T, A)."""
+    steps, interval = len(plan.time), float(plan.time[1])
+    change = np.zeros((steps - 1, model.nv))
+    for row, before, after in zip(change, qpos[:-1], qpos[1:], strict=True):
+        mujoco.mj_differentiatePos(model, row, interval, before, after)
+    padded = np.concatenate([np.zeros((1, model.nv)), change, np.zeros((1, model.nv))])
+    speed, acceleration = (padded[1:] + padded[:-1]) / 2, np.diff(padded, axis=0) / interval
+    data, dof = mujoco.MjData(model), layout.dof[: len(robot.joints)]
+    torque = np.zeros((steps, len(dof)))
+    length = max(foot.sole_size[0] for foot in robot.feet)
+    scale = np.array([1, 1, 1, length, length, length])
+    jacobian = np.zeros((6, model.nv))
+    for at in range(steps):
+        data.qpos[:], data.qvel[:], data.qacc[:] = qpos[at], speed[at], acceleration[at]
+        mujoco.mj_inverse(model, data)
+        needed, shared = data.qfrc_inverse.copy(), []
+        for foot, body in enumerate(layout.feet):
+            if plan.contact[at, foot]:
+                centre = data.xpos[body] + data.xmat[body].reshape(3, 3) @ np.array(
+                    robot.feet[foot].sole_centre
+                )
+                mujoco.mj_jac(model, data, jacobian[:3], jacobian[3:], centre, int(body))
+                shared.append(jacobian.copy())
+        if shared:
+            lever = np.concatenate([scale[:, None] * each for each in shared])  # (6 k, nv)
+            wrench = np.linalg.lstsq(lever[:, :6].T, needed[:6], rcond=None)[0]
+            needed -= lever.T @ wrench
+        torque[at] = needed[dof]
+    return speed[:, dof], torque
