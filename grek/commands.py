@@ -45,7 +45,8 @@ class Eval:
     """
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait."""
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
+    motion:NAME, which dances the choreography NAME in open loop."""
     suite: str = "quick"
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), or tune."""
     episodes: int | None = None
@@ -164,7 +165,8 @@ class Render:
     """Film a rollout of a policy in one scenario."""
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait."""
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
+    motion:NAME, which dances the choreography NAME in open loop."""
     scenario: str | None = None
     """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default."""
     material: str | None = None

@@ -12,7 +12,7 @@ import numpy as np
 
 from grek.envs.motions.planner import Plan, rotations
 from grek.envs.robots import Robot
-from grek.envs.robots.robot import Layout, torque_limits
+from grek.envs.robots.robot import Layout, motor_gains, torque_limits
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -31,6 +31,9 @@ class Demand:
     """Lowest torque of the motor at `velocity` [N m]."""
     highest: Array
     """Highest torque of the motor at `velocity` [N m]."""
+    lead: Array
+    """What to add to the joints for targets [rad]: with it position control gives `torque` where
+    the joints are as planned."""
 
     @property
     def share(self) -> float:
@@ -50,7 +53,9 @@ def check(plan: Plan, robot: Robot) -> Demand:
     _check_reach(plan, robot, model, layout, qpos)
     velocity, torque = _inverse(plan, robot, model, layout, qpos)
     lowest, highest = torque_limits(model, velocity, np.ones(len(velocity)))
-    demand = Demand(velocity, torque, lowest, highest)
+    stiffness, damping = motor_gains(model, len(robot.joints))
+    lead = (torque + damping * velocity) / stiffness
+    demand = Demand(velocity, torque, lowest, highest, lead)
     over = np.maximum(torque - highest, lowest - torque)
     if (over > 0).any():
         at, joint = np.unravel_index(int((over > 0).argmax()), over.shape)

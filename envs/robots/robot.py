@@ -246,6 +246,16 @@ def _named(find: Callable[[str], Any], name: str, robot: Robot) -> Any:
         raise InputError(f"robot {robot.name}: its model has no part {name!r}") from None
 
 
+def motor_gains(model: mujoco.MjModel, acting: int) -> tuple[Array, Array]:
+    """Position gain [N m/rad] and velocity gain [N m s/rad] of the first `acting` motors (A,).
+
+    Of DC motors with a controller, else of position servos.
+    """
+    if (model.actuator_gaintype[:acting] == mujoco.mjtGain.mjGAIN_DCMOTOR).all():
+        return model.actuator_gainprm[:acting, 4].copy(), model.actuator_gainprm[:acting, 6].copy()
+    return -model.actuator_biasprm[:acting, 1], -model.actuator_biasprm[:acting, 2]
+
+
 def torque_limits(model: mujoco.MjModel, velocity: Array, strength: Array) -> tuple[Array, Array]:
     """Lowest and highest torque (n, A) [N m] of the acting motors at `velocity` (n, A) [rad/s].
 

@@ -143,10 +143,12 @@ class TaskBatch:
         """
         layout, acting = self.simulation.layout, action.shape[1]
         targets = np.tile(self._held, (self.worlds, 1))
-        reference = self.motion.now.joints
-        targets[:, :acting] += reference - self._home[:acting] + action * self._scale
+        reference = self.motion.now
+        targets[:, :acting] += (
+            reference.joints + reference.lead - self._home[:acting] + action * self._scale
+        )
         if self._look:
-            targets[:, self._look] += self.command[:, 3:]
+            targets[:, self._look] += self.command[:, 3:] + reference.look
         return np.clip(targets, layout.joint_low, layout.joint_high)
 
     def _rewards(self, data: StepData) -> dict[str, Array]:

@@ -211,12 +211,16 @@ class GaitMotion:
         angle = 2 * np.pi * phase
         clock = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
         end = foot_phase(after, self._robot.feet)
+        joints = joint_angles(gait, self._robot, phase, command, height)
         return Reference(
-            joints=joint_angles(gait, self._robot, phase, command, height),
+            joints=joints,
+            lead=np.zeros_like(joints),
             contact=stance(gait, end, height),
             clearance=swing_height(gait, end, height),
             clock=steps[:, None] * np.stack(clock, 1),
             moving=steps,
+            height=np.full(len(phase), self._robot.stand_height),
+            look=np.zeros((len(phase), 2)),
         )
 
     def snapshot(self) -> dict[str, Array]:

@@ -20,7 +20,7 @@ class Reference:
     """Reference for one control step: n worlds, A acting joints, F feet."""
 
     joints: Array
-    """Targets of the acting joints (n, A) [rad]."""
+    """Positions of the acting joints (n, A) [rad]."""
     contact: NDArray[np.bool_]
     """Feet in stance at the end of the step (n, F)."""
     clearance: Array
@@ -29,6 +29,17 @@ class Reference:
     """sin, cos of the phase angle and of its double (n, 4); zeros at rest."""
     moving: NDArray[np.bool_]
     """True where the motion advances, False where it rests (n,)."""
+    height: Array
+    """Height of the base above the ground (n,) [m]."""
+    lead: Array
+    """Added to `joints` for the targets (n, A) [rad]: torque that the motion needs over stiffness,
+    beyond the robot's static offset."""
+    look: Array
+    """Pitch and yaw of the head, to which the look command is added (n, 2) [rad]."""
+
+    def rows(self, which: NDArray[np.int64]) -> "Reference":
+        """Rows `which` (m,) of this reference."""
+        return Reference(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def with_rows(self, worlds: NDArray, rows: "Reference") -> "Reference":
         """Copy of this reference with the rows `worlds` (m,) taken from `rows`."""
@@ -109,6 +120,9 @@ class _Still:
             clearance=np.zeros((worlds, len(robot.feet))),
             clock=np.zeros((worlds, 4)),
             moving=np.zeros(worlds, bool),
+            height=np.full(worlds, robot.stand_height),
+            lead=np.zeros((worlds, len(home))),
+            look=np.zeros((worlds, 2)),
         )
 
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:

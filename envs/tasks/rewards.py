@@ -34,7 +34,7 @@ def walking(robot: Robot) -> tuple[Term, ...]:
         Term("contact", 0.7, lambda m: contact(m.reference.contact, m.state.contact)),
         Term("foot_height", 1.0, lambda m: foot_height(m.reference.clearance, m.state.clearance)),
         Term("upright", 1.0, lambda m: upright(m.state.gravity_b)),
-        Term("base_height", 0.5, lambda m: base_height(robot.stand_height, m.state.height)),
+        Term("base_height", 0.5, lambda m: base_height(m.reference.height, m.state.height)),
         Term("vertical", -0.5, lambda m: m.state.velocity_b[:, 2] ** 2),
         Term("tilt_rate", -0.1, lambda m: square(m.state.gyro_b[:, :2])),
         Term("slip", -0.25, lambda m: slip(m.state.foot_velocity_w, m.state.contact)),
@@ -93,7 +93,7 @@ def upright(gravity_b: Array) -> Array:
     return np.exp(-(gravity_b[:, :2] ** 2).sum(1) / 0.05)
 
 
-def base_height(wanted: float, height: Array) -> Array:
+def base_height(wanted: Array, height: Array) -> Array:
     """exp(-e^2 / (30 mm)^2) (n,) of the error e of base height above ground (n,) [m]."""
     return np.exp(-((height - wanted) ** 2) / 0.03**2)
 

@@ -15,6 +15,7 @@ from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario
 from grek.envs.scenarios.spaces import parse
 from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
 from grek.envs.tasks import TaskBatch
+from grek.envs.tasks.dance import DanceMotion
 from grek.envs.vectors import Array
 from grek.eval.films.film import FPS, Film
 from grek.eval.report import wording
@@ -143,7 +144,7 @@ def caption(batch: TaskBatch, step: int) -> str:
     ground, scenario = Ground(batch.simulation), batch.simulation.scenarios[0]
     name = ground.names[ground.material(batch.state.position_w[:1, :2])[0]]
     forward, left, turn = batch.command[0, :3] + 0.0
-    return (
-        f"{step * CONTROL_STEP:5.1f} s   {materials.material(name).title}   {scenario.name}\n"
-        f"forward {forward:+.2f} m/s   left {left:+.2f} m/s   turn {turn:+.2f} rad/s"
-    )
+    where = f"{step * CONTROL_STEP:5.1f} s   {materials.material(name).title}   {scenario.name}\n"
+    if isinstance(batch.motion, DanceMotion):
+        return where + batch.motion.caption(0)
+    return f"{where}forward {forward:+.2f} m/s   left {left:+.2f} m/s   turn {turn:+.2f} rad/s"

@@ -21,10 +21,12 @@ from grek.assets import SHIPPED, asset_path
 from grek.envs import hashing, tasks
 from grek.envs.contract import contract_of, task_of
 from grek.envs.tasks import Task
+from grek.envs.tasks.dance import Dance
 from grek.envs.tasks.gait import Gait
 from grek.errors import InputError
 
 REFERENCES = ("zero", "random", "gait")
+MOTION = "motion:"  # then the name of a choreography
 _EXTERNAL = "session.model_external_initializers_file_folder_path"
 _CHUNK = 16  # rows of a network call; constant, so that a row's bits do not depend on batch size
 
@@ -50,7 +52,7 @@ def load(text: str) -> Policy:
 
     Raises InputError if there is none, or if it does not fit the environment.
     """
-    if text in REFERENCES:
+    if text in REFERENCES or text.startswith(MOTION):
         return _reference(text)
     path = asset_path("policies") / f"{text}.onnx" if text in SHIPPED else Path(text)
     if path.is_dir():
@@ -58,7 +60,7 @@ def load(text: str) -> Policy:
     if not path.is_file():
         raise InputError(
             f"unknown policy {text!r}; give an ONNX file, a run directory,"
-            f" or one of: {', '.join((*SHIPPED, *REFERENCES))}"
+            f" or one of: {', '.join((*SHIPPED, *REFERENCES, MOTION + 'NAME'))}"
         )
     return _from_onnx(path, text if text in SHIPPED else path.stem)
 
@@ -75,9 +77,12 @@ def from_function(
 
 def _reference(name: str) -> Policy:
     """Reference policy: "zero" holds the stand pose, "gait" tracks the open-loop reference gait,
-    "random" adds N(0, 1) actions to it."""
+    "random" adds N(0, 1) actions to it, "motion:NAME" dances NAME in open loop."""
     walking = tasks.walking()
     acting = walking.actions
+    if name.startswith(MOTION):
+        walking = dataclasses.replace(walking, motion=Dance((name.removeprefix(MOTION),)))
+        walking.motion.start(walking.robot, 1)  # refuses a dance that the robot cannot do
     if name == "random":
         return _own(name, walking, lambda observation, *at: _random(acting, *at))
     if name == "zero":
