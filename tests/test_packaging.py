@@ -19,18 +19,27 @@ ALLOWED = {  # what a room may import from, besides itself
 }
 TIERS = {  # what a part of envs may import from, besides itself and the tools beside it
     "robots": set(),
+    "motions": {"robots"},
     "ground": {"robots"},
     "scenarios": {"robots", "ground"},
     "simulation": {"robots", "ground", "scenarios"},
-    "tasks": {"robots", "ground", "scenarios", "simulation"},
+    "tasks": {"robots", "motions", "ground", "scenarios", "simulation"},
 }
 TOOLS = {
     "distributions",
     "hashing",
+    "network",
     "registry",
     "vectors",
 }  # no concept of their own
-SHARED = {"errors", "files", "progress", "provenance", "sanitize", "terminal"}  # of the package grek
+SHARED = {
+    "errors",
+    "files",
+    "progress",
+    "provenance",
+    "sanitize",
+    "terminal",
+}  # of the package grek
 
 
 def imports(path: Path) -> set[str]:
