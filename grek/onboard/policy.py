@@ -99,7 +99,13 @@ def _policy(name: str, contract: dict[str, Any], network: Network) -> Policy:
 def _entries(observation: Any, acting: int, rated: bool) -> tuple[Entry, ...]:
     """Blocks of `observation`, columns by name; raises InputError for gaps and unknown names."""
     readings = {"gyro": 3, "gravity": 3, "joint_position": acting, "joint_velocity": acting}
-    exact = {"command": 3, "look": 2, "last_action": acting, "phase": 4, **({"rate": 1} if rated else {})}
+    exact = {
+        "command": 3,
+        "look": 2,
+        "last_action": acting,
+        "phase": 4,
+        **({"rate": 1} if rated else {}),
+    }
     entries: list[Entry] = []
     end = 0
     for name, (first, last) in sorted(observation.items(), key=lambda item: item[1]):

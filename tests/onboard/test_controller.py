@@ -11,7 +11,7 @@ from grek.envs.scenarios.scenario import Command, Push, Scenario
 from grek.envs.scenarios.spaces import parse
 from grek.envs.tasks import TaskBatch
 from grek.eval.scores import policies
-from grek.onboard import Controller, Reading, gravity_of, load
+from grek.onboard import Controller, Reading, load
 
 WALK, STEPS = policies.load("walk"), 150
 STAND = Scenario("stand", commands=(Command(0.0, (0.0, 0.0), 0.0, (0.2, -0.6)),), seed=12)
