@@ -36,7 +36,8 @@ Record = Callable[[str, int, dict[str, Any]], None]
 class Computer:
     """Runs `policy` for one body after another; a new session of a body starts from the beginning.
 
-    `filters` estimates the attitude from gyro and accelerometer instead of taking the body's.
+    `filters` estimates the attitude from gyro and accelerometer instead of taking the body's;
+    `clock` [s] measures computing times.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class Computer:
         limits: Limits | None = None,
         filters: bool = False,
         record: Record = lambda topic, time, message: None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._policy, self._limits, self._filters, self._record = policy, limits, filters, record
+        self._clock = clock
         robot = policy.robot
         self.receiver = Receiver(len(robot.joints), len(robot.all_joints), self._is_session)
         self.events: Counter[str] = Counter()  # of all supervisors
@@ -142,7 +145,7 @@ class Computer:
             self._record("/event", self._now, {"step": step, "kind": kind, "detail": detail})
 
         attitude = AttitudeFilter() if self._filters else None
-        self.supervisor = Supervisor(self._policy, self._limits, attitude, note)
+        self.supervisor = Supervisor(self._policy, self._limits, attitude, note, self._clock)
         self._session, self._answer = session, None
 
     def _is_session(self, session: int) -> bool:

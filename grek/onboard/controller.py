@@ -84,14 +84,17 @@ class Controller:
         else:
             self._past.appendleft(sensed)
             motion.advance(command[:, :3], sensed["gyro"], sensed["gravity"], self._rate)
-        action, self._rate = residual.taken(self.policy.network(self._observe(command)))
+        found = self.policy.network(self._observe(command)).astype(float)
+        action, self._rate = residual.taken(found)
         self._actions.appendleft(action)
         targets = residual.targets(motion.now.joints, action, given[:, 3:])
         return np.clip(targets, self._low, self._high)[0]
 
-    def revise(self, reading: Reading) -> None:
-        """Put `reading` in place of the last one, which it had come too late for."""
-        self._past[0] = _columns(reading)
+    def revise(self, reading: Reading, ago: int) -> None:
+        """Put `reading` of `ago` control steps before the last in place of what stood in for it."""
+        sensed = _columns(reading)
+        for past in range(min(ago + 1, len(self._past))):
+            self._past[past] = sensed
 
     def _observe(self, command: Array) -> NDArray[np.float32]:
         """Observation (1, size) in the order of the contract."""

@@ -23,9 +23,12 @@ from grek.onboard.wire import Mode, Targets
 
 @dataclass(frozen=True)
 class Limits:
-    """What a supervisor accepts. Of 123 droids walking in the gym's worlds for 8 s, readings came to
-    6.2 rad/s, a gravity vector of 0.88 to 1.14, 0.04 rad beyond a joint's range and 19 rad/s, and
-    joint targets to 45 rad/s."""
+    """What a supervisor accepts.
+
+    Until they fell, 123 droids of the policy `walk` in the spaces `train` and `heldout` read, in
+    8 s, at most 6.2 rad/s, gravity vectors of length 0.88 to 1.14, joints 0.04 rad beyond their
+    range and at 19 rad/s; joint targets moved at up to 45 rad/s.
+    """
 
     gyro: float = 20.0
     """Largest component of the angular velocity [rad/s]."""
@@ -74,7 +77,7 @@ class Supervisor:
     """One run of a robot: `offer` readings as they come, `overdue` when one did not.
 
     `events` counts what happened, by kind; `note` is told of each. After a stop a new run takes a
-    new supervisor.
+    new supervisor. `clock` [s] measures computing times.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Supervisor:
         limits: Limits | None = None,
         attitude: AttitudeFilter | None = None,
         note: Note = lambda kind, step, detail: None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.limits = limits or Limits()
         self.state = State.READY
@@ -90,6 +94,7 @@ class Supervisor:
         self.computing = 0.0  # time of the last control step [s]
         self.controller = Controller(policy)
         self._robot, self._note, self._attitude = policy.robot, note, attitude
+        self._clock = clock
         acting = len(self._robot.joints)
         home = np.array(self._robot.home[:acting])
         low, high = np.array(self._robot.joint_range[:acting]).T
@@ -132,12 +137,12 @@ class Supervisor:
         if last is not None and reading.step < self._next:
             if reading.step == last.step:
                 self._tell("repeated")
-            elif reading.step < last.step or reading.step != self._next - 1:
+            elif reading.step < last.step:
                 self._tell("out_of_order", f"step {reading.step}")
-            else:  # the step was done without it
+            else:  # its control step was done without it
                 self._tell("late", f"step {reading.step}")
-                self._last = reading
-                self.controller.revise(reading)
+                self._last, self._missed = reading, 0
+                self.controller.revise(reading, self._next - 1 - reading.step)
             return None
         if last is not None:
             self._catch_up(reading.step - self._next)
@@ -172,9 +177,9 @@ class Supervisor:
 
     def _step(self, reading: Reading | None, timed: bool) -> Targets:
         assert reading is not None
-        begin = time.perf_counter()
+        begin = self._clock()
         targets = self.controller.step(reading)
-        self.computing = time.perf_counter() - begin
+        self.computing = self._clock() - begin
         if timed and self.computing > self.limits.budget:
             self._tell("overrun", f"{1e3 * self.computing:.1f} ms")
             self._lapsed = "computing takes too long"

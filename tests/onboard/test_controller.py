@@ -70,13 +70,14 @@ def test_targets_do_not_depend_on_the_size_of_the_batch():
 def test_it_needs_neither_simulator_nor_gym():
     code = """
 import sys, numpy
-import grek.onboard
+import grek.onboard, grek.onboard.computer, grek.onboard.faults
 controller = grek.onboard.Controller(grek.onboard.load("walk"))
 none = numpy.zeros(10)
 for step in range(3):
     controller.step(grek.onboard.Reading(
         step, 0.02 * step, numpy.zeros(3), numpy.array([0, 0, -1.0]), none, none, numpy.zeros(5)))
-places = {m.split(".")[0] for m, x in sys.modules.items() if "site-packages" in str(getattr(x, "__file__", ""))}
+files = {name: str(getattr(module, "__file__", "")) for name, module in sys.modules.items()}
+places = {name.split(".")[0] for name, file in files.items() if "site-packages" in file}
 print(sorted(p for p in places if not p.startswith(("_", "grek"))))
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
