@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from grek.envs.ground import materials
-from grek.envs.tasks.gait import Gait, period
+from grek.envs.motions.gait import Gait, period
 from grek.eval.films import filming
 from grek.eval.scores import policies
 

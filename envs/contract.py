@@ -9,12 +9,12 @@ import math
 from typing import Any
 
 from grek.envs import tasks
+from grek.envs.network import OLDER, SCHEMA
 from grek.envs.scenarios.scenario import Numerics
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.tasks import Task
 from grek.errors import InputError
 
-SCHEMA = 1
 MOST_HISTORY = 50  # largest `history` accepted from a file; bounds the observation's size
 
 
@@ -50,9 +50,7 @@ def task_of(contract: dict[str, Any], source: str) -> Task:
     Raises InputError naming `source` and the first entry that is missing, malformed or different
     from this version's.
     """
-    # Older contracts lack these entries.
-    older = {"robot": "grek", "past_actions": 0, "commands": None, "phase_rate": 0.0}
-    contract = {**older, **contract}
+    contract = {**OLDER, **contract}
     try:
         base = tasks.task(str(contract["task"]))
         task = dataclasses.replace(

@@ -1,6 +1,7 @@
 """Checks of command-line values shared by several commands."""
 
 import os
+import socket
 from pathlib import Path
 
 from grek.errors import InputError
@@ -32,3 +33,35 @@ def check_output(path: Path, force: bool) -> None:
         raise InputError(f"cannot write {path}: {parent} is a file")
     if not os.access(parent, os.W_OK):
         raise InputError(f"cannot write {path}: {parent} is not writable")
+
+
+def check_port(port: int, least: int = 1) -> None:
+    """Raise InputError unless `port` is in [`least`, 65535]."""
+    if not least <= port <= 65535:
+        raise InputError(f"port {port} is outside [{least}, 65535]")
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """IPv4 address and port in `text`, HOST:PORT; raises InputError for anything else."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or len(port) > 5:
+        raise InputError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:4735")
+    check_port(int(port))
+    return _resolved(host), int(port)
+
+
+def bind(listening: socket.socket, host: str, port: int) -> None:
+    """Bind a UDP socket; raises InputError naming the address if it cannot."""
+    try:
+        listening.bind((_resolved(host), port))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot listen at {host}:{port}: {reason}") from None
+
+
+def _resolved(host: str) -> str:
+    """IPv4 address of `host`; raises InputError for an unknown one."""
+    try:
+        return socket.gethostbyname(host)
+    except (OSError, UnicodeError):
+        raise InputError(f"unknown host {host!r}") from None

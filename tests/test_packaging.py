@@ -19,15 +19,16 @@ ALLOWED = {  # what a room may import from, besides itself
 }
 TIERS = {  # what a part of envs may import from, besides itself and the tools beside it
     "robots": set(),
-    "ground": {"robots"},
     "motions": {"robots"},
+    "ground": {"robots"},
     "scenarios": {"robots", "ground"},
     "simulation": {"robots", "ground", "scenarios"},
-    "tasks": {"robots", "ground", "motions", "scenarios", "simulation"},
+    "tasks": {"robots", "motions", "ground", "scenarios", "simulation"},
 }
 TOOLS = {
     "distributions",
     "hashing",
+    "network",
     "registry",
     "vectors",
 }  # no concept of their own

@@ -1,1 +1,1 @@
-"""Choreographies: motions written on beats, planned as joint trajectories, and checked."""
+"""Reference motions: gait and choreographies; the gait needs no simulator."""

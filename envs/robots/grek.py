@@ -15,6 +15,7 @@ THIGH, SHIN = 0.120, 0.145  # link lengths [m]
 HIP_OFFSET = 0.055  # roll axis to leg, and base centre to yaw axis [m]
 _LEG = ("hip_yaw", "hip_roll", "hip_pitch", "knee", "ankle")
 _LEG_HOME = (0.0, 0.0, 0.70, -1.10, 0.40)
+_LEG_RANGE = ((-0.5, 0.5), (-0.35, 0.5), (-0.9, 1.45), (-2.55, -0.1), (-1.0, 1.3))  # left
 _LEG_SIGN = (-1.0, -1.0, 1.0, 1.0, 1.0)
 
 
@@ -65,6 +66,11 @@ GREK = Robot(
     pose_joints=("neck_pitch", "head_pitch", "head_yaw", "head_roll"),
     look=("head_pitch", "head_yaw"),
     home=(*_LEG_HOME, *_LEG_HOME, -0.20, 0.20, 0.0, 0.0),
+    joint_range=(
+        *_LEG_RANGE,
+        *(_LEG_RANGE[0], (-0.5, 0.35), *_LEG_RANGE[2:]),
+        *((-0.6, 1.0), (-0.8, 0.8), (-1.2, 1.2), (-0.5, 0.5)),
+    ),
     static_offset=(
         *(0.0, -0.046, 0.007, 0.085, 0.03),
         *(0.0, 0.046, 0.007, 0.085, 0.03),

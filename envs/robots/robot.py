@@ -8,15 +8,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
+if TYPE_CHECKING:  # the computer of a robot has no simulator: grek.onboard
+    import mujoco
+
+CONTROL_STEP = 0.02  # between two joint targets of a policy [s]
 DELAY_SAMPLES = 12  # length of a motor's delay buffer [physics steps]
 
 
@@ -91,6 +94,8 @@ class Robot:
     """Joints outside the policy's control: held at home, plus the look command."""
     look: tuple[str, str] | None = None
     """Names of the pose_joints joints that follow the commanded head pitch and yaw."""
+    joint_range: tuple[tuple[float, float], ...] = ()
+    """Lower and upper limit of each joint, equal to the model's; for use without a simulator."""
     static_offset: tuple[float, ...] = ()
     """Static torque in the home pose over motor stiffness, added to joint targets; default 0."""
     action_scale: tuple[float, ...] = ()
@@ -127,6 +132,7 @@ class Robot:
             ("home", self.home, count),
             ("static_offset", self.static_offset, count),
             ("action_scale", self.action_scale, len(self.joints)),
+            ("joint_range", self.joint_range or self.home, count),
         ):
             if len(values) != wanted:
                 raise InputError(
@@ -153,11 +159,13 @@ class Robot:
         """Number of sole points of each foot (feet,)."""
         return np.array([len(foot.sole_points) for foot in self.feet])
 
-    def load_spec(self) -> mujoco.MjSpec:
+    def load_spec(self) -> "mujoco.MjSpec":
         """Editable model of the robot, without ground."""
+        import mujoco
+
         return mujoco.MjSpec.from_file(str(self.model))
 
-    def physics_spec(self) -> mujoco.MjSpec:
+    def physics_spec(self) -> "mujoco.MjSpec":
         """Editable model for simulation, without elements that cost time but do not affect motion.
 
         Visual geoms (group 2) and sensors are removed: an accelerometer makes MuJoCo compute all
@@ -165,6 +173,8 @@ class Robot:
         Constraint islands are disabled, as one robot forms one island. Motors of acting joints get
         a delay buffer of at least DELAY_SAMPLES physics steps.
         """
+        import mujoco
+
         spec = self.load_spec()
         for item in (*(geom for geom in spec.geoms if geom.group == 2), *spec.sensors):
             spec.delete(item)
@@ -203,7 +213,7 @@ class Layout:
     """Columns of `mjData.history` that hold delayed targets of acting joints (acting, samples)."""
 
     @classmethod
-    def of(cls, model: mujoco.MjModel, robot: Robot) -> "Layout":
+    def of(cls, model: "mujoco.MjModel", robot: Robot) -> "Layout":
         """Layout of `robot` in `model`.
 
         Raises InputError for a missing part, actuators in another order, or unequal sole radii.
@@ -246,23 +256,27 @@ def _named(find: Callable[[str], Any], name: str, robot: Robot) -> Any:
         raise InputError(f"robot {robot.name}: its model has no part {name!r}") from None
 
 
-def motor_gains(model: mujoco.MjModel, acting: int) -> tuple[Array, Array]:
+def motor_gains(model: "mujoco.MjModel", acting: int) -> tuple[Array, Array]:
     """Position gain [N m/rad] and velocity gain [N m s/rad] of the first `acting` motors (A,).
 
     Of DC motors with a controller, else of position servos.
     """
+    import mujoco
+
     if (model.actuator_gaintype[:acting] == mujoco.mjtGain.mjGAIN_DCMOTOR).all():
         return model.actuator_gainprm[:acting, 4].copy(), model.actuator_gainprm[:acting, 6].copy()
     return -model.actuator_biasprm[:acting, 1], -model.actuator_biasprm[:acting, 2]
 
 
-def torque_limits(model: mujoco.MjModel, velocity: Array, strength: Array) -> tuple[Array, Array]:
+def torque_limits(model: "mujoco.MjModel", velocity: Array, strength: Array) -> tuple[Array, Array]:
     """Lowest and highest torque (n, A) [N m] of the acting motors at `velocity` (n, A) [rad/s].
 
     DC motor with a voltage limit: K/R (+-V - K qd), clipped at the peak torque (Grandia et al.
     2024, appendix B); `strength` (n,) scales V and the peak. Unless all are DC motors: their force
     range, taken as symmetric, or infinity.
     """
+    import mujoco
+
     acting = velocity.shape[1]
     peak = model.actuator_forcerange[:acting, 1] * strength[:, None]
     if (model.actuator_gaintype[:acting] != mujoco.mjtGain.mjGAIN_DCMOTOR).any():

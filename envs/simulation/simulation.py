@@ -16,6 +16,7 @@ from grek.envs.ground.planes import Planes
 from grek.envs.ground.sinking import LOADED, Sinking
 from grek.envs.ground.surface import Ground
 from grek.envs.robots import GREK, Robot
+from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.engine import Engine
 from grek.envs.simulation.mujoco_engine import MujocoEngine
@@ -23,7 +24,6 @@ from grek.envs.simulation.state import State
 from grek.envs.vectors import Array, cross, dot, quaternion_standing
 from grek.errors import InputError
 
-CONTROL_STEP = 0.02  # [s]
 CONTACT = 0.004  # largest gap to rigid ground that counts as contact [m]
 GRAVITY = 9.81  # [m/s^2]
 _PRELOAD = 1.5  # ground under a robot at reset was pressed by this times its weight before

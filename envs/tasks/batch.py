@@ -58,15 +58,7 @@ class TaskBatch:
         self._push = np.zeros((worlds, 3))  # [N]
         self._factors = np.zeros((3, worlds))  # strength, motor delay, payload
         self._terms = [term for term in task.terms if term.weight]
-        self._scale = np.array(task.action_scale)
-        ranges = task.commands or ((-np.inf, np.inf),) * 3
-        self._low, self._high = np.array(ranges, float).T
-        robot = task.robot
-        self._home, self._held = (
-            np.array(robot.home),
-            np.array(robot.home) + np.array(robot.static_offset),
-        )
-        self._look = [robot.all_joints.index(name) for name in robot.look or ()]
+        self._residual = task.residual()
 
     # -- reset -----------------------------------------------------------------------------
 
@@ -101,20 +93,38 @@ class TaskBatch:
 
         Raises InputError for actions of another shape or that are not finite.
         """
-        task, limit = self.task, self.task.action_limit
-        action = np.asarray(action, float)
-        if action.shape != (wanted := (self.worlds, task.actions)):
-            raise InputError(f"actions have shape {action.shape}, not {wanted}")
-        if not np.isfinite(action).all():
-            first = int(np.flatnonzero(~np.isfinite(action).all(1))[0])
-            raise InputError(f"the action of world {first} is not finite: {action[first]}")
-        action = np.clip(action, -limit, limit)
-        if task.phase_rate:
-            self.rate = task.phase_rate * np.clip(action[:, -1], -1, 1)
-            action = action[:, :-1]
+        action = self._finite(action, "action", self.task.actions)
+        joints, self.rate = self._residual.taken(action)
+        return self._advance(joints, self.targets(joints))
+
+    def follow(self, targets: Array) -> Outcome:
+        """Advance all worlds under joint `targets` (n, J) [rad] that were computed elsewhere.
+
+        As `step` does, but the reference motion has no part in it, and the action counts as 0.
+        Raises InputError for targets of another shape or that are not finite.
+        """
+        layout = self.simulation.layout
+        targets = self._finite(targets, "target", len(layout.joint_low))
+        self.rate = np.zeros(self.worlds)
+        targets = np.clip(targets, layout.joint_low, layout.joint_high)
+        return self._advance(np.zeros((self.worlds, self.actions.shape[2])), targets)
+
+    def _finite(self, values: Array, what: str, columns: int) -> Array:
+        """`values` as (n, columns); raises InputError for another shape or if one is not finite."""
+        values = np.asarray(values, float)
+        if values.shape != (wanted := (self.worlds, columns)):
+            raise InputError(f"{what}s have shape {values.shape}, not {wanted}")
+        if not np.isfinite(values).all():
+            first = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
+            raise InputError(f"the {what} of world {first} is not finite: {values[first]}")
+        return values
+
+    def _advance(self, action: Array, targets: Array) -> Outcome:
+        """Advance all worlds under `targets` (n, J), which come of the joints' `action` (n, A)."""
+        task = self.task
         self._push[:, :2] = self.schedule.push(self.age * CONTROL_STEP) * task.robot.mass
         before = self.state
-        self.state = state = self.simulation.step(self.targets(action), self._push)
+        self.state = state = self.simulation.step(targets, self._push)
         self.age += 1
         self.actions[:, 1:] = self.actions[:, :-1]
         self.actions[:, 0] = action
@@ -141,14 +151,8 @@ class TaskBatch:
 
         Sum of reference motion, `Robot.static_offset`, look command and scaled action.
         """
-        layout, acting = self.simulation.layout, action.shape[1]
-        targets = np.tile(self._held, (self.worlds, 1))
-        reference = self.motion.now
-        targets[:, :acting] += (
-            reference.joints + reference.lead - self._home[:acting] + action * self._scale
-        )
-        if self._look:
-            targets[:, self._look] += self.command[:, 3:] + reference.look
+        layout = self.simulation.layout
+        targets = self._residual.targets(self.motion.now, action, self.command[:, 3:])
         return np.clip(targets, layout.joint_low, layout.joint_high)
 
     def _rewards(self, data: StepData) -> dict[str, Array]:
@@ -164,9 +168,7 @@ class TaskBatch:
 
     def _followed(self) -> Array:
         """Command within the ranges of the task (n, 5)."""
-        command = self.command.copy()
-        command[:, :3] = np.clip(command[:, :3], self._low, self._high)
-        return command
+        return self._residual.followed(self.command)
 
     def _step_data(self, ended: NDArray[np.bool_] | None = None) -> StepData:
         """Arguments of fields and terms."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from grek.envs.motions.motion import Reference, ReferenceMotion
+from grek.envs.motions.residual import Residual
 from grek.envs.robots import Robot
 from grek.envs.scenarios.scenario import EPISODE, Sensors
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.simulation.state import State
 from grek.envs.tasks.metrics import Metric
-from grek.envs.tasks.motion import Reference, ReferenceMotion
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
@@ -227,6 +228,11 @@ class Task:
         """An action as an entry of the observation."""
         columns = joint_mirror(self.robot)
         return Field("action", len(self.robot.joints), lambda data: data.action, columns)
+
+    def residual(self) -> Residual:
+        """Limits and scales of its actions."""
+        scale, limit = self.action_scale, self.action_limit
+        return Residual(self.robot, scale, limit, self.phase_rate, self.commands)
 
     def size(self, privileged: bool = False) -> int:
         """Number of columns of the observation."""

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs.motions import gait
+from grek.envs.motions.gait import Gait
+from grek.envs.motions.motion import HomePose, ReferenceMotion
 from grek.envs.robots import GREK, Robot
 from grek.envs.simulation.state import State
-from grek.envs.tasks import gait, metrics, observations, rewards
-from grek.envs.tasks.gait import Gait
-from grek.envs.tasks.motion import HomePose, ReferenceMotion
+from grek.envs.tasks import metrics, observations, rewards
 from grek.envs.tasks.task import Task
 
 NAME = "grek/Walk-v0"

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from grek.envs.ground import materials
 from grek.envs.ground.surface import Surface
+from grek.envs.motions.dance import DanceMotion
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario
 from grek.envs.scenarios.spaces import parse
 from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
-from grek.envs.tasks import TaskBatch
-from grek.envs.tasks.dance import DanceMotion
+from grek.envs.tasks import Outcome, TaskBatch
 from grek.envs.vectors import Array
 from grek.eval.films.film import FPS, Film
 from grek.eval.report import wording
@@ -90,11 +90,14 @@ def film(
     out: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
     size: tuple[int, int] | None = None,
+    advance: Callable[[TaskBatch, int], Outcome] | None = None,
 ) -> str:
     """Write a film of `policy` in `scenario` to `out`; return a line of text about it.
 
     The film is `seconds` [s] long, or ends AFTER_FALL after a fall. `size` is SIZE by default, TINY
-    for animated images (.webp, .gif). Raises InputError for invalid actions and as `Film` does.
+    for animated images (.webp, .gif). `advance`, given the world and the number of the control
+    step, steps the world in place of the policy. Raises InputError for invalid actions and as
+    `Film` does.
     """
     batch = TaskBatch(policy.task, 1)
     batch.reset([0], [scenario])
@@ -108,8 +111,12 @@ def film(
             if step % every == 0:
                 picture.add(simulation.engine.qpos[0], caption(batch, step))
                 progress(step, steps)
-            action = check_action(policy, policy.act(batch.observe(), seeds, step), 1)
-            if batch.step(action).terminated[0] and fell_at is None:
+            if advance is None:
+                action = check_action(policy, policy.act(batch.observe(), seeds, step), 1)
+                outcome = batch.step(action)
+            else:
+                outcome = advance(batch, step)
+            if outcome.terminated[0] and fell_at is None:
                 fell_at = step
             if fell_at is not None and (step - fell_at) * CONTROL_STEP >= AFTER_FALL:
                 break

@@ -7,7 +7,6 @@ runs.
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,20 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek import files
-from grek.assets import SHIPPED, asset_path
+from grek.assets import SHIPPED
 from grek.envs import hashing, tasks
 from grek.envs.contract import contract_of, task_of
+from grek.envs.motions.dance import Dance
+from grek.envs.motions.gait import Gait
+from grek.envs.network import Network, locate
 from grek.envs.tasks import Task
-from grek.envs.tasks.dance import Dance
-from grek.envs.tasks.gait import Gait
 from grek.errors import InputError
 
 REFERENCES = ("zero", "random", "gait")
 MOTION = "motion:"  # then the name of a choreography
-_EXTERNAL = "session.model_external_initializers_file_folder_path"
-_CHUNK = 16  # rows of a network call; constant, so that a row's bits do not depend on batch size
-
-_FLOAT = "tensor(float)"
 
 Act = Callable[[NDArray[np.float32], NDArray[np.uint64], int], NDArray]
 """observation (n, obs), world seeds (n,), control step -> action (n, actions)"""
@@ -54,10 +50,8 @@ def load(text: str) -> Policy:
     """
     if text in REFERENCES or text.startswith(MOTION):
         return _reference(text)
-    path = asset_path("policies") / f"{text}.onnx" if text in SHIPPED else Path(text)
-    if path.is_dir():
-        path = path / "policy.onnx"
-    if not path.is_file():
+    path = locate(text)
+    if path is None:
         raise InputError(
             f"unknown policy {text!r}; give an ONNX file, a run directory,"
             f" or one of: {', '.join((*SHIPPED, *REFERENCES, MOTION + 'NAME'))}"
@@ -102,49 +96,11 @@ def _own(name: str, task: Task, act: Act) -> Policy:
 
 
 def _from_onnx(path: Path, name: str) -> Policy:
-    import onnxruntime  # not needed by the references
-
     content = path.read_bytes()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Weights beside the file would be in no hash of it: look for them where there are none.
-    options.add_session_config_entry(_EXTERNAL, os.devnull)
-    try:
-        session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-        meta = session.get_modelmeta().custom_metadata_map
-    except Exception as error:  # onnxruntime has no common base class of errors
-        reason = str(error).splitlines()[0][:120]
-        raise InputError(f"{path} is not a readable ONNX file: {reason}") from None
-    if "grek.contract" not in meta:
-        raise InputError(f"{path} carries no grek.contract: it was not exported by grek")
-    contract = files.json_of(meta["grek.contract"], f"{path}: its grek.contract")
+    network = Network(content, str(path))
+    contract = files.json_of(network.contract, f"{path}: its grek.contract")
     if not isinstance(contract, dict):
         raise InputError(f"{path}: its grek.contract is not a JSON object")
     task = task_of(contract, str(path))
-    size, acting = task.size(), task.actions
-    ports = [
-        (p.name, p.type, p.shape[1] if len(p.shape) == 2 else p.shape)
-        for p in (*session.get_inputs(), *session.get_outputs())
-    ]
-    wanted = [("observation", _FLOAT, size), ("action", _FLOAT, acting)]
-    if ports != wanted:
-        found = str(ports)[:200]
-        raise InputError(f"{path}: its ports are {found}, not {wanted}, each with rows first")
-
-    def act(observation: NDArray[np.float32], *_: Any) -> NDArray:
-        n = len(observation)
-        padded = np.zeros((-(-n // _CHUNK) * _CHUNK, size), np.float32)
-        padded[:n] = observation
-        chunks = (padded[i : i + _CHUNK] for i in range(0, len(padded), _CHUNK))
-        try:
-            rows = [session.run(["action"], {"observation": chunk})[0] for chunk in chunks]
-        except Exception as error:  # onnxruntime has no common base class of errors
-            reason = " ".join(str(error).split())[:120]
-            raise InputError(f"{path} cannot be run: {reason}") from None
-        if any(row.shape != (_CHUNK, acting) for row in rows):
-            raise InputError(f"{path}: {_CHUNK} observations give actions {rows[0].shape}")
-        return np.concatenate(rows)[:n]
-
-    act(np.zeros((1, size), np.float32))  # a network that cannot run is refused now
-    return Policy(name, hashlib.sha256(content).hexdigest(), contract, task, act)
+    network.check(task.size(), task.actions)
+    return Policy(name, hashlib.sha256(content).hexdigest(), contract, task, network)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grek.envs.robots.robot import torque_limits
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks import TaskBatch
+from grek.envs.tasks import Outcome, Task, TaskBatch
 from grek.envs.tasks.metrics import EpisodeLog
 from grek.envs.vectors import heading_frame
 from grek.errors import InputError
@@ -16,6 +17,10 @@ from grek.eval.scores.policies import Policy
 
 WORLDS = 256  # simulated in parallel
 _TICK = 50  # control steps between two calls of `progress`
+
+Drive = Callable[[TaskBatch, int, NDArray[np.bool_]], tuple[NDArray, Outcome]]
+"""Advances all worlds by a control step, given its number and which worlds have not fallen (n,);
+returns the actions to be logged (n, actions) and the outcome."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,31 @@ def _run(
     steps: int,
     tick: Callable[[float], None],
 ) -> Rollout:
-    n, task = len(scenarios), policy.task
+    n, seeds = len(scenarios), np.array([s.seed for s in scenarios], np.uint64)
+
+    def drive(batch: TaskBatch, step: int, alive: NDArray[np.bool_]) -> tuple[NDArray, Outcome]:
+        action = check_action(policy, policy.act(batch.observe(), seeds, step), n)
+        action = np.where(alive[:, None], action, 0)
+        return action, batch.step(action)
+
+    return driven(policy.task, scenarios, drive, steps, threads, tick)
+
+
+def driven(
+    task: Task,
+    scenarios: list[Scenario],
+    drive: Drive,
+    steps: int,
+    threads: int = 1,
+    tick: Callable[[float], None] = lambda share: None,
+) -> Rollout:
+    """One episode of `task` in each of `scenarios`, advanced by `drive` for `steps` control steps.
+
+    `tick` is called with the completed share.
+    """
+    n = len(scenarios)
     batch = TaskBatch(task, n, threads)
     batch.reset(np.arange(n), scenarios)
-    seeds = np.array([s.seed for s in scenarios], np.uint64)
     strength = np.array([s.motors.strength for s in scenarios])
     layout, acting = batch.simulation.layout, len(task.robot.joints)
     low, high = layout.joint_low[:acting], layout.joint_high[:acting]
@@ -71,11 +97,9 @@ def _run(
     for step in range(steps):
         if step % _TICK == 0:
             tick(step / steps)
-        action = check_action(policy, policy.act(batch.observe(), seeds, step), n)
-        action = np.where(alive[:, None], action, 0)
         command, before = batch.command[:, :3].copy(), batch.state
         push = batch.schedule.push(batch.age * CONTROL_STEP)
-        outcome = batch.step(action)
+        action, outcome = drive(batch, step, alive)
         state = batch.state
         fell = outcome.terminated & alive
         alive = alive & ~fell

@@ -10,10 +10,10 @@ import pytest
 from grek.assets import asset_path
 from grek.envs import tasks
 from grek.envs.contract import contract_of, task_of
+from grek.envs.motions.gait import Gait
+from grek.envs.motions.motion import HomePose
 from grek.envs.robots import GREK
 from grek.envs.tasks import Task, walking
-from grek.envs.tasks.gait import Gait
-from grek.envs.tasks.motion import HomePose
 from grek.errors import InputError
 
 

@@ -221,3 +221,8 @@ def test_robots_are_known_by_name():
         robots.robot("wheels")
     with pytest.raises(InputError, match="robot 'grek' exists"):
         robots.register(GREK)
+
+
+def test_joint_ranges_are_those_of_the_model():
+    layout = Layout.of(GREK.physics_spec().compile(), GREK)
+    assert GREK.joint_range == tuple(zip(layout.joint_low, layout.joint_high, strict=True))

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grek.envs.tasks import gait, metrics
+from grek.envs.motions import gait
+from grek.envs.tasks import metrics
 from grek.envs.tasks.metrics import EpisodeLog
 
 DT = 0.02

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from grek.envs.motions.gait import Gait
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios.scenario import Command, Scenario
 from grek.envs.tasks import StepData, TaskBatch, Term, rewards, walking
-from grek.envs.tasks.gait import Gait
 
 E = np.exp
 

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 from numpy._core._multiarray_umath import __cpu_features__
 
+from grek.envs.motions.gait import Gait
 from grek.envs.scenarios.scenario import Scenario, from_plain, to_plain
 from grek.envs.tasks import TaskBatch, walking
-from grek.envs.tasks.gait import Gait
 
 FILE = Path(__file__).with_name("trajectories.json")
 STEPS = 100  # of control

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from grek.envs.motions.choreography import choreography
 from grek.envs.motions.feasibility import check
+from grek.envs.motions.motion import Motion, Reference
 from grek.envs.motions.planner import Plan, plan
 from grek.envs.robots import Robot
-from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks.motion import Motion, Reference
+from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.vectors import Array
 from grek.errors import InputError
 

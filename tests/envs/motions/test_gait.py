@@ -7,10 +7,10 @@ import mujoco
 import numpy as np
 import pytest
 
+from grek.envs.motions import gait as gaits
+from grek.envs.motions.gait import Gait, GaitMotion
 from grek.envs.robots import GREK, Layout
 from grek.envs.robots.grek import leg_fk, leg_ik
-from grek.envs.tasks import gait as gaits
-from grek.envs.tasks.gait import Gait, GaitMotion
 from grek.envs.tasks.walk import walking
 from grek.errors import InputError
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from grek.envs.motions.choreography import choreography
+from grek.envs.motions.dance import Dance, DanceMotion
 from grek.envs.motions.planner import plan
 from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.tasks import TaskBatch, walking
-from grek.envs.tasks.dance import Dance, DanceMotion
 from grek.errors import InputError
 
 NAMES = ("bow", "lullaby", "hopscotch")

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs.motions.motion import Motion, Reference
 from grek.envs.robots import Foot, Robot
-from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks.motion import Motion, Reference
+from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.vectors import Array
 from grek.errors import InputError
 

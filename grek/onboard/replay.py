@@ -1,0 +1,103 @@
+"""Replay of a body's log: the same world under the joint targets that acted, scored and filmed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grek import files
+from grek.envs.robots import robot
+from grek.envs.robots.robot import CONTROL_STEP
+from grek.envs.scenarios.scenario import Scenario, from_plain, to_plain
+from grek.envs.tasks import Outcome, Task, TaskBatch, walking
+from grek.envs.vectors import Array
+from grek.errors import InputError
+from grek.eval.scores import policies
+from grek.eval.scores.rollout import driven
+from grek.onboard import log
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a body's log holds."""
+
+    scenario: Scenario
+    task: Task
+    targets: Array
+    """Joint targets that acted (steps, J) [rad]."""
+    positions: Array
+    """Position of the base after each step (steps, 3) [m]."""
+
+
+def about(scenario: Scenario, robot: str) -> dict[str, str]:
+    """Metadata of a body's log, from which its world can be built again."""
+    return {"robot": robot, "scenario": json.dumps(to_plain(scenario))}
+
+
+def read(path: Path) -> Recorded:
+    """Content of a body's log; raises InputError for a file that is none."""
+    told, messages = log.read(path)
+    if "scenario" not in told or not messages["/applied"]:
+        raise InputError(f"{path} is not the log of a body: it holds no world or no targets")
+    scenario = from_plain(files.json_of(told["scenario"], f"{path}: its scenario"))
+    task = walking(robot(told.get("robot", "")))
+    joints = len(task.robot.all_joints)
+    targets = _table(path, messages["/applied"], "joints", joints)
+    positions = _table(path, messages["/state"], "position", 3)
+    if len(positions) != len(targets):
+        raise InputError(f"{path}: {len(targets)} targets and {len(positions)} states")
+    return Recorded(scenario, task, targets, positions)
+
+
+def score(recorded: Recorded) -> dict[str, float]:
+    """Metrics of the run by name, and how far the replay was from the log.
+
+    "difference" is the largest distance along an axis between a logged and a replayed position of
+    the base before a fall [m]. Metrics of actions are left out: the body was told none.
+    """
+    steps, apart = len(recorded.targets), 0.0
+
+    def drive(batch: TaskBatch, step: int, alive: NDArray[np.bool_]) -> tuple[NDArray, Outcome]:
+        nonlocal apart
+        outcome = advance(recorded, batch, step)
+        if alive[0]:
+            away = batch.state.position_w[0] - recorded.positions[step]
+            apart = max(apart, float(np.abs(away).max()))
+        return np.zeros((1, recorded.task.actions)), outcome
+
+    episode = driven(recorded.task, [recorded.scenario], drive, steps).log
+    metrics = {k: f for k, f in recorded.task.metrics.items() if not k.startswith("action")}
+    found = {name: float(metric(episode)[0]) for name, metric in metrics.items()}
+    return {"seconds": steps * episode.dt, **found, "difference": apart}
+
+
+def film(recorded: Recorded, fps: int, out: Path, progress: Callable[[int, int], None]) -> str:
+    """Film the run to `out`; returns a line of text about it."""
+    from grek.eval.films import filming
+
+    none = np.zeros((1, recorded.task.actions))
+    stand_in = policies.from_function("log", lambda observation: none, recorded.task)
+    seconds = len(recorded.targets) * CONTROL_STEP
+    step = partial(advance, recorded)
+    return filming.film(stand_in, recorded.scenario, seconds, fps, out, progress, advance=step)
+
+
+def advance(recorded: Recorded, batch: TaskBatch, step: int) -> Outcome:
+    """Advance a world by the targets of control step `step`."""
+    return batch.follow(recorded.targets[step][None])
+
+
+def _table(path: Path, messages: list[dict[str, Any]], name: str, columns: int) -> Array:
+    """Column `name` of messages (k, columns); raises InputError for anything else."""
+    try:
+        table = np.array([message[name] for message in messages], float)
+    except (KeyError, TypeError, ValueError):
+        table = np.zeros(0)
+    if table.shape != (len(messages), columns) or not np.isfinite(table).all():
+        raise InputError(f"{path}: {name} is not {columns} finite numbers in every message")
+    return table
