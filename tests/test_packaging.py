@@ -23,6 +23,7 @@ TIERS = {  # what a part of envs may import from, besides itself and the tools b
     "scenarios": {"robots", "ground"},
     "simulation": {"robots", "ground", "scenarios"},
     "tasks": {"robots", "ground", "scenarios", "simulation"},
+    "rendering": {"robots", "ground", "scenarios", "simulation"},
 }
 TOOLS = {
     "distributions",
@@ -30,7 +31,14 @@ TOOLS = {
     "registry",
     "vectors",
 }  # no concept of their own
-SHARED = {"errors", "files", "progress", "provenance", "sanitize", "terminal"}  # of the package grek
+SHARED = {
+    "errors",
+    "files",
+    "progress",
+    "provenance",
+    "sanitize",
+    "terminal",
+}  # of the package grek
 
 
 def imports(path: Path) -> set[str]:
