@@ -39,13 +39,28 @@ class _Worlds:
 
     episodes: Episodes
     render_mode: str | None
+    text_infos = True  # infos name scenarios
 
     def _begin(self, config: EpisodeConfig, worlds: int, threads: int, view: tuple) -> None:
         self.episodes = Episodes(worlds, threads, config)
         width, height, camera = view
         self._view = (width, height), camera_named(camera)
         self._renderer = Renderer(self.episodes.batch.simulation, *self._view)
-        self._fell = np.zeros(worlds, bool)
+        self._fell = np.zeros(worlds, bool)  # in the last step, and not reset since
+
+    def _start(
+        self, worlds: NDArray[np.int64], names: list[str] | None = None, seeded: bool = False
+    ) -> None:
+        """Start episodes in `worlds` (k,): of scenarios `names` (k,), or drawn ones.
+
+        Where an episode ended in a fall, `EpisodeConfig.replay` may repeat it, unless `seeded`.
+        """
+        if names is None and not seeded:
+            self.episodes.renew(worlds, self._fell)
+        else:
+            self.episodes.start(worlds, names)
+        self._fell[worlds] = False
+        self._renderer.begin(worlds)
 
     @property
     def state(self) -> State:
@@ -65,14 +80,14 @@ class _Worlds:
             raise ResetNeeded("reset the environment before rendering it")
         return self._renderer.image(world, batch.age[world] * CONTROL_STEP)
 
-    def _infos(self, outcome: Outcome) -> dict[str, Any]:
-        """Values (n,) of a step by name, for its info."""
+    def _infos(self, outcome: Outcome, idle: NDArray[np.bool_] | bool = False) -> dict[str, Any]:
+        """Values (n,) of a step by name, for its info; worlds in `idle` (n,) did not step."""
         state = self.episodes.batch.state
-        self._fell = outcome.terminated & ~state.broken
+        self._fell = np.where(idle, self._fell, outcome.terminated & ~state.broken)
         velocity = state.velocity_w
         return {
             **outcome.terms,
-            "scenario": self._names(),
+            **self._names(),
             "fell": self._fell.copy(),
             "is_success": outcome.truncated.copy(),
             "x_position": state.position_w[:, 0].copy(),
@@ -81,9 +96,10 @@ class _Worlds:
             "y_velocity": velocity[:, 1],
         }
 
-    def _names(self) -> NDArray[np.object_]:
-        """Name of each world's scenario (n,)."""
-        return np.array([scenario.name for scenario in self.episodes.scenarios], object)
+    def _names(self) -> dict[str, Any]:
+        """Name of each world's scenario (n,), for an info."""
+        names = [scenario.name for scenario in self.episodes.scenarios]
+        return {"scenario": np.array(names, object)} if self.text_infos else {}
 
     def _warn_of_no_mode(self) -> None:
         logger.warn('render() needs a render_mode, such as gym.make(..., render_mode="rgb_array")')
@@ -142,8 +158,7 @@ class GrekEnv(_Worlds, gymnasium.Env[Any, Any]):
         name = reset_options(options, ("scenario",)).get("scenario")
         if seed is not None:
             self.episodes.seed(seed)
-        self.episodes.start([0], None if name is None else [name])
-        self._renderer.begin(np.array([0]))
+        self._start(np.array([0]), None if name is None else [name], seed is not None)
         self._show()
         return self._observation(), {"scenario": self.scenario.name}
 
@@ -228,7 +243,8 @@ class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
     """`num_envs` robots in one batch on `threads` threads.
 
     Parameters as in `GrekEnv`; `autoreset_mode` is one of Gymnasium's, SAME_STEP by default, and
-    `max_episode_steps` replaces the time limit of the task.
+    `max_episode_steps` replaces the time limit of the task. Without `text_infos`, no info names
+    scenarios, as wrappers demand that turn every info into a tensor.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -250,9 +266,11 @@ class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
         width: int = _SIZE[0],
         height: int = _SIZE[1],
         camera: str | Camera = "front",
+        text_infos: bool = True,
         **settings: Any,
     ) -> None:
         self.num_envs = num_envs
+        self.text_infos = text_infos
         self.render_mode = mode_named(render_mode, type(self))
         self.privileged = privileged
         self.autoreset_mode = autoreset_named(autoreset_mode)
@@ -287,10 +305,9 @@ class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
         if seed is not None:
             super().reset(seed=seed if isinstance(seed, int) else None)
             self.episodes.seed(seed, worlds)
-        self.episodes.start(worlds, names)
-        self._renderer.begin(worlds)
+        self._start(worlds, names, seed is not None)
         self._ended = self._ended & ~mask
-        return self._observation(), _masked({"scenario": self._names()}, mask)
+        return self._observation(), _masked(self._names(), mask)
 
     def step(
         self, actions: NDArray[np.float32]
@@ -314,9 +331,8 @@ class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
             actions = np.array(actions, float)
             if len(actions) == self.num_envs:
                 actions[again] = 0  # ignored: these worlds are reset
-        fell = self._fell
         outcome = self.episodes.step(actions)
-        values = self._infos(outcome)
+        values = self._infos(outcome, again)
         terminated, truncated = outcome.terminated & ~again, outcome.truncated & ~again
         ended = terminated | truncated
         final: dict[str, Any] = {}
@@ -324,16 +340,14 @@ class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
         if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
             last = _masked(values, ended)
             final = _masked({"final_obs": self._observation(), "final_info": last}, ended)
-            renewed, fell = ended, self._fell
+            renewed = ended
         if renewed.any():
-            worlds = np.flatnonzero(renewed)
-            self.episodes.renew(worlds, fell)
-            self._renderer.begin(worlds)
+            self._start(np.flatnonzero(renewed))
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._ended = ended
             self._pause()
         infos = {**_masked(values, ~renewed), **final}
-        infos |= _masked({"scenario": self._names()}, np.ones(self.num_envs, bool))
+        infos |= _masked(self._names(), np.ones(self.num_envs, bool))
         reward = np.where(again, 0.0, outcome.reward)
         return self._observation(), reward, terminated, truncated, infos
 
