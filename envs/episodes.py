@@ -4,17 +4,21 @@ The interfaces are `gymnasium.Env`, `gymnasium.vector.VectorEnv` and SB3's `VecE
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs import tasks
+from grek.envs import robots, tasks
+from grek.envs.contract import MOST_HISTORY
 from grek.envs.ground.materials import material
+from grek.envs.robots import Robot
 from grek.envs.scenarios.scenario import Context, Scenario
 from grek.envs.scenarios.spaces import TRAINING_SCENARIOS, parse, space
+from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.tasks import Outcome, Task, TaskBatch
 from grek.errors import InputError
 
@@ -23,7 +27,10 @@ _ATTEMPTS = 1000  # limit of rejection sampling by material
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """Task and scenario distribution of episodes; raises InputError for values out of range."""
+    """Task and scenario distribution of episodes; raises InputError for values out of range.
+
+    The fields from `robot` on change the task; None keeps what it has.
+    """
 
     space: str = "train"
     """Space that scenarios are drawn from."""
@@ -35,14 +42,57 @@ class EpisodeConfig:
     """Replay probability, in [0, 1], of a scenario whose episode terminated (fall or failure)."""
     task: str | Task = tasks.NAME
     """Task, or the name of a registered one."""
+    level: float = 1.0
+    """Difficulty of drawn scenarios in [0, 1] (`Scenario.eased`), until a curriculum sets it."""
+    robot: str | Robot | None = None
+    """Robot that walks, or the name of a registered one; another task takes its own only."""
+    weights: Mapping[str, float] | None = None
+    """Weights of reward terms to change [1/s], by name."""
+    history: int | None = None
+    """Number of past readings of measured fields in the observation, in [0, MOST_HISTORY]."""
+    past_actions: int | None = None
+    """Number of actions before the last one in the observation, in [0, MOST_HISTORY]."""
+    time_limit: float | None = None
+    """Time at which an episode is truncated [s]."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.scenarios <= TRAINING_SCENARIOS:  # evaluation draws beyond
             raise InputError(f"scenarios {self.scenarios} is not in 1 to {TRAINING_SCENARIOS}")
         if not 0 <= self.replay <= 1:
             raise InputError(f"replay is a probability in [0, 1], got {self.replay}")
+        if not 0 <= self.level <= 1:
+            raise InputError(f"level {self.level} is not in [0, 1]")
+        for name in ("history", "past_actions"):
+            count = getattr(self, name)
+            if count is not None and not (isinstance(count, int) and 0 <= count <= MOST_HISTORY):
+                raise InputError(f"{name} {count!r} is not a whole number in 0 to {MOST_HISTORY}")
+        limit = self.time_limit
+        if limit is not None and not CONTROL_STEP <= limit < math.inf:
+            raise InputError(f"time_limit {limit} is not at least a control step, {CONTROL_STEP} s")
         for name in self.materials or ():
             material(name)
+
+    def resolved_task(self) -> Task:
+        """The task with the changes of this configuration.
+
+        Raises InputError for an unknown task, robot or reward term, or a robot that is not that
+        of its task.
+        """
+        found = self.task if isinstance(self.task, Task) else tasks.task(self.task)
+        if self.robot is not None:
+            body = self.robot if isinstance(self.robot, Robot) else robots.robot(self.robot)
+            if body != found.robot and found.name != tasks.NAME:
+                raise InputError(
+                    f"task {found.name} is for the robot {found.robot.name}, not {body.name}"
+                )
+            if body != found.robot:
+                found = tasks.walking(body)
+        changes = {
+            name: value
+            for name in ("history", "past_actions", "time_limit")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(found, **changes).weighted(self.weights or {})
 
 
 class Episodes:
@@ -54,13 +104,12 @@ class Episodes:
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
         self.config = config or EpisodeConfig()
         self.space = space(self.config.space)
-        named = self.config.task
-        self.task = named if isinstance(named, Task) else tasks.task(named)
+        self.task = self.config.resolved_task()
         self.batch = TaskBatch(self.task, worlds, threads)
-        self.level = 1.0  # difficulty of new scenarios in [0, 1], set by a curriculum
+        self.level = self.config.level  # difficulty of new scenarios in [0, 1], set by a curriculum
         self._levels = np.ones(worlds)  # difficulty of each world's present scenario
         self._contexts = self._chosen_contexts()
-        self.seed(None)
+        self.generators = [np.random.default_rng() for _ in range(worlds)]
 
     def _chosen_contexts(self) -> tuple[Context, ...]:
         """Contexts to draw from: those of the configured materials, if the space has such.
@@ -74,8 +123,14 @@ class Episodes:
             return tuple(self.space.context(name) for name in materials)
         return contexts
 
-    def seed(self, seed: int | None) -> None:
-        """Seed the generator of world i with seed + i, or with fresh entropy for None."""
+    def seed(
+        self, seed: int | Sequence[int | None] | None, worlds: NDArray[np.int64] | None = None
+    ) -> None:
+        """Seed the generator of world i with seed + i, seed[i], or fresh entropy for None.
+
+        Only those of `worlds` (k,), by default of all. Raises InputError for another number of
+        seeds than worlds.
+        """
         n = self.batch.worlds
         seeds: Sequence[int | None]
         if seed is None or isinstance(seed, int | np.integer):
@@ -84,7 +139,8 @@ class Episodes:
             seeds = list(seed)
         if len(seeds) != n:
             raise InputError(f"{n} worlds take a seed or {n} of them, got {len(seeds)}")
-        self.generators = [np.random.default_rng(s) for s in seeds]
+        for world in range(n) if worlds is None else worlds:
+            self.generators[world] = np.random.default_rng(seeds[world])
 
     def start(self, worlds: Sequence[int] | NDArray, names: Sequence[str] | None = None) -> None:
         """Reset `worlds` (k,) to the scenarios `names` (k,) at full difficulty, or to drawn ones.
@@ -110,10 +166,13 @@ class Episodes:
     def restart(self, outcome: Outcome) -> NDArray[np.int64]:
         """Reset the worlds in which `outcome` ended an episode; returns their indices (k,)."""
         ended = np.flatnonzero(outcome.terminated | outcome.truncated)
-        fell = outcome.terminated & ~self.batch.state.broken
-        scenarios = [self._draw(world, bool(fell[world])) for world in ended]
-        self._begin(ended, scenarios, self.level)
+        self.renew(ended, outcome.terminated & ~self.batch.state.broken)
         return ended
+
+    def renew(self, worlds: NDArray[np.int64], fell: NDArray[np.bool_]) -> None:
+        """Reset `worlds` (k,) to drawn scenarios; those where `fell` (n,) may repeat theirs."""
+        scenarios = [self._draw(world, bool(fell[world])) for world in worlds]
+        self._begin(worlds, scenarios, self.level)
 
     @property
     def scenarios(self) -> list[Scenario]:
@@ -153,12 +212,14 @@ class Episodes:
             "worlds": self.batch.worlds,
             "threads": self.batch.simulation.threads,
             "config": self.config,
+            "level": self.level,
             "snapshot": self.snapshot() if begun else None,
             "generators": [generator.bit_generator.state for generator in self.generators],
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["worlds"], state["threads"], state["config"])  # type: ignore[misc]
+        self.level = state["level"]
         if state["snapshot"] is not None:
             self.restore(state["snapshot"])
         for generator, kept in zip(self.generators, state["generators"], strict=True):

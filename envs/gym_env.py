@@ -1,62 +1,131 @@
 """Gymnasium environments of a task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
 
-import dataclasses
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
+from gymnasium import logger, spaces
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from grek.envs import tasks
 from grek.envs.episodes import EpisodeConfig, Episodes
+from grek.envs.gym_keywords import autoreset_named, chosen, config_of, mode_named, reset_options
+from grek.envs.rendering.renderer import Camera, Renderer, camera_named
+from grek.envs.rendering.window import Window
+from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.envs.tasks import Task
+from grek.envs.simulation.state import State
+from grek.envs.tasks import Outcome, Task
 from grek.envs.vectors import Array
 from grek.errors import InputError
 
 _FPS = round(1 / CONTROL_STEP)
+_SIZE = 480, 360  # of an image [px]
 
 
 def _spaces(task: Task, privileged: bool) -> tuple[spaces.Box, spaces.Box]:
     """Observation and action space of one world."""
+    low, high = (side.astype(np.float32) for side in task.bounds(privileged))
     limit = task.action_limit
     return (
-        spaces.Box(-np.inf, np.inf, (task.size(privileged),), np.float32),
+        spaces.Box(low, high, dtype=np.float32),
         spaces.Box(-limit, limit, (task.actions,), np.float32),
     )
 
 
-def _config(
-    config: EpisodeConfig | None, space: str | None, max_episode_steps: int | None = None
-) -> EpisodeConfig:
-    config = config or EpisodeConfig()
-    if space is not None:
-        config = dataclasses.replace(config, space=space)
-    if max_episode_steps is not None:
-        task = tasks.task(config.task) if isinstance(config.task, str) else config.task
-        limited = dataclasses.replace(task, time_limit=max_episode_steps * CONTROL_STEP)
-        config = dataclasses.replace(config, task=limited)
-    return config
+class _Worlds:
+    """Worlds of an environment: what it offers to look at, drawing and copying."""
+
+    episodes: Episodes
+    render_mode: str | None
+    text_infos = True  # infos name scenarios
+
+    def _begin(self, config: EpisodeConfig, worlds: int, threads: int, view: tuple) -> None:
+        self.episodes = Episodes(worlds, threads, config)
+        width, height, camera = view
+        self._view = (width, height), camera_named(camera)
+        self._renderer = Renderer(self.episodes.batch.simulation, *self._view)
+        self._fell = np.zeros(worlds, bool)  # in the last step, and not reset since
+
+    def _start(
+        self, worlds: NDArray[np.int64], names: list[str] | None = None, seeded: bool = False
+    ) -> None:
+        """Start episodes in `worlds` (k,): of scenarios `names` (k,), or drawn ones.
+
+        Where an episode ended in a fall, `EpisodeConfig.replay` may repeat it, unless `seeded`.
+        """
+        if names is None and not seeded:
+            self.episodes.renew(worlds, self._fell)
+        else:
+            self.episodes.start(worlds, names)
+        self._fell[worlds] = False
+        self._renderer.begin(worlds)
+
+    @property
+    def state(self) -> State:
+        """State after the last control step; its arrays have worlds as their first axis."""
+        return self.episodes.batch.state
+
+    def _height_at(self, x: Array, y: Array) -> Array:
+        """Height (n, ...) [m] at `x` and `y` (n, ...) [m] in each world."""
+        terrain, n = self.episodes.batch.simulation.ground.terrain, len(x)
+        height, _ = terrain.height_and_normal(np.stack([x.reshape(n, -1), y.reshape(n, -1)], 2))
+        return height.reshape(x.shape)
+
+    def _draw(self, world: int) -> NDArray[np.uint8]:
+        """Image (height, width, 3) of `world`; raises ResetNeeded before its first episode."""
+        batch = self.episodes.batch
+        if batch.simulation.scenarios[world].name == Scenario.name:
+            raise ResetNeeded("reset the environment before rendering it")
+        return self._renderer.image(world, batch.age[world] * CONTROL_STEP)
+
+    def _infos(self, outcome: Outcome, idle: NDArray[np.bool_] | bool = False) -> dict[str, Any]:
+        """Values (n,) of a step by name, for its info; worlds in `idle` (n,) did not step."""
+        state = self.episodes.batch.state
+        self._fell = np.where(idle, self._fell, outcome.terminated & ~state.broken)
+        velocity = state.velocity_w
+        return {
+            **outcome.terms,
+            **self._names(),
+            "fell": self._fell.copy(),
+            "is_success": outcome.truncated.copy(),
+            "x_position": state.position_w[:, 0].copy(),
+            "y_position": state.position_w[:, 1].copy(),
+            "x_velocity": velocity[:, 0],
+            "y_velocity": velocity[:, 1],
+        }
+
+    def _names(self) -> dict[str, Any]:
+        """Name of each world's scenario (n,), for an info."""
+        names = [scenario.name for scenario in self.episodes.scenarios]
+        return {"scenario": np.array(names, object)} if self.text_infos else {}
+
+    def _warn_of_no_mode(self) -> None:
+        logger.warn('render() needs a render_mode, such as gym.make(..., render_mode="rgb_array")')
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State for `pickle` and `copy.deepcopy`, without the renderer: a copy makes its own."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_renderer", "_window")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._renderer = Renderer(self.episodes.batch.simulation, *self._view)
 
 
-def _scenarios(options: dict[str, Any] | None) -> Any:
-    """The option "scenario"; raises InputError for another one."""
-    unknown = set(options or {}) - {"scenario"}
-    if unknown:
-        raise InputError(f"unknown option {min(unknown)!r} of reset; there is: scenario")
-    return (options or {}).get("scenario")
+class GrekEnv(_Worlds, gymnasium.Env[Any, Any]):
+    """One robot at 50 Hz, in scenarios drawn from `space`.
 
-
-class GrekEnv(gymnasium.Env[Any, Any]):
-    """One robot at 50 Hz, in scenarios drawn from `space`, or from `config`.
-
-    `privileged` appends the critic's fields to the observation. `config` sets task, materials and
-    replay; `space` overrides its space. Raises InputError for unknown names.
+    `privileged` appends the critic's fields to the observation. `render_mode` is "rgb_array" or
+    "human"; images have `width` and `height` [px], from a `camera` of `rendering.picture.CAMERAS`
+    or one's own `Camera`. `settings` are fields of `EpisodeConfig`, and take precedence over
+    `config`. Raises InputError for unknown names.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "render_fps": _FPS}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": ["human", "rgb_array"],
+        "render_fps": _FPS,
+    }
 
     def __init__(
         self,
@@ -64,10 +133,18 @@ class GrekEnv(gymnasium.Env[Any, Any]):
         privileged: bool = False,
         render_mode: str | None = None,
         config: EpisodeConfig | None = None,
+        max_episode_steps: int | None = None,
+        width: int = _SIZE[0],
+        height: int = _SIZE[1],
+        camera: str | Camera = "front",
+        **settings: Any,
     ) -> None:
-        self.render_mode = render_mode
+        self.render_mode = mode_named(render_mode, type(self))
         self.privileged = privileged
-        self.episodes = Episodes(1, 1, _config(config, space))
+        settings = {"space": space, **settings}
+        config = config_of(config, settings, max_episode_steps, type(self))
+        self._begin(config, 1, 1, (width, height, camera))
+        self._window: Window | None = None
         self.observation_space, self.action_space = _spaces(self.episodes.task, privileged)
 
     def reset(
@@ -78,36 +155,100 @@ class GrekEnv(gymnasium.Env[Any, Any]):
         `info["scenario"]` is the scenario's name. Raises InputError for an unknown one.
         """
         super().reset(seed=seed)
+        name = reset_options(options, ("scenario",)).get("scenario")
         if seed is not None:
             self.episodes.seed(seed)
-        name = _scenarios(options)
-        self.episodes.start([0], None if name is None else [name])
-        return self._observation(), {"scenario": self.episodes.scenarios[0].name}
+        self._start(np.array([0]), None if name is None else [name], seed is not None)
+        self._show()
+        return self._observation(), {"scenario": self.scenario.name}
 
     def step(
         self, action: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Advance by a control step (20 ms); `action` (`Task.actions`,) is clipped to the space.
 
-        `info` holds the weighted reward terms by name; their sum is the reward.
+        `info` holds the weighted reward terms by name, whose sum is the reward; "scenario"; "fell"
+        and "is_success", whether the episode ended here by a fall or at the time limit; position
+        [m] and velocity [m/s] of the base, world frame.
         """
         outcome = self.episodes.step(np.asarray(action)[None])
-        info = {name: float(term[0]) for name, term in outcome.terms.items()}
+        info = {name: value[0] for name, value in self._infos(outcome).items()}
+        info = {k: v if isinstance(v, str) else v.item() for k, v in info.items()}
         ended = bool(outcome.terminated[0]), bool(outcome.truncated[0])
+        self._show()
         return self._observation(), float(outcome.reward[0]), *ended, info
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Image (height, width, 3) of the present state in mode "rgb_array", else None.
+
+        In mode "human", `reset` and `step` show it in a window, in real time at most; where there
+        is no display, a warning says so and nothing is drawn. Raises InputError, on one line,
+        where OpenGL does not work.
+        """
+        if self.render_mode == "rgb_array":
+            return self._draw(0)
+        if self.render_mode is None:
+            self._warn_of_no_mode()
+        self._show()
+        return None
+
+    def close(self) -> None:
+        """Free the renderer and close the window; the environment can still be used."""
+        super().close()
+        self._renderer.close()
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    @property
+    def scenario(self) -> Scenario:
+        """Present scenario."""
+        return self.episodes.scenarios[0]
+
+    @property
+    def command(self) -> Array:
+        """Forward, left [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (5,)."""
+        return self.episodes.batch.command[0].copy()
+
+    @property
+    def contacts(self) -> NDArray[np.bool_]:
+        """Feet in contact with the ground (F,), in the order of `Robot.feet`."""
+        return self.state.contact[0].copy()
+
+    def height_at(self, x: ArrayLike, y: ArrayLike) -> Array:
+        """Height [m] of the undisturbed ground at points `x`, `y` [m], which broadcast."""
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        return self._height_at(x[None], y[None])[0]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._window = None
+
+    def _show(self) -> None:
+        """Show the present state in mode "human"."""
+        if self.render_mode != "human":
+            return
+        if self._window is None:
+            self._window = Window(self._renderer.size, self.episodes.task.name)
+            if not self._window.is_open:
+                logger.warn('no display: render_mode="human" shows nothing; try "rgb_array"')
+        if self._window.is_open:
+            self._window.show(self._draw(0), CONTROL_STEP)
 
     def _observation(self) -> NDArray[np.float32]:
         return self.episodes.batch.observe(self.privileged)[0]
 
 
-class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
-    """`num_envs` robots in one batch on `threads` threads, autoreset mode SAME_STEP.
+class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """`num_envs` robots in one batch on `threads` threads.
 
-    Parameters as in `GrekEnv`; `max_episode_steps` replaces the time limit of the task.
+    Parameters as in `GrekEnv`; `autoreset_mode` is one of Gymnasium's, SAME_STEP by default, and
+    `max_episode_steps` replaces the time limit of the task. Without `text_infos`, no info names
+    scenarios, as wrappers demand that turn every info into a tensor.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
-        "render_modes": [],
+        "render_modes": ["rgb_array"],
         "render_fps": _FPS,
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
@@ -121,11 +262,23 @@ class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         config: EpisodeConfig | None = None,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        width: int = _SIZE[0],
+        height: int = _SIZE[1],
+        camera: str | Camera = "front",
+        text_infos: bool = True,
+        **settings: Any,
     ) -> None:
         self.num_envs = num_envs
-        self.render_mode = render_mode
+        self.text_infos = text_infos
+        self.render_mode = mode_named(render_mode, type(self))
         self.privileged = privileged
-        self.episodes = Episodes(num_envs, threads, _config(config, space, max_episode_steps))
+        self.autoreset_mode = autoreset_named(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        settings = {"space": space, **settings}
+        config = config_of(config, settings, max_episode_steps, type(self))
+        self._begin(config, num_envs, threads, (width, height, camera))
+        self._ended = np.zeros(num_envs, bool)  # and are not reset yet
         single = _spaces(self.episodes.task, privileged)
         self.single_observation_space, self.single_action_space = single
         self.observation_space, self.action_space = (
@@ -137,39 +290,121 @@ class GrekVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start an episode in every world, world i seeded with seed + i, or with seed[i].
 
-        `options={"scenario": [...]}` names one scenario for each world; raises InputError for an
-        unknown one or another number of them. `infos["scenario"]` (n,) are their names.
+        `options={"scenario": [...]}` names one scenario for each world, and
+        `options={"reset_mask": mask}` (n,) resets some worlds only. Raises InputError for other
+        options, an unknown scenario, another number of them, or a mask that is not boolean (n,)
+        with a True. `infos["scenario"]` (n,) are the names of the worlds that were reset.
         """
-        names = _scenarios(options)
+        given = reset_options(options, ("scenario", "reset_mask"))
+        mask = chosen(given.get("reset_mask"), self.num_envs)
+        names, worlds = given.get("scenario"), np.flatnonzero(mask)
+        if names is not None:
+            if isinstance(names, str) or len(names) != self.num_envs:
+                raise InputError(f"{self.num_envs} worlds need as many scenario names: {names!r}")
+            names = [names[world] for world in worlds]
         if seed is not None:
             super().reset(seed=seed if isinstance(seed, int) else None)
-            self.episodes.seed(seed)
-        self.episodes.start(np.arange(self.num_envs), names)
-        drawn = [scenario.name for scenario in self.episodes.scenarios]
-        infos = {"scenario": np.array(drawn, object), "_scenario": np.ones(self.num_envs, bool)}
-        return self.episodes.batch.observe(self.privileged), infos
+            self.episodes.seed(seed, worlds)
+        self._start(worlds, names, seed is not None)
+        self._ended = self._ended & ~mask
+        return self._observation(), _masked(self._names(), mask)
 
     def step(
         self, actions: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray, NDArray, NDArray, dict[str, Any]]:
-        """Advance all worlds by a control step (20 ms) and reset those whose episode ended.
+        """Advance all worlds by a control step (20 ms); those whose episode ended are reset.
 
-        `infos` holds the weighted reward terms (n,) by name. Where `infos["_final_obs"]` (n,) is
-        true, the episode ended: `infos["final_obs"]` (n, size) and `infos["final_info"]` are its
-        last, and the returned observation is the first of the next one.
+        `infos` holds values (n,) by name as in `GrekEnv.step`; those of a world that was reset are
+        masked, but for "scenario". Mode SAME_STEP: where `infos["_final_obs"]` (n,) is true, the
+        episode ended; `infos["final_obs"]` (n, size) and `infos["final_info"]` are its last, and
+        the returned observation is the first of the next one. NEXT_STEP: the next call resets
+        the world instead of stepping it, with reward 0. DISABLED: the world must be reset before
+        the next call, which else raises InputError.
         """
+        again = self._ended
+        if again.any():
+            if self.autoreset_mode is AutoresetMode.DISABLED:
+                raise InputError(
+                    f"the episodes of worlds {', '.join(map(str, np.flatnonzero(again)))} ended:"
+                    ' reset them with options={"reset_mask": terminated | truncated}'
+                )
+            actions = np.array(actions, float)
+            if len(actions) == self.num_envs:
+                actions[again] = 0  # ignored: these worlds are reset
         outcome = self.episodes.step(actions)
-        observation = self.episodes.batch.observe(self.privileged)
-        ended = outcome.terminated | outcome.truncated
-        infos: dict[str, Any] = _with_masks(outcome.terms, np.ones(self.num_envs, bool))
-        if ended.any():
-            infos["final_info"] = _with_masks(outcome.terms, ended)
-            infos |= {"final_obs": observation, "_final_obs": ended, "_final_info": ended}
-            self.episodes.restart(outcome)
-            observation = self.episodes.batch.observe(self.privileged)
-        return observation, outcome.reward, outcome.terminated, outcome.truncated, infos
+        values = self._infos(outcome, again)
+        terminated, truncated = outcome.terminated & ~again, outcome.truncated & ~again
+        ended = terminated | truncated
+        final: dict[str, Any] = {}
+        renewed = again
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
+            last = _masked(values, ended)
+            final = _masked({"final_obs": self._observation(), "final_info": last}, ended)
+            renewed = ended
+        if renewed.any():
+            self._start(np.flatnonzero(renewed))
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            self._ended = ended
+            self._pause()
+        infos = {**_masked(values, ~renewed), **final}
+        infos |= _masked(self._names(), np.ones(self.num_envs, bool))
+        reward = np.where(again, 0.0, outcome.reward)
+        return self._observation(), reward, terminated, truncated, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """Images (height, width, 3) of all worlds in mode "rgb_array", else None.
+
+        A world takes memory from its first image on; see `rendering.renderer.Renderer`.
+        """
+        if self.render_mode is None:
+            self._warn_of_no_mode()
+            return None
+        return tuple(self._draw(world) for world in range(self.num_envs))
+
+    def close_extras(self, **_: Any) -> None:
+        """Free the renderer."""
+        self._renderer.close()
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """Present scenario of each world."""
+        return list(self.episodes.scenarios)
+
+    @property
+    def command(self) -> Array:
+        """Forward, left [m/s], yaw rate [rad/s], head pitch, head yaw [rad] (n, 5)."""
+        return self.episodes.batch.command.copy()
+
+    @property
+    def contacts(self) -> NDArray[np.bool_]:
+        """Feet in contact with the ground (n, F), in the order of `Robot.feet`."""
+        return self.state.contact.copy()
+
+    def height_at(self, x: ArrayLike, y: ArrayLike) -> Array:
+        """Height (n, ...) [m] of the undisturbed ground at points `x`, `y` (n, ...) [m].
+
+        Row i lies in world i; scalars are the same point in every world.
+        """
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        if x.ndim == 0:
+            x, y = np.full(self.num_envs, x), np.full(self.num_envs, y)
+        if len(x) != self.num_envs:
+            raise InputError(f"{self.num_envs} worlds take as many rows of points, got {len(x)}")
+        return self._height_at(x, y)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._pause()
+
+    def _pause(self) -> None:
+        """Exclude the worlds whose episode ended from stepping."""
+        if self._ended.any():
+            self.episodes.batch.simulation.pause(np.flatnonzero(self._ended))
+
+    def _observation(self) -> NDArray[np.float32]:
+        return self.episodes.batch.observe(self.privileged)
 
 
-def _with_masks(values: dict[str, Array], mask: NDArray[np.bool_]) -> dict[str, Any]:
+def _masked(values: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
     """Values (n,) by name, and where they hold, as Gymnasium's vector environments give them."""
-    return {**values, **{f"_{name}": mask for name in values}}
+    return {**values, **{f"_{name}": mask.copy() for name in values}}

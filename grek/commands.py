@@ -71,9 +71,9 @@ class Eval:
         if self.films and self.out is None:
             raise InputError("--films needs --out, the directory to write them to")
         if self.films:
-            from grek.eval.films.canvas import check_rendering
+            from grek.eval.films.film import check_filming
 
-            check_rendering()
+            check_filming()
         kept = None if self.out is None else self.out / partial.NAME
         if self.out is not None:
             for name in ("scorecard.json", "scorecard.md", "scorecard.html"):

@@ -305,7 +305,7 @@ def test_tables_of_what_is_no_scorecard(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("broken", "named"),
     [
-        ("grek.eval.films.canvas._gl_context", "libegl1"),
+        ("grek.envs.rendering.canvas._gl_context", "libegl1"),
         ("imageio_ffmpeg.get_ffmpeg_exe", "ffmpeg"),
     ],
 )

@@ -97,10 +97,10 @@ def test_it_is_scored_on_new_and_old_rows(lab):
 
 
 def test_it_is_filmed(lab):
-    from grek.eval.films.canvas import check_rendering
+    from grek.eval.films.film import check_filming
 
     try:
-        check_rendering()
+        check_filming()
     except Exception as error:
         pytest.skip(str(error))
     for scenario in ("train/cinder:0", "heldout/ditches-far:0"):

@@ -24,6 +24,7 @@ TIERS = {  # what a part of envs may import from, besides itself and the tools b
     "scenarios": {"robots", "ground"},
     "simulation": {"robots", "ground", "scenarios"},
     "tasks": {"robots", "motions", "ground", "scenarios", "simulation"},
+    "rendering": {"robots", "ground", "scenarios", "simulation"},
 }
 TOOLS = {
     "distributions",

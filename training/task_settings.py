@@ -29,16 +29,12 @@ def task_of(config: TrainConfig, contract: dict[str, Any] | None = None) -> Task
     weights = {term.name: term.weight for term in task.terms}
     changed = _assigned("--weights", config.weights, weights)
     return dataclasses.replace(
-        task,
+        task.weighted(changed),
         history=observed.history,
         past_actions=observed.past_actions,
         phase_rate=observed.phase_rate,
         commands=command_ranges(config.space),
         action_scale=tuple(scale * config.action_scale for scale in task.action_scale),
-        terms=tuple(
-            dataclasses.replace(term, weight=changed.get(term.name, term.weight))
-            for term in task.terms
-        ),
         motion=task.motion.from_description(_motion(config, task)),
     )
 

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.robots import Robot
-from grek.envs.tasks.task import Columns, Field, Sensor, StepData, joint_mirror
+from grek.envs.tasks.task import (
+    Columns,
+    Field,
+    Sensor,
+    StepData,
+    action_bounds,
+    command_bounds,
+    joint_mirror,
+)
 from grek.envs.vectors import Array, heading_frame
 
 
@@ -62,10 +70,22 @@ def exact(robot: Robot) -> tuple[Field, ...]:
     """Fields without error: command, look command, last action and phase of the motion."""
     look = (Field("look", 2, lambda m: m.command[:, 3:], signed(1, -1)),) if robot.look else ()
     return (
-        Field("command", 3, lambda m: m.command[:, :3], signed(1, -1, -1)),
+        Field("command", 3, lambda m: m.command[:, :3], signed(1, -1, -1), bounds=command_bounds),
         *look,
-        Field("last_action", len(robot.joints), lambda m: m.action, joint_mirror(robot)),
-        Field("phase", 4, lambda m: m.reference.clock, signed(-1, -1, 1, 1)),
+        Field(
+            "last_action",
+            len(robot.joints),
+            lambda m: m.action,
+            joint_mirror(robot),
+            bounds=action_bounds,
+        ),
+        Field(
+            "phase",
+            4,
+            lambda m: m.reference.clock,
+            signed(-1, -1, 1, 1),
+            bounds=lambda task: (-1, 1),
+        ),
     )
 
 
@@ -73,8 +93,15 @@ def privileged(robot: Robot) -> tuple[Field, ...]:
     """Fields of the critic; velocities are in the base frame, horizontal vectors by heading."""
     feet, mirror = len(robot.feet), foot_mirror(robot)
 
-    def field(name: str, size: int, read, mirror: Columns | None) -> Field:  # type: ignore[no-untyped-def]
-        return Field(name, size, read, mirror, privileged=True)
+    def field(  # type: ignore[no-untyped-def]
+        name: str,
+        size: int,
+        read,
+        mirror: Columns | None,
+        low: float = -np.inf,
+        high: float = np.inf,
+    ) -> Field:
+        return Field(name, size, read, mirror, privileged=True, bounds=lambda task: (low, high))
 
     return (
         field("velocity", 3, lambda m: m.state.velocity_b, signed(1, -1, 1)),
@@ -82,11 +109,18 @@ def privileged(robot: Robot) -> tuple[Field, ...]:
         field("heading_error", 1, lambda m: m.heading_error[:, None], signed(-1)),
         field("height", 1, lambda m: m.state.height[:, None], signed(1)),
         field("clearance", feet, lambda m: m.state.clearance, mirror),
-        field("contact", feet, lambda m: m.state.contact, mirror),
-        field("friction", feet, lambda m: m.friction, mirror),
-        field("ground_normal", 2, lambda m: _horizontal(m, m.ground_normal[:, :2]), signed(1, -1)),
+        field("contact", feet, lambda m: m.state.contact, mirror, 0, 1),
+        field("friction", feet, lambda m: m.friction, mirror, 0),
+        field(
+            "ground_normal",
+            2,
+            lambda m: _horizontal(m, m.ground_normal[:, :2]),
+            signed(1, -1),
+            low=-1,
+            high=1,
+        ),
         field("push", 2, lambda m: _horizontal(m, m.push), signed(1, -1)),
-        field("motors", 2, lambda m: np.stack([m.strength, m.motor_delay], 1), signed(1, 1)),
+        field("motors", 2, lambda m: np.stack([m.strength, m.motor_delay], 1), signed(1, 1), 0),
         field("payload", 1, lambda m: m.payload[:, None], signed(1)),
     )
 

@@ -6,7 +6,7 @@ Observation fields and reward terms are values, listed in tuples and computed as
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,6 +114,21 @@ class Field:
     """Error model of a measured field, which has latency and history; None for an exact one."""
     privileged: bool = False
     """Observed by the critic only."""
+    bounds: Callable[["Task"], tuple[ArrayLike, ArrayLike]] = lambda task: (-np.inf, np.inf)
+    """Lowest and highest value in a task, scalars or one value per column."""
+
+
+def action_bounds(task: "Task") -> tuple[float, float]:
+    """Bounds of the actions of the joints in an observation."""
+    return -task.action_limit, task.action_limit
+
+
+def command_bounds(task: "Task") -> tuple[ArrayLike, ArrayLike]:
+    """Bounds of the velocity commands of `task`; infinite without `Task.commands`."""
+    if task.commands is None:
+        return -np.inf, np.inf
+    low, high = zip(*task.commands, strict=True)
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -216,9 +231,14 @@ class Task:
         older = [(f"{f.name}_{k}", f) for k in range(1, self.history + 1) for f in self.measured]
         first = [(f.name, f) for f in (*self.measured, *self.exact)]
         if self.phase_rate:
-            first.append(
-                ("rate", Field("rate", 1, lambda data: data.rate[:, None], ((0,), (1.0,))))
+            rate = Field(
+                "rate",
+                1,
+                lambda data: data.rate[:, None],
+                ((0,), (1.0,)),
+                bounds=lambda task: (-task.phase_rate, task.phase_rate),
             )
+            first.append(("rate", rate))
         acted = [(f"action_{k}", self._action) for k in range(1, self.past_actions + 1)]
         last = [(f.name, f) for f in self.privileged] if privileged else []
         return (*first, *older, *acted, *last)
@@ -227,7 +247,8 @@ class Task:
     def _action(self) -> Field:
         """An action as an entry of the observation."""
         columns = joint_mirror(self.robot)
-        return Field("action", len(self.robot.joints), lambda data: data.action, columns)
+        acting = len(self.robot.joints)
+        return Field("action", acting, lambda data: data.action, columns, bounds=action_bounds)
 
     def residual(self) -> Residual:
         """Limits and scales of its actions."""
@@ -237,6 +258,32 @@ class Task:
     def size(self, privileged: bool = False) -> int:
         """Number of columns of the observation."""
         return sum(f.size for _, f in self.layout(privileged))
+
+    def bounds(self, privileged: bool = False) -> tuple[Array, Array]:
+        """Lowest and highest observation (size,); infinite where a field has no known bound.
+
+        Measured fields have none: their noise and bias have none.
+        """
+        sides = [
+            np.broadcast_to(np.array(f.bounds(self), float).reshape(2, -1), (2, f.size))
+            for _, f in self.layout(privileged)
+        ]
+        low, high = np.concatenate(sides, 1)
+        return low, high
+
+    def weighted(self, weights: Mapping[str, float]) -> "Task":
+        """This task with other weights of reward terms; InputError names an unknown term."""
+        known = {term.name: term.weight for term in self.terms}
+        for name, weight in weights.items():
+            if name not in known:
+                named = ", ".join(f"{key}={value:g}" for key, value in known.items())
+                raise InputError(f"unknown reward term {name!r}; there are: {named}")
+            if isinstance(weight, bool) or not isinstance(weight, int | float | np.number):
+                raise InputError(f"the weight of {name} is {weight!r}, not a number")
+            if not np.isfinite(weight):
+                raise InputError(f"the weight of {name} is {weight}, not finite")
+        terms = (replace(t, weight=float(weights.get(t.name, t.weight))) for t in self.terms)
+        return replace(self, terms=tuple(terms))
 
     def slices(self) -> dict[str, tuple[int, int]]:
         """Half-open column range of each entry of the policy's observation."""

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grek.envs.ground import materials
 from grek.envs.ground.surface import Surface
 from grek.envs.motions.dance import DanceMotion
+from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario
 from grek.envs.scenarios.spaces import parse
-from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
+from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.tasks import Outcome, TaskBatch
-from grek.envs.vectors import Array
 from grek.eval.films.film import FPS, Film
 from grek.eval.report import wording
 from grek.eval.scores.policies import Policy
@@ -27,36 +26,6 @@ SIZE = (1280, 720)
 SMALL = (640, 360)  # films of a report
 TINY = (480, 270)  # animated images
 AFTER_FALL = 1.0  # continuation of a film after a fall [s]
-
-
-class Ground:
-    """`GroundView` of the ground of world 0 of `simulation`."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self._ground, self._sinking = simulation.ground, simulation.sinking
-        self.names = simulation.scenarios[0].surface.materials
-        self._world = np.array([0])
-
-    def height(self, xy: Array) -> Array:
-        """Height of the undisturbed surface (k,) [m] at `xy` (k, 2) [m]."""
-        return self._ground.terrain.height_and_normal(xy[None], self._world)[0][0]
-
-    def material(self, xy: Array) -> NDArray[np.int64]:
-        """Index of the material in `names` (k,)."""
-        slot = self._ground.slot(xy[None], self._world)[0]
-        return np.minimum(slot, len(self.names) - 1)
-
-    def wetness(self, xy: Array) -> Array:
-        """Wetness (k,) in [0, 1], 1 for a full water film."""
-        slot = self._ground.slot(xy[None], self._world)
-        return self._ground.wetness(xy[None], slot, self._world)[0]
-
-    def footprint(self, xy: Array) -> Array:
-        """Depth of footprints (k,) [m]."""
-        if not self._sinking.soft[0]:
-            return np.zeros(len(xy))
-        slot = self._ground.slot(xy[None], self._world)
-        return np.asarray(self._sinking.print_depth(self._world, xy[None], slot)[0], float)
 
 
 def world(scenario: str | None, material: str | None, robot: Robot = GREK) -> Scenario:
@@ -106,7 +75,7 @@ def film(
     steps, fell_at = round(seconds / CONTROL_STEP), None
     size = size or (SIZE if out.suffix == ".mp4" else TINY)
     simulation, robot = batch.simulation, policy.task.robot
-    with Film(out, Ground(simulation), robot.load_spec(), robot.base, fps, size) as picture:
+    with Film(out, WorldGround(simulation), robot.load_spec(), robot.base, fps, size) as picture:
         for step in range(steps):
             if step % every == 0:
                 picture.add(simulation.engine.qpos[0], caption(batch, step))
@@ -148,7 +117,7 @@ def picked(
 
 def caption(batch: TaskBatch, step: int) -> str:
     """Caption: time, material under the robot, scenario and command."""
-    ground, scenario = Ground(batch.simulation), batch.simulation.scenarios[0]
+    ground, scenario = WorldGround(batch.simulation), batch.simulation.scenarios[0]
     name = ground.names[ground.material(batch.state.position_w[:1, :2])[0]]
     forward, left, turn = batch.command[0, :3] + 0.0
     where = f"{step * CONTROL_STEP:5.1f} s   {materials.material(name).title}   {scenario.name}\n"

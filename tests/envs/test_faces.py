@@ -31,6 +31,8 @@ def test_gymnasium_accepts_it(name):
         warnings.filterwarnings("ignore", message=".*Box observation space.*")
         warnings.filterwarnings("ignore", message=".*Box action space.*")
         warnings.filterwarnings("ignore", message=".*For Box action spaces.*")
+        # It makes every render mode, and the machine of the tests may have no display.
+        warnings.filterwarnings("ignore", message=".*no display: render_mode=.human. shows")
         env = gymnasium.make(name)
         check_env(env.unwrapped)
         env.close()

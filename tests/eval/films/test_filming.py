@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from grek.envs.ground.materials import MATERIALS
+from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.scenarios.spaces import parse
 from grek.envs.tasks import TaskBatch, walking
 from grek.errors import InputError
@@ -26,7 +27,7 @@ def test_worlds_to_film():
 def test_the_film_sees_the_ground_of_the_simulation():
     walk = TaskBatch(walking(), 1)
     walk.reset([0], [filming.world(None, "snow")])
-    ground = filming.Ground(walk.simulation)
+    ground = WorldGround(walk.simulation)
     xy = walk.state.foot_w[0, :, :2]
     assert ground.names == ("snow",)
     assert ground.material(xy).tolist() == [0, 0]
@@ -43,7 +44,7 @@ def test_wet_ground_shows_where_it_is_wet(name):
     walk = TaskBatch(walking(), 1)
     walk.reset([0], [filming.world(None, name)])
     xy = np.random.default_rng(0).uniform(-5, 5, (2000, 2))
-    wet = filming.Ground(walk.simulation).wetness(xy)
+    wet = WorldGround(walk.simulation).wetness(xy)
     area = MATERIALS[name].quantity("wet_area").nominal
     assert (wet > 0.5).mean() == pytest.approx(area, abs=0.15)
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.assets.textures import SUN
-from grek.eval.films.scenery import Scenery
-from grek.eval.films.stage import VISIBLE, Array, Stage
+from grek.envs.rendering.scenery import Scenery
+from grek.envs.rendering.stage import VISIBLE, Array, Stage
 
 WIDTH = 1.28  # of the sheet for a robot at scale 1 [m]; its cells are those of the innermost patch
 TEXELS = 112  # of the sheet's texture, along a side

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from grek.assets.textures import HAZE, SUN, TEXEL
 from grek.envs.ground.materials import material
-from grek.eval.films import textures
-from grek.eval.films.stage import Array, Stage, grid_faces, points
-from grek.eval.films.textures import f32, ramp
+from grek.envs.rendering import textures
+from grek.envs.rendering.stage import Array, Stage, grid_faces, points
+from grek.envs.rendering.textures import f32, ramp
 
 WIDTHS = 2.4, 9.6, 38.4, 153.6  # of the patches [m]
 TEXELS = 1024, 2048, 1024, 512  # of their textures, along a side
@@ -118,6 +118,11 @@ class Scenery:
                 self._cut(i)
         pressed = look_for_prints and self.soft and 0 not in moved and self._press(xy)
         return bool(moved) or pressed
+
+    def forget(self) -> None:
+        """Read the ground anew with the next call of `follow`."""
+        for patch in self.patches:
+            patch.origin = np.full(2, np.inf)
 
     def tangent(self, xy: Array) -> tuple[float, Array]:
         """Height [m] and unit normal (3,) of the tangent plane at `xy` (2,), over 0.2 m around."""

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from grek.assets.textures import LEAVES
 from grek.envs.ground.materials import material
 from grek.envs.hashing import uniform
+from grek.envs.rendering.scenery import Scenery
+from grek.envs.rendering.stage import Array, Stage
+from grek.envs.rendering.textures import f32
 from grek.errors import InputError
-from grek.eval.films.scenery import Scenery
-from grek.eval.films.stage import Array, Stage
-from grek.eval.films.textures import f32
 
 SHADES = 8  # tints of a kind, along u of its palette; v runs from foot to tip
 FADE = 0.35  # width of the rim in which copies shrink to size 0 [m]

@@ -4,30 +4,25 @@ import importlib
 import os
 import sys
 
-import imageio_ffmpeg  # type: ignore[import-untyped]
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs.rendering.stage import VISIBLE, Stage
 from grek.errors import InputError
-from grek.eval.films.stage import VISIBLE, Stage
 
 
 def check_rendering() -> None:
-    """Raise InputError, on one line, if OpenGL or ffmpeg does not work here."""
+    """Raise InputError, on one line, if OpenGL does not work here."""
     try:
         stage = Stage(mujoco.MjSpec())
         stage.compile()
         Canvas(stage, (16, 16)).close()
     except Exception as error:  # a missing or broken GL library may raise anything
         raise InputError(
-            "films need OpenGL without a display: install the Debian package libegl1"
+            "rendering needs OpenGL without a display: install the Debian package libegl1"
             f" (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {_one_line(error)})"
         ) from error
-    try:
-        imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError as error:
-        raise InputError(f"films need ffmpeg: {_one_line(error)}") from error
 
 
 class Canvas:

@@ -1,0 +1,1 @@
+"""Rendering: robot and ground of a world as images, for films and for `render` of environments."""
