@@ -46,6 +46,7 @@ class _Worlds:
         width, height, camera = view
         self._view = (width, height), camera_named(camera)
         self._renderer = Renderer(self.episodes.batch.simulation, *self._view)
+        self._named = np.full(worlds, Scenario.name, object)  # scenario of each world
         self._fell = np.zeros(worlds, bool)  # in the last step, and not reset since
 
     def _start(
@@ -60,6 +61,7 @@ class _Worlds:
         else:
             self.episodes.start(worlds, names)
         self._fell[worlds] = False
+        self._named[worlds] = [self.episodes.scenarios[world].name for world in worlds]
         self._renderer.begin(worlds)
 
     @property
@@ -75,10 +77,9 @@ class _Worlds:
 
     def _draw(self, world: int) -> NDArray[np.uint8]:
         """Image (height, width, 3) of `world`; raises ResetNeeded before its first episode."""
-        batch = self.episodes.batch
-        if batch.simulation.scenarios[world].name == Scenario.name:
+        if self._named[world] == Scenario.name:
             raise ResetNeeded("reset the environment before rendering it")
-        return self._renderer.image(world, batch.age[world] * CONTROL_STEP)
+        return self._renderer.image(world, self.episodes.batch.age[world] * CONTROL_STEP)
 
     def _infos(self, outcome: Outcome, idle: NDArray[np.bool_] | bool = False) -> dict[str, Any]:
         """Values (n,) of a step by name, for its info; worlds in `idle` (n,) did not step."""
@@ -98,8 +99,7 @@ class _Worlds:
 
     def _names(self) -> dict[str, Any]:
         """Name of each world's scenario (n,), for an info."""
-        names = [scenario.name for scenario in self.episodes.scenarios]
-        return {"scenario": np.array(names, object)} if self.text_infos else {}
+        return {"scenario": self._named.copy()} if self.text_infos else {}
 
     def _warn_of_no_mode(self) -> None:
         logger.warn('render() needs a render_mode, such as gym.make(..., render_mode="rgb_array")')
@@ -360,6 +360,21 @@ class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._warn_of_no_mode()
             return None
         return tuple(self._draw(world) for world in range(self.num_envs))
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Attribute or result of the method `name` for each world, as `SyncVectorEnv` has it.
+
+        A sequence of n values is one for each world; anything else is the same for all.
+        """
+        value = getattr(self, name)
+        value = value(*args, **kwargs) if callable(value) else value
+        if isinstance(value, list | tuple) and len(value) == self.num_envs:
+            return tuple(value)
+        return (value,) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Attribute `name` for each world; see `call`."""
+        return self.call(name)
 
     def close_extras(self, **_: Any) -> None:
         """Free the renderer."""

@@ -150,6 +150,10 @@ def test_what_a_vector_environment_offers():
     assert envs.height_at(x, 0 * x)[0].tolist() == one.height_at(x[0], 0.0).tolist()
     assert envs.height_at(1.0, 0.5)[0] == one.height_at(1.0, 0.5)
     assert envs.command.shape == (2, 5) and envs.contacts.shape == (2, 2)
+    assert envs.call("scenarios") == tuple(envs.scenarios)
+    assert envs.get_attr("num_envs") == (2, 2)
+    with pytest.warns(UserWarning, match="needs a render_mode"):
+        assert envs.call("render") == (None, None)
     with pytest.raises(InputError, match="2 worlds take as many rows of points, got 3"):
         envs.height_at(np.zeros(3), np.zeros(3))
 

@@ -96,6 +96,18 @@ def test_a_vector_environment_shows_every_world_as_its_own_environment_would() -
 
 
 @needs_opengl
+def test_a_world_that_failed_is_shown_as_it_was() -> None:
+    env = _env()
+    env.reset(options={"scenario": "train/dry_concrete:3"})
+    image = env.render()
+    env.episodes.batch.simulation.engine.qpos[0, :3] = np.nan
+    assert np.array_equal(env.render(), image)
+    env.reset(options={"scenario": "train/dry_concrete:3"})
+    assert np.array_equal(env.render(), image)
+    env.close()
+
+
+@needs_opengl
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
 def test_a_copy_of_an_environment_that_drew_draws(copied: Any) -> None:
     env = _env()
