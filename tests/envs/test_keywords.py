@@ -115,6 +115,8 @@ def test_another_robot_walks_but_a_task_keeps_its_own():
     stand = walking(name="own/Stand-v0")
     with pytest.raises(InputError, match="task own/Stand-v0 is for the robot grek, not tall"):
         EpisodeConfig(robot=tall, task=stand).resolved_task()
+    with pytest.raises(InputError, match="task grek/Walk-v0 is for the robot grek, not tall"):
+        EpisodeConfig(robot=tall, task=walking(history=1)).resolved_task()
     assert EpisodeConfig(robot="grek", task=stand).resolved_task().name == "own/Stand-v0"
 
 
