@@ -1,6 +1,6 @@
 """Gymnasium environments of a task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -12,13 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.gym_keywords import autoreset_named, chosen, config_of, mode_named, reset_options
 from grek.envs.rendering.renderer import Camera, Renderer, camera_named
-from grek.envs.rendering.window import Window
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.simulation.state import State
 from grek.envs.tasks import Outcome, Task
 from grek.envs.vectors import Array
 from grek.errors import InputError
+
+if TYPE_CHECKING:
+    from grek.envs.rendering.window import Window
 
 _FPS = round(1 / CONTROL_STEP)
 _SIZE = 480, 360  # of an image [px]
@@ -229,6 +231,8 @@ class GrekEnv(_Worlds, gymnasium.Env[Any, Any]):
         if self.render_mode != "human":
             return
         if self._window is None:
+            from grek.envs.rendering.window import Window  # GLFW, which a server may lack
+
             self._window = Window(self._renderer.size, self.episodes.task.name)
             if not self._window.is_open:
                 logger.warn('no display: render_mode="human" shows nothing; try "rgb_array"')
