@@ -81,7 +81,8 @@ class EpisodeConfig:
         found = self.task if isinstance(self.task, Task) else tasks.task(self.task)
         if self.robot is not None:
             body = self.robot if isinstance(self.robot, Robot) else robots.robot(self.robot)
-            if body != found.robot and found.name != tasks.NAME:
+            own = isinstance(self.task, Task) or found.name != tasks.NAME
+            if body != found.robot and own:
                 raise InputError(
                     f"task {found.name} is for the robot {found.robot.name}, not {body.name}"
                 )

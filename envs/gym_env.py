@@ -1,6 +1,6 @@
 """Gymnasium environments of a task: `gym.make("grek/Walk-v0")` and `gym.make_vec`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -12,13 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.gym_keywords import autoreset_named, chosen, config_of, mode_named, reset_options
 from grek.envs.rendering.renderer import Camera, Renderer, camera_named
-from grek.envs.rendering.window import Window
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.simulation.state import State
 from grek.envs.tasks import Outcome, Task
 from grek.envs.vectors import Array
 from grek.errors import InputError
+
+if TYPE_CHECKING:
+    from grek.envs.rendering.window import Window
 
 _FPS = round(1 / CONTROL_STEP)
 _SIZE = 480, 360  # of an image [px]
@@ -46,6 +48,7 @@ class _Worlds:
         width, height, camera = view
         self._view = (width, height), camera_named(camera)
         self._renderer = Renderer(self.episodes.batch.simulation, *self._view)
+        self._named = np.full(worlds, Scenario.name, object)  # scenario of each world
         self._fell = np.zeros(worlds, bool)  # in the last step, and not reset since
 
     def _start(
@@ -60,6 +63,7 @@ class _Worlds:
         else:
             self.episodes.start(worlds, names)
         self._fell[worlds] = False
+        self._named[worlds] = [self.episodes.scenarios[world].name for world in worlds]
         self._renderer.begin(worlds)
 
     @property
@@ -75,10 +79,9 @@ class _Worlds:
 
     def _draw(self, world: int) -> NDArray[np.uint8]:
         """Image (height, width, 3) of `world`; raises ResetNeeded before its first episode."""
-        batch = self.episodes.batch
-        if batch.simulation.scenarios[world].name == Scenario.name:
+        if self._named[world] == Scenario.name:
             raise ResetNeeded("reset the environment before rendering it")
-        return self._renderer.image(world, batch.age[world] * CONTROL_STEP)
+        return self._renderer.image(world, self.episodes.batch.age[world] * CONTROL_STEP)
 
     def _infos(self, outcome: Outcome, idle: NDArray[np.bool_] | bool = False) -> dict[str, Any]:
         """Values (n,) of a step by name, for its info; worlds in `idle` (n,) did not step."""
@@ -98,8 +101,7 @@ class _Worlds:
 
     def _names(self) -> dict[str, Any]:
         """Name of each world's scenario (n,), for an info."""
-        names = [scenario.name for scenario in self.episodes.scenarios]
-        return {"scenario": np.array(names, object)} if self.text_infos else {}
+        return {"scenario": self._named.copy()} if self.text_infos else {}
 
     def _warn_of_no_mode(self) -> None:
         logger.warn('render() needs a render_mode, such as gym.make(..., render_mode="rgb_array")')
@@ -229,6 +231,8 @@ class GrekEnv(_Worlds, gymnasium.Env[Any, Any]):
         if self.render_mode != "human":
             return
         if self._window is None:
+            from grek.envs.rendering.window import Window  # GLFW, which a server may lack
+
             self._window = Window(self._renderer.size, self.episodes.task.name)
             if not self._window.is_open:
                 logger.warn('no display: render_mode="human" shows nothing; try "rgb_array"')
@@ -360,6 +364,21 @@ class GrekVectorEnv(_Worlds, gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._warn_of_no_mode()
             return None
         return tuple(self._draw(world) for world in range(self.num_envs))
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Attribute or result of the method `name` for each world, as `SyncVectorEnv` has it.
+
+        A sequence of n values is one for each world; anything else is the same for all.
+        """
+        value = getattr(self, name)
+        value = value(*args, **kwargs) if callable(value) else value
+        if isinstance(value, list | tuple) and len(value) == self.num_envs:
+            return tuple(value)
+        return (value,) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Attribute `name` for each world; see `call`."""
+        return self.call(name)
 
     def close_extras(self, **_: Any) -> None:
         """Free the renderer."""

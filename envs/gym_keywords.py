@@ -13,6 +13,14 @@ from grek.envs.episodes import EpisodeConfig
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.errors import InputError
 
+
+class UnexpectedKeyword(InputError, TypeError):
+    """Keyword that an environment does not have.
+
+    Also a TypeError, in Python's own words: libraries try a keyword and look for these.
+    """
+
+
 FIELDS = tuple(f.name for f in dataclasses.fields(EpisodeConfig))
 
 
@@ -28,7 +36,9 @@ def config_of(
         if name not in FIELDS:
             own = [k for k in inspect.signature(environment).parameters if k != "settings"]
             known = dict.fromkeys((*own, *FIELDS))
-            raise InputError(f"unknown keyword {name!r}; there are: {', '.join(known)}")
+            raise UnexpectedKeyword(
+                f"got an unexpected keyword argument {name!r}; there are: {', '.join(known)}"
+            )
     changes = {name: value for name, value in given.items() if value is not None}
     materials = changes.get("materials")
     if isinstance(materials, str):

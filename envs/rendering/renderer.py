@@ -10,6 +10,7 @@ from grek.envs.rendering.canvas import check_rendering
 from grek.envs.rendering.picture import CAMERAS, Camera, Picture
 from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.simulation.simulation import Simulation
+from grek.envs.vectors import Array
 from grek.errors import InputError
 
 SIZES = 16, 4096  # least and most width and height of an image [px]
@@ -27,13 +28,14 @@ class _View:
 
     picture: Picture
     names: tuple[str, ...]
+    qpos: Array  # last one that was finite
     time: float = 0.0
 
 
 class Renderer:
     """Images of `size` (width, height) [px] of the worlds of `simulation` from `camera`.
 
-    A world takes about 70 MB from its first image on. Raises InputError for a size outside of
+    A world takes about 240 MB from its first image on. Raises InputError for a size outside of
     SIZES.
     """
 
@@ -56,11 +58,14 @@ class Renderer:
     def image(self, world: int, time: float) -> NDArray[np.uint8]:
         """Image (height, width, 3) of `world`, `time` [s] after its episode began.
 
-        Raises InputError, on one line, where OpenGL does not work.
+        A world whose simulation failed is shown as it was last drawn. Raises InputError, on one
+        line, where OpenGL does not work.
         """
-        view = self._view(world)
+        view, qpos = self._view(world), self._simulation.engine.qpos[world]
+        if np.isfinite(qpos).all():
+            view.qpos = qpos.copy()
         elapsed, view.time = max(time - view.time, 0.0), time
-        drawn = view.picture.draw(self._simulation.engine.qpos[world], elapsed)
+        drawn = view.picture.draw(view.qpos, elapsed)
         return np.array(Image.fromarray(drawn).resize(self.size, Image.Resampling.BOX))
 
     def close(self) -> None:
@@ -68,6 +73,13 @@ class Renderer:
         for view in self._views.values():
             view.picture.close()
         self._views.clear()
+
+    def _home(self) -> Array:
+        """Joint positions (nq,) of the robot's home pose at the origin."""
+        qpos = np.zeros(self._simulation.engine.qpos.shape[1])
+        robot = self._simulation.robot
+        qpos[2], qpos[3], qpos[7:] = robot.stand_height, 1.0, robot.home
+        return qpos
 
     def _view(self, world: int) -> _View:
         """View of `world` in its present episode."""
@@ -82,7 +94,7 @@ class Renderer:
             drawn = round(self.size[0] * SCALE), round(self.size[1] * SCALE)
             ground = WorldGround(self._simulation, world)
             picture = Picture(ground, robot.load_spec(), robot.base, drawn, self._camera)
-            view = self._views[world] = _View(picture, names)
+            view = self._views[world] = _View(picture, names, self._home())
         elif world in self._new:
             view.picture.restart()
         self._new.discard(world)
