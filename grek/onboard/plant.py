@@ -56,7 +56,7 @@ class Body:
         self._low, self._high = layout.joint_low, layout.joint_high
         self._home = np.array(robot.home)
         self._targets = np.clip(self._home + np.array(robot.static_offset), self._low, self._high)
-        self._mode, self._silent = Mode.DRIVE, 0
+        self.mode, self._silent = Mode.DRIVE, 0
         self._velocity_w = self.batch.state.velocity_w[0]
         self._force = np.zeros(3)  # specific force, base frame [m/s^2]
         self._sense()
@@ -85,7 +85,7 @@ class Body:
         if beyond.any() or not np.isfinite(targets.joints).all():
             self.events["out_of_range"] += 1
             return
-        self._targets, self._mode, self._silent = targets.joints, targets.mode, -1
+        self._targets, self.mode, self._silent = targets.joints, targets.mode, -1
 
     def advance(self) -> Array:
         """Advance by a control step; returns the joint targets that acted (J,) [rad]."""
@@ -94,8 +94,8 @@ class Body:
             if self._silent == limit:
                 self.events[name] += 1
         if self._silent >= LIMP:
-            self._mode = Mode.LIMP
-        acting = self._targets if self._mode is Mode.DRIVE else self._slack()
+            self.mode = Mode.LIMP
+        acting = self._targets if self.mode is Mode.DRIVE else self._slack()
         outcome = self.batch.follow(acting[None])
         if outcome.terminated[0] and self.fell is None:
             self.fell = self.step
@@ -242,7 +242,11 @@ def run(
             lacking += not _answered(body, link, step, time.monotonic_ns() + round(WAIT * 1e9))
         acted = body.advance()
         record("/reading", clock, message_of(reading))
-        record("/applied", clock, {"step": step, "joints": acted.tolist()})
+        record(
+            "/applied",
+            clock,
+            {"step": step, "mode": body.mode.name.lower(), "joints": acted.tolist()},
+        )
         record("/state", clock, _state(body))
         progress(step + 1, steps)
         if body.broken or (body.fell is not None and body.step - body.fell >= AFTER_FALL):
