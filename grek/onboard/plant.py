@@ -242,11 +242,8 @@ def run(
             lacking += not _answered(body, link, step, time.monotonic_ns() + round(WAIT * 1e9))
         acted = body.advance()
         record("/reading", clock, message_of(reading))
-        record(
-            "/applied",
-            clock,
-            {"step": step, "mode": body.mode.name.lower(), "joints": acted.tolist()},
-        )
+        mode = body.mode.name.lower()
+        record("/applied", clock, {"step": step, "mode": mode, "joints": acted.tolist()})
         record("/state", clock, _state(body))
         progress(step + 1, steps)
         if body.broken or (body.fell is not None and body.step - body.fell >= AFTER_FALL):
