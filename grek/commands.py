@@ -47,7 +47,7 @@ class Eval:
     policy: PolicyArgument
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, full (these three), or tune."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
     seed: int = 0
@@ -81,9 +81,14 @@ class Eval:
                 raise InputError(f"{self.out / 'films'} exists; use --force to replace them")
         threads = thread_count(self.threads)
         arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
+        driver = None
+        if self.suite == "faults":
+            from grek.onboard import policy, trial
+
+            driver = trial.driver(policy.load(self.policy))
         with naming_kept_episodes(kept):
             with counter("episodes") as show:
-                card = evaluate.score(*arguments, show, kept, self.force)
+                card = evaluate.score(*arguments, show, kept, self.force, driver)
             written: list[Path] = []
             if self.out is not None and kept is not None:
                 written = evaluate.write(card, self.out, self.policy)

@@ -74,7 +74,17 @@ def test_help_loads_nothing_heavy():
 def test_help_names_every_command():
     said = grek("--help")
     assert said.returncode == 0
-    for name in ("train", "eval", "compare", "table", "render", "scenario", "materials", "bench"):
+    for name in (
+        "train",
+        "eval",
+        "table",
+        "render",
+        "scenario",
+        "bench",
+        "plant",
+        "onboard",
+        "replay",
+    ):
         assert name in said.stdout
 
 
@@ -150,6 +160,7 @@ def test_materials_prints_units_and_sources(capsys):
         (["bench", "--repeats", "0"], "0"),
         (["bench", "--learning", "--minutes", "0"], "--minutes"),
         (["bench", "--plot", "x.png"], "--learning"),
+        (["bench", "--onboard", "--learning"], "not both"),
         (["dance"], "dance"),
         (["train", "--materials", "lava"], "lava"),
         (["train", "--worlds", "-4"], "-4"),

@@ -40,6 +40,7 @@ class Residual:
     ) -> None:
         self._scale, self._limit, self._phase_rate = np.array(scale), limit, phase_rate
         self._low, self._high = np.array(commands or ((-np.inf, np.inf),) * 3, float).T
+        self.actions = len(scale) + (phase_rate > 0)
         self._home = np.array(robot.home[: len(robot.joints)])
         self.held = np.array(robot.home) + np.array(robot.static_offset)  # (J,) [rad]
         self._look = [robot.all_joints.index(name) for name in robot.look or ()]

@@ -48,7 +48,7 @@ class Computer:
         record: Record = lambda topic, time, message: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._policy, self._limits, self._filters, self._record = policy, limits, filters, record
+        self.policy, self._limits, self._filters, self._record = policy, limits, filters, record
         self._clock = clock
         robot = policy.robot
         self.receiver = Receiver(len(robot.joints), len(robot.all_joints), self._is_session)
@@ -145,7 +145,7 @@ class Computer:
             self._record("/event", self._now, {"step": step, "kind": kind, "detail": detail})
 
         attitude = AttitudeFilter() if self._filters else None
-        self.supervisor = Supervisor(self._policy, self._limits, attitude, note, self._clock)
+        self.supervisor = Supervisor(self.policy, self._limits, attitude, note, self._clock)
         self._session, self._answer = session, None
 
     def _is_session(self, session: int) -> bool:

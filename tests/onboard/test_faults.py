@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
-from grek.envs.scenarios.spaces import parse
+from grek.__main__ import main
+from grek.envs.scenarios.links import LINKS, Faults
+from grek.envs.scenarios.scenario import Context
+from grek.envs.scenarios.spaces import parse, space
+from grek.envs.tasks import Task
 from grek.errors import InputError
+from grek.eval.scores import evaluate, policies
+from grek.eval.scores.rollout import rollouts
 from grek.onboard import load, trial
-from grek.onboard.faults import HELD_BACK, REPEAT, Channel, Faults
+from grek.onboard.faults import HELD_BACK, REPEAT, Channel
 
 POLICY, SCENARIO = load("walk"), parse("train/carpet:46")
 COUNT = 4000
@@ -112,3 +118,27 @@ def test_a_link_that_breaks_down_stops_the_droid():
     broken = trial.run(POLICY, SCENARIO, Faults(loss=0.9), 3, 4.0)
     assert broken.stopped and not broken.survived
     assert broken.events["stop"] == 1
+
+
+def test_over_a_good_link_scores_are_those_of_the_gym():
+    scenarios = [space("faults").draw(Context("link", "as_trained"), i) for i in range(3)]
+    assert len({s.surface.materials for s in scenarios}) == 3
+    walk = policies.load("walk")
+    (alone,) = rollouts(walk, scenarios, steps=100)
+    (apart,) = rollouts(walk, scenarios, steps=100, driver=trial.driver(POLICY))
+    for name in ("alive", "position_w", "torque", "action"):
+        assert np.array_equal(getattr(alone.log, name), getattr(apart.log, name)), name
+
+
+def test_the_suite_scores_every_link_in_the_same_worlds(capsys, monkeypatch):
+    monkeypatch.setattr(Task, "steps", 5)
+    assert main(["eval", "walk", "--suite", "faults", "--episodes", "1", "--threads", "1"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in LINKS) and "in the same worlds" in said
+
+
+def test_the_suite_is_refused_where_its_links_would_be_ignored(capsys):
+    with pytest.raises(InputError, match="driver"):
+        evaluate.score("walk", "faults", 1)
+    assert main(["eval", "gait", "--suite", "faults"]) == 2
+    assert "gait" in capsys.readouterr().err

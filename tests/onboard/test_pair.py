@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,30 +90,30 @@ def targets(step: int, mode: Mode = Mode.DRIVE, **other: float) -> Targets:
 
 def test_the_watchdog_holds_after_100_ms_and_goes_limp_after_half_a_second():
     body = plant.Body(STAND)
-    body.take(targets(0))
+    body.watchdog.take(targets(0))
     for step in range(60):
         acted = body.advance()
         held = np.array_equal(acted, targets(0).joints)
         assert held == (step < plant.LIMP), step
-        assert ("hold" in body.events) == (step >= plant.HOLD)
+        assert ("hold" in body.watchdog.events) == (step >= plant.HOLD)
     assert body.fell is not None  # a droid without torque does not stand
 
 
 def test_a_limp_droid_obeys_targets_again():
     body = plant.Body(STAND)
-    body.take(targets(0, Mode.LIMP))
+    body.watchdog.take(targets(0, Mode.LIMP))
     assert not np.array_equal(body.advance(), targets(0).joints)
-    body.take(targets(1))
+    body.watchdog.take(targets(1))
     assert np.array_equal(body.advance(), targets(1).joints)
 
 
 @pytest.mark.parametrize("value", [0.2, np.nan, -3.0])
 def test_the_body_refuses_targets_beyond_a_joint(value):
     body = plant.Body(STAND)
-    body.take(targets(0))
-    body.take(targets(1, left_knee=value))
+    body.watchdog.take(targets(0))
+    body.watchdog.take(targets(1, left_knee=value))
     assert np.array_equal(body.advance(), targets(0).joints)
-    assert dict(body.events) == {"out_of_range": 1}
+    assert dict(body.watchdog.events) == {"out_of_range": 1}
 
 
 def test_a_computer_killed_and_started_again_takes_over(monkeypatch):
@@ -142,7 +143,7 @@ def test_a_computer_killed_and_started_again_takes_over(monkeypatch):
         body.broken = True  # ends the run
         said, _ = second.communicate(timeout=60)
         running.join()
-    assert body.events["hold"] >= 1 and body.events["limp"] >= 1
+    assert body.watchdog.events["hold"] >= 1 and body.watchdog.events["limp"] >= 1
     assert second.returncode == 0
     assert int(re.findall(r"(\d+) control steps", said)[0]) > 0
 
@@ -229,6 +230,22 @@ def test_the_commands_walk_log_and_replay(tmp_path, filters, capsys):
     assert len(recorded.targets) == 50
     assert main(["replay", str(told)]) == 2
     assert "not the log of a body" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page_run_as_shown(tmp_path, monkeypatch):
+    """Both sides at the port that they take by themselves, for a moment; without the film."""
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "onboard.md").read_text()
+    shown = [line.split("#")[0].split() for line in page.splitlines() if line[:5] == "grek "]
+    (body,), (computer,), (again,) = (
+        [words[1:] for words in shown if words[1] == name]
+        for name in ("plant", "onboard", "replay")
+    )
+    sides = [grek(*body, "--seconds", "0.5"), grek(*computer)]
+    for side in sides:
+        _, error = side.communicate(timeout=120)
+        assert side.returncode == 0, error
+    assert main(again[: again.index("--film")]) == 0
 
 
 @pytest.mark.parametrize("arguments", [("plant", "--port", "0"), ("onboard", "walk")])
