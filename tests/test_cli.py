@@ -15,6 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from grek.__main__ import main
+from grek.commands import COMMANDS
 from grek.envs.contract import contract_of
 from grek.envs.tasks import walking
 from grek.eval.scores import partial
@@ -74,17 +75,7 @@ def test_help_loads_nothing_heavy():
 def test_help_names_every_command():
     said = grek("--help")
     assert said.returncode == 0
-    for name in (
-        "train",
-        "eval",
-        "table",
-        "render",
-        "scenario",
-        "bench",
-        "plant",
-        "onboard",
-        "replay",
-    ):
+    for name in COMMANDS:
         assert name in said.stdout
 
 

@@ -178,7 +178,7 @@ class Link:
         self._heard = -SILENCE
         self._sequence = self._echo = 0
         joints = len(robot.joints), len(robot.all_joints)
-        self._new = lambda: Receiver(*joints, lambda session: session in (0, self._session))
+        self._new = lambda: Receiver(*joints, self._is_session)
         self._receiver = self._new()
         self.strangers = 0
         """Datagrams of others than the computer."""
@@ -212,8 +212,12 @@ class Link:
                     return None
                 continue
             found = self._accept(data, sender)
-            if found is not None:
+            if found is not None or until <= time.monotonic_ns():
                 return found
+
+    def _is_session(self, kind: Kind, session: int) -> bool:
+        """True for the session of this body; a computer that greets may not know it yet."""
+        return session == self._session or (kind is Kind.HELLO and session == 0)
 
     def _accept(self, data: bytes, sender: tuple[str, int]) -> Targets | None:
         now = time.monotonic_ns()
@@ -253,31 +257,35 @@ def run(
     begin = body.batch.state.position_w[0, :2].copy()
     epoch = time.monotonic_ns()
     due = epoch  # when the next control step begins
-    for step in range(steps):
-        clock = step * _STEP if lockstep else time.monotonic_ns() - epoch
-        reading = body.reading(clock * 1e-9)
-        link.send(Kind.READING, clock, reading_payload(reading, lockstep))
-        if lockstep:
-            body.watchdog.take(_answer(link, reading, clock))
-        else:
-            lacking += not _answered(body, link, step, time.monotonic_ns() + round(WAIT * 1e9))
-        acted = body.advance()
-        record("/reading", clock, message_of(reading))
-        mode = body.watchdog.mode.name.lower()
-        record("/applied", clock, {"step": step, "mode": mode, "joints": acted.tolist()})
-        record("/state", clock, _state(body))
-        progress(step + 1, steps)
-        if body.broken or (body.fell is not None and body.step - body.fell >= AFTER_FALL):
-            break
-        if not lockstep:  # until the next control step begins, targets that come late still count
-            due += _STEP
-            while (found := link.receive(due)) is not None:
-                body.watchdog.take(found)
-            if time.monotonic_ns() - due > _STEP:  # this machine is too slow
-                body.watchdog.events["lag"] += 1
-                due = time.monotonic_ns()
-    for _ in range(3):  # datagrams may be lost
-        link.send(Kind.BYE, body.step * _STEP)
+    try:
+        for step in range(steps):
+            clock = step * _STEP if lockstep else time.monotonic_ns() - epoch
+            reading = body.reading(clock * 1e-9)
+            link.send(Kind.READING, clock, reading_payload(reading, lockstep))
+            if lockstep:
+                body.watchdog.take(_answer(link, reading, clock))
+            else:
+                lacking += not _answered(body, link, step, time.monotonic_ns() + round(WAIT * 1e9))
+            acted = body.advance()
+            record("/reading", clock, message_of(reading))
+            mode = body.watchdog.mode.name.lower()
+            record("/applied", clock, {"step": step, "mode": mode, "joints": acted.tolist()})
+            record("/state", clock, _state(body))
+            progress(step + 1, steps)
+            if body.broken or (body.fell is not None and body.step - body.fell >= AFTER_FALL):
+                break
+            if (
+                not lockstep
+            ):  # until the next control step begins, targets that come late still count
+                due += _STEP
+                while (found := link.receive(due)) is not None:
+                    body.watchdog.take(found)
+                if time.monotonic_ns() - due > _STEP:  # this machine is too slow
+                    body.watchdog.events["lag"] += 1
+                    due = time.monotonic_ns()
+    finally:
+        for _ in range(3):  # datagrams may be lost
+            link.send(Kind.BYE, body.step * _STEP)
     distance = float(np.sqrt(((body.batch.state.position_w[0, :2] - begin) ** 2).sum()))
     dropped = link.dropped + Counter(stranger=link.strangers)
     return Run(body.step, body.fell is not None, distance, body.watchdog.events, dropped, lacking)

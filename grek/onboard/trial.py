@@ -40,7 +40,7 @@ class Pair:
         self.watchdog = Watchdog(robot)
         self._up, self._down = Channel(faults, 2 * seed), Channel(faults, 2 * seed + 1)
         joints = len(robot.joints), len(robot.all_joints)
-        self._receiver = Receiver(*joints, lambda session: session == _SESSION)
+        self._receiver = Receiver(*joints, lambda kind, session: session == _SESSION)
         self._sequence = 0
 
     def exchange(self, reading: Reading, positions: Array) -> Array:

@@ -257,6 +257,35 @@ def test_ctrl_c_ends_either_side_with_130(arguments):
     assert side.returncode == 130 and error == "grek: interrupted\n"
 
 
+@pytest.mark.parametrize(("times", "least", "most"), [(1, 30, 80), (2, 0, 25)])
+def test_ctrl_c_is_a_safe_stop_and_twice_an_emergency(times, least, most, monkeypatch):
+    monkeypatch.setattr(plant, "AFTER_FALL", 10**6)
+    link, address, listening = open_link()
+    modes: list[str] = []
+    body = plant.Body(STAND)
+
+    def record(topic: str, time: int, message: Any) -> None:
+        if topic == "/applied":
+            modes.append(message["mode"])
+
+    computer = grek("onboard", "walk", "--plant", f"127.0.0.1:{address[1]}")
+    running = threading.Thread(target=plant.run, args=(body, link, 60.0, False, record))
+    with listening:
+        running.start()
+        wait_for(lambda: len(modes) > 20)
+        before = len(modes)
+        for _ in range(times):
+            computer.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        said, error = computer.communicate(timeout=60)
+        wait_for(lambda: modes[-1] == "limp")
+        body.broken = True
+        running.join()
+    assert computer.returncode == 130 and error == "grek: interrupted\n"
+    assert "limp" in said or times == 2
+    assert least <= modes.index("limp") - before <= most
+
+
 def test_a_log_survives_ctrl_c(tmp_path):
     body, address = waiting(
         "--material", "carpet", "--seconds", "100", "--log", tmp_path / "b.mcap"
