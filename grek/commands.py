@@ -48,7 +48,7 @@ class Eval:
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
     motion:NAME, which dances the choreography NAME in open loop."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, full (these three), or tune."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
     seed: int = 0
@@ -82,9 +82,14 @@ class Eval:
                 raise InputError(f"{self.out / 'films'} exists; use --force to replace them")
         threads = thread_count(self.threads)
         arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
+        driver = None
+        if self.suite == "faults":
+            from grek.onboard import policy, trial
+
+            driver = trial.driver(policy.load(self.policy))
         with naming_kept_episodes(kept):
             with counter("episodes") as show:
-                card = evaluate.score(*arguments, show, kept, self.force)
+                card = evaluate.score(*arguments, show, kept, self.force, driver)
             written: list[Path] = []
             if self.out is not None and kept is not None:
                 written = evaluate.write(card, self.out, self.policy)
@@ -301,6 +306,8 @@ class Bench:
     """Rounds, in [1, 100]; each measures every rate once."""
     learning: bool = False
     """Measure the training time to traversals of 0.5, 0.8 and 0.9 instead, for three seeds."""
+    onboard: bool = False
+    """Measure what the computer of a robot takes instead: time of a control step, and memory."""
     minutes: float = 6.0
     """Training time of each seed with --learning [min], in (0, 600]."""
     plot: Path | None = None
@@ -311,7 +318,7 @@ class Bench:
     def run(self) -> int:
         """Measure, print the tables and write the results."""
         from grek import terminal
-        from grek.bench import learning, rates
+        from grek.bench import learning, onboard, rates
 
         if not 1 <= self.repeats <= 100:
             raise InputError(f"--repeats {self.repeats} is outside [1, 100]")
@@ -321,10 +328,16 @@ class Bench:
             check_output(path, self.force)
         if self.plot is not None and not self.learning:
             raise InputError("--plot needs --learning, whose curves it shows")
-        if self.learning:
+        if self.onboard and self.learning:
+            raise InputError("give --onboard or --learning, not both")
+        if self.onboard:
+            taken = onboard.measure()
+            tables: tuple[Any, ...] = (onboard.table(taken),)
+            result = {**rates.machine(), "onboard": taken}
+        elif self.learning:
             # Lines, not a bar: each training shows a bar of its own.
             found = learning.measure(3, self.minutes, thread_count(0), lines("seeds"))
-            tables: tuple[Any, ...] = (learning.table(found),)
+            tables = (learning.table(found),)
             result = {**rates.machine(), "learning": found}
             if self.plot is not None:
                 learning.draw(found, self.plot)

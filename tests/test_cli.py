@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from grek.__main__ import main
+from grek.commands import COMMANDS
 from grek.envs.contract import contract_of
 from grek.envs.tasks import walking
 from grek.eval.scores import partial
@@ -75,7 +76,7 @@ def test_help_loads_nothing_heavy():
 def test_help_names_every_command():
     said = grek("--help")
     assert said.returncode == 0
-    for name in ("train", "eval", "compare", "table", "render", "scenario", "materials", "bench"):
+    for name in COMMANDS:
         assert name in said.stdout
 
 
@@ -158,6 +159,7 @@ def test_motions_lists_and_draws(capsys, tmp_path):
         (["bench", "--repeats", "0"], "0"),
         (["bench", "--learning", "--minutes", "0"], "--minutes"),
         (["bench", "--plot", "x.png"], "--learning"),
+        (["bench", "--onboard", "--learning"], "not both"),
         (["dance"], "dance"),
         (["motions", "waltz"], "waltz"),
         (["motions", "--plot", "x.png"], "MOTION"),

@@ -28,7 +28,8 @@ class Residual:
 
     `scale` is the joint angle per unit of action (A,) [rad], `limit` that of actions [-],
     `phase_rate` the largest relative change of the motion's rate by a last action, 0 without one,
-    and `commands` the range of vx, vy [m/s] and yaw rate [rad/s], None for no limit.
+    and `commands` the range of vx, vy [m/s] and yaw rate [rad/s], None for no limit. `actions` is
+    the number of actions, `held` the joint targets (J,) [rad] of the home pose.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Residual:
     ) -> None:
         self._scale, self._limit, self._phase_rate = np.array(scale), limit, phase_rate
         self._low, self._high = np.array(commands or ((-np.inf, np.inf),) * 3, float).T
+        self.actions = len(scale) + (phase_rate > 0)
         self._home = np.array(robot.home[: len(robot.joints)])
-        self.held = np.array(robot.home) + np.array(robot.static_offset)  # (J,) [rad]
+        self.held = np.array(robot.home) + np.array(robot.static_offset)
         self._look = [robot.all_joints.index(name) for name in robot.look or ()]
 
     def followed(self, command: Array) -> Array:

@@ -132,7 +132,6 @@ class Robot:
             ("home", self.home, count),
             ("static_offset", self.static_offset, count),
             ("action_scale", self.action_scale, len(self.joints)),
-            ("joint_range", self.joint_range or self.home, count),
         ):
             if len(values) != wanted:
                 raise InputError(

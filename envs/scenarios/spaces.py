@@ -28,6 +28,7 @@ from grek.envs.ground.shapes import SHAPES, Shape, ShapePart
 from grek.envs.ground.surface import LAYOUTS, Surface
 from grek.envs.registry import Registry
 from grek.envs.robots import GREK, Robot
+from grek.envs.scenarios.links import LINKS
 from grek.envs.scenarios.scenario import (
     EPISODE,
     Body,
@@ -226,6 +227,11 @@ def _numerics() -> dict[Context, Mapping[str, Any]]:
     return {Context("numerics", name): {"numerics": s} for name, s in _NUMERICS.items()}
 
 
+def _faults() -> dict[Context, Mapping[str, Any]]:
+    """Contexts of links between body and computer, in worlds as trained."""
+    return {Context("link", name): {} for name in LINKS}
+
+
 @dataclass(frozen=True)
 class Space:
     """A named family of scenarios."""
@@ -301,6 +307,7 @@ SPACES = Registry(
     Space("heldout", _held_out),
     Space("numerics", _numerics, same_worlds=True),
     Space("everywhere", _everywhere),
+    Space("faults", _faults, same_worlds=True),
 )
 space = SPACES.named
 

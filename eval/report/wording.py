@@ -21,6 +21,7 @@ TITLES = {
     "tune": "Tuning space",
     "heldout": "Held out",
     "numerics": "Other numerics",
+    "faults": "Faulty links",
 }
 LARGEST = 1e12  # larger numbers are not scores and would break the layout
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from grek import files
 from grek.assets import asset_path
+from grek.errors import InputError
 from grek.eval import report
 from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
 from grek.eval.scores.policies import Policy
@@ -21,14 +22,18 @@ def score(
     progress: Callable[[int, int], None] = lambda done, total: None,
     partial_file: Path | None = None,
     force: bool = False,
+    driver: rollout.Driver | None = None,
 ) -> Card:
     """Scorecard of `policy` on `suite`; `progress` is called with the episodes done and in total.
 
     Every finished batch of episodes is saved to `partial_file`; a call with the same arguments
-    resumes from it. Raises InputError for an unknown policy or suite, numbers out of range, invalid
-    actions, and, unless `force`, a `partial_file` of another evaluation.
+    resumes from it. `driver` is that of `rollout.rollouts`; the suite of faulty links needs one.
+    Raises InputError for an unknown policy or suite, numbers out of range, invalid actions, and,
+    unless `force`, a `partial_file` of another evaluation.
     """
     chosen = suites.suite(suite)
+    if "faults" in chosen.spaces and driver is None:
+        raise InputError(f"suite {suite} needs a driver with links, such as that of `grek eval`")
     loaded = policies.load(policy) if isinstance(policy, str) else policy
     task = loaded.task
     scenarios = suites.scenarios(chosen, seed, episodes, task.robot)
@@ -55,6 +60,7 @@ def score(
         threads,
         rollout.WORLDS,
         progress=lambda episodes: progress(resumed + episodes, total),
+        driver=driver,
     )
     for run in runs:
         details = breakdown.details(run.log)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ _TICK = 50  # control steps between two calls of `progress`
 Drive = Callable[[TaskBatch, int, NDArray[np.bool_]], tuple[NDArray, Outcome]]
 """Advances all worlds by a control step, given its number and which worlds have not fallen (n,);
 returns the actions to be logged (n, actions) and the outcome."""
+Driver = Callable[[list[Scenario]], Drive]
+"""Makes what drives the worlds of scenarios (n,)."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,13 @@ def rollouts(
     worlds: int = WORLDS,
     steps: int | None = None,
     progress: Callable[[int], None] = lambda episodes: None,
+    driver: Driver | None = None,
 ) -> Iterator[Rollout]:
     """Run `policy` once in each scenario, `worlds` in parallel, for `steps` control steps.
 
     `steps` is a whole episode by default. `progress` is called with the number of episodes done;
-    episodes in progress count by the completed share of their steps. Raises InputError for invalid
-    actions.
+    episodes in progress count by the completed share of their steps. `driver` makes what drives
+    each batch of scenarios in the policy's place. Raises InputError for invalid actions.
     """
     steps = policy.task.steps if steps is None else steps
     for first in range(0, len(scenarios), worlds):
@@ -54,16 +58,12 @@ def rollouts(
         def tick(share: float, first: int = first, size: int = len(batch)) -> None:
             progress(first + int(share * size))
 
-        yield _run(policy, batch, threads, steps, tick)
+        drive = (driver or partial(_acting, policy))(batch)
+        yield driven(policy.task, batch, drive, steps, threads, tick)
 
 
-def _run(
-    policy: Policy,
-    scenarios: list[Scenario],
-    threads: int,
-    steps: int,
-    tick: Callable[[float], None],
-) -> Rollout:
+def _acting(policy: Policy, scenarios: list[Scenario]) -> Drive:
+    """Drives worlds by the actions of `policy`."""
     n, seeds = len(scenarios), np.array([s.seed for s in scenarios], np.uint64)
 
     def drive(batch: TaskBatch, step: int, alive: NDArray[np.bool_]) -> tuple[NDArray, Outcome]:
@@ -71,7 +71,7 @@ def _run(
         action = np.where(alive[:, None], action, 0)
         return action, batch.step(action)
 
-    return driven(policy.task, scenarios, drive, steps, threads, tick)
+    return drive
 
 
 def driven(

@@ -34,6 +34,7 @@ SUITES = Registry(
     Suite("tune", ("tune",), 64),
     Suite("heldout", ("heldout",), 64),
     Suite("numerics", ("numerics",), 64),
+    Suite("faults", ("faults",), 16),
     Suite("full", ("train", "heldout", "numerics"), 64),
 )
 suite = SUITES.named

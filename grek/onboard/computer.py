@@ -3,6 +3,7 @@
 `Computer` does no input or output and is told the time; `serve` connects it to a UDP socket.
 """
 
+import dataclasses
 import socket
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from grek.onboard.wire import (
     MOST,
     Header,
     Kind,
+    Mode,
     Receiver,
     Targets,
     encode,
@@ -48,7 +50,7 @@ class Computer:
         record: Record = lambda topic, time, message: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._policy, self._limits, self._filters, self._record = policy, limits, filters, record
+        self.policy, self._limits, self._filters, self._record = policy, limits, filters, record
         self._clock = clock
         robot = policy.robot
         self.receiver = Receiver(len(robot.joints), len(robot.all_joints), self._is_session)
@@ -77,6 +79,24 @@ class Computer:
             f"{self.steps} control steps; events: {counted or 'none'};"
             f" datagrams dropped: {dropped or 'none'}"
         )
+
+    @property
+    def state(self) -> State:
+        """State of the supervisor."""
+        return State.READY if self.supervisor is None else self.supervisor.state
+
+    def stop(self, reason: str) -> None:
+        """Begin a safe stop."""
+        if self.supervisor is not None:
+            self.supervisor.stop(reason)
+
+    def emergency(self, now: int) -> list[bytes]:
+        """Go limp at once: datagrams that say so, at `now` [ns]."""
+        if self.supervisor is None or self._answer is None:
+            return []
+        self.supervisor.emergency("asked")
+        limp = dataclasses.replace(self._answer, mode=Mode.LIMP)
+        return [self._send(Kind.TARGETS, now, targets_payload(limp)) for _ in range(3)]
 
     def hello(self, now: int) -> bytes:
         """Greeting that asks the body for readings."""
@@ -145,10 +165,10 @@ class Computer:
             self._record("/event", self._now, {"step": step, "kind": kind, "detail": detail})
 
         attitude = AttitudeFilter() if self._filters else None
-        self.supervisor = Supervisor(self._policy, self._limits, attitude, note, self._clock)
+        self.supervisor = Supervisor(self.policy, self._limits, attitude, note, self._clock)
         self._session, self._answer = session, None
 
-    def _is_session(self, session: int) -> bool:
+    def _is_session(self, kind: Kind, session: int) -> bool:
         """True for the present session, or for a new one after silence."""
         if session == self._session:
             return session != 0
@@ -180,33 +200,51 @@ def serve(
 ) -> None:
     """Run `computer` with the body at `address` until it says goodbye.
 
-    Raises InputError if the body is silent for `patience` [s].
+    A KeyboardInterrupt begins a safe stop and is raised after it; a second one, or one before the
+    first reading, is an emergency stop. Raises InputError if the body is silent for `patience` [s].
     """
-    now = time.monotonic_ns
+    stopped: KeyboardInterrupt | None = None
+    state = State.READY
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.connect(address)
-        greeted, began, state = -GREETING, now(), State.READY
+        greeted, began = -GREETING, time.monotonic_ns()
         while not computer.ended:
-            at = now()
-            if computer.silent(at) and at - greeted >= GREETING:
-                greeted = at
-                _send(link, [computer.hello(at)])
-            if at - max(began, computer.heard) > patience * 1e9:
-                raise InputError(f"no body answers at {address[0]}:{address[1]}")
-            due = min(at + GREETING, computer.due or at + GREETING)
-            link.settimeout(max(due - at, 1000) * 1e-9)
             try:
-                data = link.recv(MOST + 1)
-            except (TimeoutError, ConnectionRefusedError):
-                data = None
-            at = now()
-            if data is not None:
-                _send(link, computer.receive(data, at))
-            if computer.due is not None and at >= computer.due:
-                _send(link, computer.tick(at))
-            if computer.supervisor is not None and computer.supervisor.state is not state:
-                state = computer.supervisor.state
+                now = time.monotonic_ns()
+                if computer.silent(now) and now - greeted >= GREETING:
+                    greeted = now
+                    _send(link, [computer.hello(now)])
+                if now - max(began, computer.heard) > patience * 1e9:
+                    raise InputError(f"no body answers at {address[0]}:{address[1]}")
+                _turn(computer, link, now + GREETING)
+            except KeyboardInterrupt as stop:
+                if stopped is not None or computer.state is not State.WALKING:
+                    _send(link, computer.emergency(time.monotonic_ns()))
+                    raise
+                stopped = stop
+                computer.stop("interrupted")
+            if computer.state is not state:
+                state = computer.state
                 say(state.value)
+            if stopped is not None and state is State.LIMP:
+                break
+    if stopped is not None:
+        raise stopped
+
+
+def _turn(computer: Computer, link: socket.socket, until: int) -> None:
+    """Handle the next datagram, or a deadline that passes; wait `until` [ns] at most."""
+    due = min(until, computer.due or until)
+    link.settimeout(max(due - time.monotonic_ns(), 1000) * 1e-9)
+    try:
+        data = link.recv(MOST + 1)
+    except (TimeoutError, ConnectionRefusedError):  # nobody listens there yet, or any more
+        data = None
+    now = time.monotonic_ns()
+    if data is not None:
+        _send(link, computer.receive(data, now))
+    if computer.due is not None and now >= computer.due:
+        _send(link, computer.tick(now))
 
 
 def _send(link: socket.socket, datagrams: list[bytes]) -> None:

@@ -6,43 +6,13 @@ the same every time.
 
 import heapq
 import math
-from dataclasses import dataclass, fields
 
 import numpy as np
 
-from grek.errors import InputError
+from grek.envs.scenarios.links import Faults
 
-
-@dataclass(frozen=True)
-class Faults:
-    """Rates of faults, each in [0, 1] and drawn for every datagram by itself, and times [s].
-
-    Raises InputError for a rate outside [0, 1] or a time that is negative.
-    """
-
-    loss: float = 0.0
-    """Probability that a datagram never arrives."""
-    repetition: float = 0.0
-    """Probability that it arrives twice, the second time up to REPEAT later."""
-    reordering: float = 0.0
-    """Probability that it is held back by HELD_BACK, so that the next one overtakes it."""
-    corruption: float = 0.0
-    """Probability that one to eight of its bits are flipped."""
-    delay: float = 0.0
-    """Of every datagram [s]."""
-    jitter: float = 0.0
-    """Mean of a further, exponentially distributed delay [s]."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            most = math.inf if field.name in ("delay", "jitter") else 1.0
-            if not (math.isfinite(value) and 0 <= value <= most):
-                raise InputError(f"{field.name} {value} is not in [0, {most:g}]")
-
-
-REPEAT = 0.03  # [s]
-HELD_BACK = 0.03  # one and a half control steps [s]
+REPEAT = 0.03  # largest delay of a datagram's second arrival [s]
+HELD_BACK = 0.03  # of a datagram that others overtake: one and a half control steps [s]
 
 
 class Channel:

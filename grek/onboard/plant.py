@@ -4,6 +4,7 @@
 lockstep with the computer.
 """
 
+import dataclasses
 import secrets
 import socket
 import time
@@ -42,6 +43,41 @@ GIVE_UP = 10.0  # in lockstep, without an answer [s]
 _STEP = round(CONTROL_STEP * 1e9)  # [ns]
 
 
+class Watchdog:
+    """Motors of a robot between joint targets: hold the last ones for a while, then go limp."""
+
+    def __init__(self, robot: Robot) -> None:
+        self.events: Counter[str] = Counter()
+        self.mode = Mode.DRIVE
+        self._low, self._high = np.array(robot.joint_range).T
+        stand = np.array(robot.home) + np.array(robot.static_offset)
+        self._targets, self._silent = np.clip(stand, self._low, self._high), 0
+
+    def take(self, targets: Targets) -> None:
+        """Follow `targets` from now on; targets beyond the joints' ranges are refused."""
+        beyond = (targets.joints < self._low) | (targets.joints > self._high)
+        if beyond.any() or not np.isfinite(targets.joints).all():
+            self.events["out_of_range"] += 1
+            return
+        self._targets, self.mode, self._silent = targets.joints, targets.mode, -1
+
+    def advance(self, measured: Array) -> Array:
+        """Joint targets (J,) [rad] of the coming control step, at `measured` positions (J,) [rad].
+
+        A limp motor is told to stay where it is, which leaves it damping, and stiffness for no
+        longer than a control step.
+        """
+        self._silent += 1
+        for limit, name in ((HOLD, "hold"), (LIMP, "limp")):
+            if self._silent == limit:
+                self.events[name] += 1
+        if self._silent >= LIMP:
+            self.mode = Mode.LIMP
+        if self.mode is Mode.DRIVE:
+            return self._targets
+        return np.clip(measured, self._low, self._high)
+
+
 class Body:
     """A droid in `scenario`: its motors, its sensors and a watchdog over its targets."""
 
@@ -49,14 +85,9 @@ class Body:
         self.batch = TaskBatch(walking(robot), 1)
         self.batch.reset([0], [scenario])
         self.scenario = scenario
-        self.events: Counter[str] = Counter()
+        self.watchdog = Watchdog(robot)
         self.fell: int | None = None  # control step of the fall
         self.broken = False
-        layout = self.batch.simulation.layout
-        self._low, self._high = layout.joint_low, layout.joint_high
-        self._home = np.array(robot.home)
-        self._targets = np.clip(self._home + np.array(robot.static_offset), self._low, self._high)
-        self._mode, self._silent = Mode.DRIVE, 0
         self._velocity_w = self.batch.state.velocity_w[0]
         self._force = np.zeros(3)  # specific force, base frame [m/s^2]
         self._sense()
@@ -68,47 +99,21 @@ class Body:
 
     def reading(self, time: float) -> Reading:
         """What the sensors deliver now; `time` is the body's clock [s]."""
-        batch = self.batch
-        newest = {f.name: batch.sensors.newest(f.name)[0] for f in batch.task.measured}
-        return Reading(
-            step=self.step,
-            time=time,
-            command=batch.command[0],
-            accelerometer=self._force,
-            seed=self.scenario.seed,
-            **newest,
-        )
-
-    def take(self, targets: Targets) -> None:
-        """Follow `targets` from now on; targets beyond the joints' ranges are refused."""
-        beyond = (targets.joints < self._low) | (targets.joints > self._high)
-        if beyond.any() or not np.isfinite(targets.joints).all():
-            self.events["out_of_range"] += 1
-            return
-        self._targets, self._mode, self._silent = targets.joints, targets.mode, -1
+        return dataclasses.replace(reading(self.batch, 0, time), accelerometer=self._force)
 
     def advance(self) -> Array:
         """Advance by a control step; returns the joint targets that acted (J,) [rad]."""
-        self._silent += 1
-        for limit, name in ((HOLD, "hold"), (LIMP, "limp")):
-            if self._silent == limit:
-                self.events[name] += 1
-        if self._silent >= LIMP:
-            self._mode = Mode.LIMP
-        acting = self._targets if self._mode is Mode.DRIVE else self._slack()
-        outcome = self.batch.follow(acting[None])
+        acting = self.watchdog.advance(measured(self.batch, 0))
+        self.follow(acting)
+        return acting
+
+    def follow(self, targets: Array) -> None:
+        """Advance by a control step under joint `targets` (J,) [rad]."""
+        outcome = self.batch.follow(targets[None])
         if outcome.terminated[0] and self.fell is None:
             self.fell = self.step
         self.broken |= bool(self.batch.state.broken[0])
         self._sense()
-        return acting
-
-    def _slack(self) -> Array:
-        """Targets at the measured positions, which leave damping alone but for a control step."""
-        positions = self.batch.state.joint_position[0].copy()
-        measured = self.batch.sensors.newest("joint_position")[0]
-        positions[: len(measured)] = measured + self._home[: len(measured)]
-        return np.clip(positions, self._low, self._high)
 
     def _sense(self) -> None:
         """Specific force over the last control step."""
@@ -116,6 +121,22 @@ class Body:
         change = (state.velocity_w[0] - self._velocity_w) / CONTROL_STEP
         self._velocity_w = state.velocity_w[0]
         self._force = state.rotation[0].T @ (change + np.array([0.0, 0.0, GRAVITY]))
+
+
+def reading(batch: TaskBatch, world: int, time: float) -> Reading:
+    """What the sensors of a world deliver now, at `time` [s] of its clock."""
+    newest = {f.name: batch.sensors.newest(f.name)[world] for f in batch.task.measured}
+    seed = batch.simulation.scenarios[world].seed
+    step, command = int(batch.age[world]), batch.command[world].copy()
+    return Reading(step=step, time=time, command=command, seed=seed, **newest)
+
+
+def measured(batch: TaskBatch, world: int) -> Array:
+    """Joint positions (J,) [rad] of a world, of the acting joints as their sensors say."""
+    positions = batch.state.joint_position[world].copy()
+    sensed = batch.sensors.newest("joint_position")[world]
+    positions[: len(sensed)] = sensed + np.array(batch.task.robot.home[: len(sensed)])
+    return positions
 
 
 @dataclass(frozen=True)
@@ -157,7 +178,7 @@ class Link:
         self._heard = -SILENCE
         self._sequence = self._echo = 0
         joints = len(robot.joints), len(robot.all_joints)
-        self._new = lambda: Receiver(*joints, lambda session: session in (0, self._session))
+        self._new = lambda: Receiver(*joints, self._is_session)
         self._receiver = self._new()
         self.strangers = 0
         """Datagrams of others than the computer."""
@@ -191,8 +212,12 @@ class Link:
                     return None
                 continue
             found = self._accept(data, sender)
-            if found is not None:
+            if found is not None or until <= time.monotonic_ns():
                 return found
+
+    def _is_session(self, kind: Kind, session: int) -> bool:
+        """True for the session of this body; a computer that greets may not know it yet."""
+        return session == self._session or (kind is Kind.HELLO and session == 0)
 
     def _accept(self, data: bytes, sender: tuple[str, int]) -> Targets | None:
         now = time.monotonic_ns()
@@ -232,39 +257,44 @@ def run(
     begin = body.batch.state.position_w[0, :2].copy()
     epoch = time.monotonic_ns()
     due = epoch  # when the next control step begins
-    for step in range(steps):
-        clock = step * _STEP if lockstep else time.monotonic_ns() - epoch
-        reading = body.reading(clock * 1e-9)
-        link.send(Kind.READING, clock, reading_payload(reading, lockstep))
-        if lockstep:
-            body.take(_answer(link, reading, clock))
-        else:
-            lacking += not _answered(body, link, step, time.monotonic_ns() + round(WAIT * 1e9))
-        acted = body.advance()
-        record("/reading", clock, message_of(reading))
-        record("/applied", clock, {"step": step, "joints": acted.tolist()})
-        record("/state", clock, _state(body))
-        progress(step + 1, steps)
-        if body.broken or (body.fell is not None and body.step - body.fell >= AFTER_FALL):
-            break
-        if not lockstep:  # until the next control step begins, targets that come late still count
-            due += _STEP
-            while (found := link.receive(due)) is not None:
-                body.take(found)
-            if time.monotonic_ns() - due > _STEP:  # this machine is too slow
-                body.events["lag"] += 1
-                due = time.monotonic_ns()
-    for _ in range(3):  # datagrams may be lost
-        link.send(Kind.BYE, body.step * _STEP)
+    try:
+        for step in range(steps):
+            clock = step * _STEP if lockstep else time.monotonic_ns() - epoch
+            reading = body.reading(clock * 1e-9)
+            link.send(Kind.READING, clock, reading_payload(reading, lockstep))
+            if lockstep:
+                body.watchdog.take(_answer(link, reading, clock))
+            else:
+                lacking += not _answered(body, link, step, time.monotonic_ns() + round(WAIT * 1e9))
+            acted = body.advance()
+            record("/reading", clock, message_of(reading))
+            mode = body.watchdog.mode.name.lower()
+            record("/applied", clock, {"step": step, "mode": mode, "joints": acted.tolist()})
+            record("/state", clock, _state(body))
+            progress(step + 1, steps)
+            if body.broken or (body.fell is not None and body.step - body.fell >= AFTER_FALL):
+                break
+            if (
+                not lockstep
+            ):  # until the next control step begins, targets that come late still count
+                due += _STEP
+                while (found := link.receive(due)) is not None:
+                    body.watchdog.take(found)
+                if time.monotonic_ns() - due > _STEP:  # this machine is too slow
+                    body.watchdog.events["lag"] += 1
+                    due = time.monotonic_ns()
+    finally:
+        for _ in range(3):  # datagrams may be lost
+            link.send(Kind.BYE, body.step * _STEP)
     distance = float(np.sqrt(((body.batch.state.position_w[0, :2] - begin) ** 2).sum()))
     dropped = link.dropped + Counter(stranger=link.strangers)
-    return Run(body.step, body.fell is not None, distance, body.events, dropped, lacking)
+    return Run(body.step, body.fell is not None, distance, body.watchdog.events, dropped, lacking)
 
 
 def _answered(body: Body, link: Link, step: int, until: int) -> bool:
     """True if the answer to the reading of `step` comes before `until` [ns]."""
     while (found := link.receive(until)) is not None:
-        body.take(found)
+        body.watchdog.take(found)
         if found.step >= step:
             return True
     return False

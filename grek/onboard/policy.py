@@ -66,8 +66,8 @@ def load(text: str) -> Policy:
 def _policy(name: str, contract: dict[str, Any], network: Network) -> Policy:
     body = robot(str(contract["robot"]))
     acting = len(body.joints)
-    if not body.joint_range:
-        raise InputError(f"robot {body.name} has no joint_range, which its computer needs")
+    if len(body.joint_range) != len(body.all_joints):
+        raise InputError(f"robot {body.name} has no joint_range of each joint, which this needs")
     for entry, wanted in (
         ("schema", SCHEMA),
         ("control_dt", CONTROL_STEP),

@@ -119,10 +119,10 @@ class Receiver:
     """Decodes the datagrams of one sender; `dropped` counts those refused, by reason.
 
     `acting` and `joints` are the numbers of joints that readings and targets must have;
-    `session` says whether a session number is the right one.
+    `session` says whether a datagram of a kind may have a session number.
     """
 
-    def __init__(self, acting: int, joints: int, session: Callable[[int], bool]) -> None:
+    def __init__(self, acting: int, joints: int, session: Callable[[Kind, int], bool]) -> None:
         self.dropped: Counter[str] = Counter()
         self.accepted = 0
         self._acting, self._joints, self._session = acting, joints, session
@@ -158,7 +158,7 @@ class Receiver:
         if kind not in iter(Kind):
             return "kind"
         header = Header(Kind(kind), *numbers)
-        if not self._session(header.session):
+        if not self._session(header.kind, header.session):
             return "session"
         last = self._sequence
         if last is not None and not 0 < (header.sequence - last) % (1 << 32) < _HALF:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grek import terminal
-from grek.bench import contenders, learning
+from grek.bench import contenders, learning, onboard
 from grek.bench import rates as benchmark
 
 
@@ -116,3 +116,10 @@ def test_vector_environments_keep_to_their_best_size():
     rate = contenders.peer(kind, 1)
     assert rate() > 0 and made == [1, 4, 16]
     assert rate() > 0 and made[3:] in ([1], [4], [16])
+
+
+def test_what_the_computer_of_a_robot_takes():
+    found = onboard.measure(200)
+    wall = list(found["wall_ms"].values())
+    assert 0 < wall[0] <= wall[1] <= wall[2] and found["memory_mib"] > 10
+    assert "control step, wall time, quantile 0.99" in terminal.text(onboard.table(found))

@@ -26,6 +26,8 @@ SMALL = {  # a command line that works, and is quick
     "scenario": "train/sand:41",
     "materials": "--plot OUT.txt",
     "bench": "--repeats 0",
+    "onboard": "walk --plant 127.0.0.1:9 --patience 0.05 --log OUT.mcap",
+    "replay": "card",
 }
 FLAGS = {
     "train": "--out --steps --seed --materials --scenarios --replay --from --resume --force --task"
@@ -38,6 +40,8 @@ FLAGS = {
     "scenario": "--name",
     "materials": "--plot --force",
     "bench": "--out --repeats --minutes --plot --force",
+    "onboard": "--plant --filter --log --force",
+    "replay": "--force",
 }
 
 
@@ -61,8 +65,9 @@ def line(rng: np.random.Generator) -> list[str]:
 
 
 def too_much(words: list[str]) -> bool:
-    """Training without a small budget, or a suite at its full length."""
+    """Training without a small budget, a suite at its full length, or a long wait for a body."""
     budget = {"train": "--steps 16", "eval": "--episodes 1", "bench": "--repeats 0"}
+    budget["onboard"] = "--patience 0.05"
     return budget.get(words[0], "") not in " ".join(words) or "--minutes" in words
 
 

@@ -109,10 +109,11 @@ def test_a_factor_changes_no_other_factor(before, monkeypatch):
     after = plain()
     added = [scenario["motors"].pop("backlash") for scenario in after]
     assert after == before
-    # A world of its own each, but for those of the numerics, which are solved in several ways.
-    numbered = len({n.split(":")[1] for n in NAMES if n.startswith("numerics")})
-    others = sum(not n.startswith("numerics") for n in NAMES)
-    assert len(set(added)) == others + numbered
+    # A world of its own each, but for spaces whose contexts share their worlds.
+    shared = tuple(each.name for each in SPACES.values() if each.same_worlds)
+    numbered = {(n.split("/")[0], n.split(":")[1]) for n in NAMES if n.startswith(shared)}
+    others = sum(not n.startswith(shared) for n in NAMES)
+    assert len(set(added)) == others + len(numbered)
     assert all(0.01 <= value <= 0.02 for value in added)
 
 
