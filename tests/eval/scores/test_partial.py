@@ -81,13 +81,13 @@ def stopped(two_episodes, tmp_path, monkeypatch):
 
 def test_finished_episodes_are_not_run_again(stopped, whole, monkeypatch, capsys):
     ran = []
-    real = rollout._run
+    real = rollout.driven
 
-    def run(policy, scenarios, *rest):
+    def run(task, scenarios, *rest):
         ran.extend(scenarios)
-        return real(policy, scenarios, *rest)
+        return real(task, scenarios, *rest)
 
-    monkeypatch.setattr(rollout, "_run", run)
+    monkeypatch.setattr(rollout, "driven", run)
     assert main([*GAIT, str(stopped.parent)]) == 0
     assert len(ran) == 8
     assert contents(stopped.parent) == whole
