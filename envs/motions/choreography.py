@@ -73,7 +73,7 @@ class Spin(_Strict, frozen=True):
 
 
 class Key(_Strict, frozen=True):
-    """What holds, and what begins, from a beat on."""
+    """Pose of the torso at a beat, and the movements that begin there."""
 
     beat: Annotated[float, Meta(ge=0)]
     height: float | None = None

@@ -21,7 +21,7 @@ REACH = 0.003  # largest distance of a sole from its planned place [m]
 
 @dataclass(frozen=True)
 class Demand:
-    """What a plan asks of the acting joints (T, A), and what the motors give at that speed."""
+    """Speed and torque of the acting joints (T, A) in a plan, with the limits of their motors."""
 
     velocity: Array
     """[rad/s]"""
@@ -32,7 +32,7 @@ class Demand:
     highest: Array
     """Highest torque of the motor at `velocity` [N m]."""
     lead: Array
-    """What to add to the joints for targets [rad]: with it position control gives `torque` where
+    """Offset from the joints to their targets [rad]: with it position control gives `torque` where
     the joints are as planned."""
 
     @property

@@ -1,4 +1,4 @@
-"""What the computer of a robot takes: time of a control step, of the import, and memory.
+"""Cost of the computer of a robot: time of a control step, of the import, and memory.
 
 Measured in a process of its own on one core, which other processes may share.
 """

@@ -72,7 +72,7 @@ class Computer:
         return self._due
 
     def text(self) -> str:
-        """What it did and counted, on one line."""
+        """Steps, counted events and dropped datagrams on one line."""
         counted = ", ".join(f"{name} {n}" for name, n in sorted(self.events.items()))
         dropped = ", ".join(f"{name} {n}" for name, n in sorted(self.receiver.dropped.items()))
         return (

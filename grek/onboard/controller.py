@@ -18,7 +18,7 @@ _WORLD = np.array([0])  # the robot is row 0 of arrays over worlds
 
 @dataclass(frozen=True)
 class Reading:
-    """What the sensors of a robot with A acting joints say at one control step."""
+    """Sensor readings of a robot with A acting joints at one control step."""
 
     step: int
     """Number of the control step, from the start of the robot's body on."""

@@ -98,7 +98,7 @@ class Body:
         return int(self.batch.age[0])
 
     def reading(self, time: float) -> Reading:
-        """What the sensors deliver now; `time` is the body's clock [s]."""
+        """Present sensor reading; `time` is the body's clock [s]."""
         return dataclasses.replace(reading(self.batch, 0, time), accelerometer=self._force)
 
     def advance(self) -> Array:
@@ -124,7 +124,7 @@ class Body:
 
 
 def reading(batch: TaskBatch, world: int, time: float) -> Reading:
-    """What the sensors of a world deliver now, at `time` [s] of its clock."""
+    """Present sensor reading of a world, at `time` [s] of its clock."""
     newest = {f.name: batch.sensors.newest(f.name)[world] for f in batch.task.measured}
     seed = batch.simulation.scenarios[world].seed
     step, command = int(batch.age[world]), batch.command[world].copy()
@@ -141,7 +141,7 @@ def measured(batch: TaskBatch, world: int) -> Array:
 
 @dataclass(frozen=True)
 class Run:
-    """How a run of a body went."""
+    """Result of a run of a body."""
 
     steps: int
     fell: bool
@@ -155,7 +155,7 @@ class Run:
     """Control steps that began without the answer to their reading."""
 
     def text(self) -> str:
-        """How it went, on one line."""
+        """The result on one line."""
         end = "fell" if self.fell else "stood"
         counted = {**self.events, **{f"dropped {name}": n for name, n in self.dropped.items() if n}}
         events = ", ".join(f"{name} {n}" for name, n in sorted(counted.items()))

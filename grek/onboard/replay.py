@@ -24,7 +24,7 @@ from grek.onboard import log
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a body's log holds."""
+    """Content of a body's log."""
 
     scenario: Scenario
     task: Task

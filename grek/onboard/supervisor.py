@@ -23,7 +23,7 @@ from grek.onboard.wire import Mode, Targets
 
 @dataclass(frozen=True)
 class Limits:
-    """What a supervisor accepts.
+    """Bounds of the readings and targets that a supervisor accepts.
 
     Until they fell, 123 droids of the policy `walk` in the spaces `train` and `heldout` read, in
     8 s, at most 6.2 rad/s, gravity vectors of length 0.88 to 1.14, joints 0.04 rad beyond their
@@ -37,7 +37,7 @@ class Limits:
     force: float = 200.0
     """Largest component of the accelerometer [m/s^2]."""
     joint_margin: float = 0.3
-    """How far a joint may read beyond its range [rad]."""
+    """Largest reading of a joint beyond its range [rad]."""
     joint_speed: float = 35.0
     """[rad/s]"""
     command: float = 4.0

@@ -99,7 +99,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Trial:
-    """How a trial ended."""
+    """Result of a trial."""
 
     fell: bool
     stopped: bool

@@ -29,7 +29,7 @@ _HALF = 1 << 31  # sequence numbers are compared modulo 2^32 (RFC 1982)
 
 
 class Kind(IntEnum):
-    """What a datagram says."""
+    """Kind of a datagram."""
 
     HELLO = 1
     """The computer asks for readings."""
@@ -40,7 +40,7 @@ class Kind(IntEnum):
 
 
 class Mode(IntEnum):
-    """What motors do."""
+    """Mode of the motors."""
 
     LIMP = 0
     """No torque but damping."""
