@@ -22,6 +22,9 @@ from grek.envs.tasks import walking
 from grek.eval.scores import partial
 
 ROOT = Path(__file__).resolve().parent.parent
+COMMAND_FILES = sorted(
+    path for path in (ROOT / "grek/commands").glob("*.py") if "__" not in path.name
+)
 TINY = ["--worlds", "4", "--threads", "1", "--steps", "256"]
 
 
@@ -84,14 +87,17 @@ def test_sigterm_ends_any_command_as_ctrl_c_does(monkeypatch, capsys):
     def run(self: object) -> None:
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("grek.commands.Materials.run", run)
+    monkeypatch.setattr("grek.commands.worlds.Materials.run", run)
     before = signal.getsignal(signal.SIGTERM)
     assert main(["materials"]) == 130
     assert capsys.readouterr().err == "grek: interrupted\n"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize("where", ["training/config.py", "grek/commands.py"])
+@pytest.mark.parametrize(
+    "where",
+    ["training/config.py", *(f"grek/commands/{p.name}" for p in COMMAND_FILES)],
+)
 def test_help_explains_every_flag(where):
     """tyro takes the help of a flag from the string below its field."""
     for group in ast.walk(ast.parse((ROOT / where).read_text())):

@@ -1,0 +1,50 @@
+"""Subcommand that films."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from grek.checks import check_output
+from grek.commands.arguments import PolicyArgument
+from grek.errors import InputError
+from grek.progress import counter
+
+
+@dataclass(frozen=True)
+class Render:
+    """Film a rollout of a policy in one scenario."""
+
+    policy: PolicyArgument
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
+    motion:NAME, which dances the choreography NAME in open loop."""
+    scenario: str | None = None
+    """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default."""
+    material: str | None = None
+    """Instead of a scenario: level ground of this material, fixed commands, no disturbances.
+    `grek materials` lists the names."""
+    seconds: float = 10.0
+    """Length of the film [s], in [0.02, 600]; it ends 1 s after a fall."""
+    fps: int = 25
+    """Frame rate [1/s], 25 or 50; the film plays in real time at both."""
+    out: Path = Path("grek.mp4")
+    """File to write; its suffix selects the format: .mp4 (1280x720), .webp or .gif (480x270)."""
+    force: bool = False
+    """Replace an existing file."""
+
+    def run(self) -> int:
+        """Film and print the path of the film."""
+        from grek.eval.films import filming
+        from grek.eval.scores import policies
+
+        if not 0.02 <= self.seconds <= 600:
+            raise InputError(f"--seconds {self.seconds} is outside [0.02, 600]")
+        if self.fps not in (25, 50):
+            raise InputError(f"--fps {self.fps} is neither 25 nor 50")
+        if self.scenario is not None and self.material is not None:
+            raise InputError("give --scenario or --material, not both")
+        check_output(self.out, self.force)
+        policy = policies.load(self.policy)
+        scenario = filming.world(self.scenario, self.material, policy.task.robot)
+        with counter("control steps") as show:
+            said = filming.film(policy, scenario, self.seconds, self.fps, self.out, show)
+        print(said)
+        return 0

@@ -1,1 +1,0 @@
-../../grek/commands.py
