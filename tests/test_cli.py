@@ -19,7 +19,7 @@ from grek.__main__ import main
 from grek.commands import COMMANDS
 from grek.envs.contract import contract_of
 from grek.envs.tasks import walking
-from grek.eval.scores import partial
+from grek.eval.episodes import partial
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_FILES = sorted(

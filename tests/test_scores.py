@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from grek import provenance
 from grek.eval.scores import scorecard, suites
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,3 +29,9 @@ def test_shipped_scorecards_are_of_the_suites_of_today(path):
     suite = scorecard.read(path)["suite"]
     worlds = suites.scenarios(suites.suite(suite["name"]), suite["seed"], suite["episodes"])
     assert suites.digest(worlds) == suite["sha256"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "assets/policies").glob("*.json")))
+def test_shipped_scorecards_were_made_by_the_code_of_today(path):
+    """`grek eval POLICY --suite SUITE` writes them anew after a change of what scores depend on."""
+    assert scorecard.read(path)["provenance"]["code"] == provenance.code()

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from grek import terminal
 from grek.errors import InputError
+from grek.eval.episodes.episodes import Episodes
 from grek.eval.report import wording
 from grek.eval.report.wording import UNKNOWN, Card, Row, bounds, decimal, name, percent
 from grek.eval.scores.statistics import student_interval
@@ -152,7 +153,7 @@ def _spaces(card: Card) -> list[Row]:
     """Spaces of the summary as rows."""
     return [
         {"space": space, "axis": "all", "context": "all"}
-        | {"episodes": sum(episode["space"] == space for episode in card["episodes"])}
+        | {"episodes": int(Episodes.of(card["episodes"]).within(space).sum())}
         | {key: wording.summary(card, space, key) for key in INTERVALS}
         for space in wording.spaces(card)
     ]

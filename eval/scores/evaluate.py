@@ -7,10 +7,12 @@ from grek import files
 from grek.assets import asset_path
 from grek.errors import InputError
 from grek.eval import report
-from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
+from grek.eval.episodes import partial
+from grek.eval.episodes.episodes import Episodes
+from grek.eval.scores import breakdown, policies, rollout, scorecard, suites
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
-from grek.provenance import dirty, versions
+from grek.provenance import code, dirty, versions
 
 
 def score(
@@ -52,8 +54,9 @@ def score(
         "worlds": about["sha256"],
         **made_with,
     }
-    done = [] if partial_file is None else partial.load(partial_file, evaluation, force)
-    total, resumed = len(scenarios), len(done)
+    parts = [] if partial_file is None else [partial.load(partial_file, evaluation, force)]
+    total, resumed = len(scenarios), sum(map(len, parts))
+    done = resumed
     runs = rollout.rollouts(
         loaded,
         scenarios[resumed:],
@@ -65,26 +68,29 @@ def score(
     for run in runs:
         details = breakdown.details(run.log)
         found = {name: metric(run.log) for name, metric in task.metrics.items()}
-        measured = scorecard.episodes_of(run.scenarios, found, details)
-        for episode, scenario in zip(measured, run.scenarios, strict=True):
+        batch = scorecard.episodes_of(run.scenarios, found, details)
+        for episode, scenario in zip(batch, run.scenarios, strict=True):
             episode["shape"] = breakdown.shape(scenario)
             episode["delay"] = breakdown.delay(scenario)
             if episode["space"] == "numerics":  # adds the row of its material
                 episode["contexts"]["material"] = scenario.surface.materials[0]
-        done += measured
+        parts.append(Episodes.of(batch))
+        done += len(batch)
         if partial_file is not None:
-            partial.save(partial_file, evaluation, done)
-        progress(len(done), total)
+            partial.save(partial_file, evaluation, batch)
+        progress(done, total)
     named = {"name": loaded.name, "sha256": loaded.sha256, "contract": loaded.contract}
     training = loaded.contract.get("training") or {}
     provenance = {
         "commit": made_with["commit"],
         "dirty": dirty(),
+        "code": code(),
         "weights": training.get("weights"),
         "trained_with": training.get("versions"),
         "runs_with": made_with,
     }
-    return scorecard.build(named, about, made_with, done, provenance, trained_there())
+    measured = Episodes.concatenated(parts)
+    return scorecard.build(named, about, made_with, measured, provenance, trained_there())
 
 
 def trained_there() -> Card | None:

@@ -28,7 +28,8 @@ class Eval:
     suite: str = "quick"
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
     episodes: int | None = None
-    """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
+    """Episodes per row of the scorecard, in [1, 1000000]; by default 12 for quick, 64 otherwise.
+    Beyond 10000 in all, --out gets them as scorecard.parquet."""
     seed: int = 0
     """Block of scenarios, in [0, 9999]. Scorecards of different seeds cannot be compared."""
     threads: int = 0
@@ -44,7 +45,8 @@ class Eval:
         """Score, print the table and write the scorecard."""
         from grek import terminal
         from grek.eval import report
-        from grek.eval.scores import evaluate, partial, policies
+        from grek.eval.episodes import partial
+        from grek.eval.scores import evaluate, policies
 
         if self.films and self.out is None:
             raise InputError("--films needs --out, the directory to write them to")
