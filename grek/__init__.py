@@ -27,7 +27,7 @@ def register_envs() -> None:
     register(
         id="grek/Walk-v0",
         entry_point="grek.envs.gym_env:GrekEnv",
-        vector_entry_point="grek.envs.gym_env:GrekVectorEnv",
+        vector_entry_point="grek.envs.gym_vector_env:GrekVectorEnv",
     )
 
 

@@ -82,6 +82,9 @@ class TrainConfig:
     It trains for another --minutes or --steps; --threads may differ, other settings may not."""
     force: bool = False
     """Replace an existing run directory."""
+    film_every: float | None = None
+    """Time between two short films, in RUN/films, of the policy as it is [min]; none by default.
+    Each is made beside the training by a process of low priority."""
     given: Annotated[tuple[str, ...], Suppress] = ()
     """Names of the settings that were given, which --resume checks; others may be defaults."""
     history: int = 4

@@ -3,33 +3,39 @@
 import csv
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
 from stable_baselines3.common.callbacks import BaseCallback
 
 from grek import files
 from grek.envs.simulation.simulation import CONTROL_STEP
-from grek.progress import Show
 from grek.sanitize import printable
 from grek.training.curriculum import Curriculum
+from grek.training.monitor.table import Sight, table
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget
 from grek.training.vec_env import GrekVecEnv
 
 LINE_EVERY = 30.0  # time between two lines where stderr is not a terminal [s]
+RECENT = 100  # episodes of a material over which its survival is taken
 _LOSSES = ("kl", "learning_rate", "std", "value_loss", "explained_variance")
 
 
 class Statistics(BaseCallback):
     """Sums of reward terms, episodes and falls over the control steps since the last `clear`.
 
+    Survival is over the last RECENT episodes of each material; an episode on two counts for both.
     Also advances the curriculum, which depends on the same falls.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
         super().__init__()
         self.curriculum = curriculum
+        self.survived: dict[str, deque[bool]] = {}  # of each material's last episodes
         self.clear()
 
     def clear(self) -> None:
@@ -46,6 +52,10 @@ class Statistics(BaseCallback):
         falls = int(outcome.terminated.sum())
         self.falls += falls
         self.episodes += falls + int(outcome.truncated.sum())
+        for world, materials in env.ended.items():
+            for name in materials:
+                recent = self.survived.setdefault(name, deque(maxlen=RECENT))
+                recent.append(not outcome.terminated[world])
         self.control_steps += 1
         env.episodes.level = self.curriculum.record(falls, env.num_envs)
         return True
@@ -55,30 +65,47 @@ class Statistics(BaseCallback):
         steps = max(self.control_steps, 1)
         return {name: total / steps / CONTROL_STEP for name, total in self.terms.items()}
 
+    def falls_per_minute(self, worlds: int) -> float:
+        """Return the falls per simulated minute of one of `worlds` robots [1/min]."""
+        return 60 * self.falls / (max(self.control_steps, 1) * worlds * CONTROL_STEP)
+
+    def survival(self) -> dict[str, tuple[float, int]]:
+        """Return the share of recent episodes without a fall, and their number, by material."""
+        return {name: (sum(r) / len(r), len(r)) for name, r in self.survived.items()}
+
 
 class Log:
     """Rows of progress.csv and TensorBoard in the directory `run`, and progress on stderr.
 
-    `show` draws a progress bar; if None, a line is printed every LINE_EVERY seconds.
+    `draw` draws the live table; if None, a line is printed every LINE_EVERY seconds.
     """
 
     def __init__(
-        self, run: Path, budget: Budget, statistics: Statistics, show: Show | None
+        self,
+        run: Path,
+        budget: Budget,
+        statistics: Statistics,
+        draw: Callable[[RenderableType], None] | None,
     ) -> None:
-        self.run, self.budget, self.statistics, self.show = run, budget, statistics, show
+        self.run, self.budget, self.statistics, self.draw = run, budget, statistics, draw
         self.printed = -LINE_EVERY  # the first update prints a line
         self.failures = 0  # number of reported scenarios
 
-    def update(self, model: PPO) -> None:
-        """Log the last update of `model` and clear the statistics."""
+    def update(self, model: PPO, film: Path | None = None) -> None:
+        """Log the last update of `model` and the last `film`, and clear the statistics."""
         row = self._row(model)
         for key, value in row.items():
             if key != "steps":
                 model.logger.record(key if "/" in key else f"run/{key}", value)
+        for name, (share, _) in self.statistics.survival().items():
+            model.logger.record(f"survival/{name}", share)
         model.logger.dump(model.num_timesteps)
         append(self.run / "progress.csv", row)
-        self._show(row)
         env: GrekVecEnv = model.env  # type: ignore[assignment]
+        if self.draw is None:
+            self._print(row)
+        else:
+            self._draw(row, film, env.num_envs)
         self._report(env.episodes.batch.broken)
         self.statistics.clear()
 
@@ -100,20 +127,26 @@ class Log:
         row["reward"] = round(sum(reward.values()), 4)
         return row | {f"reward/{name}": round(value, 4) for name, value in reward.items()}
 
-    def _show(self, row: dict[str, Any]) -> None:
-        note = (
-            f"{row['steps_per_second']} steps/s, level {row['level']}, reward {row['reward']:.2f}"
+    def _draw(self, row: dict[str, Any], film: Path | None, worlds: int) -> None:
+        assert self.draw is not None
+        sight = Sight(
+            row,
+            fraction=self.budget.fraction(row["steps"]),
+            left=self.budget.left(row["steps"]),
+            falls_per_minute=self.statistics.falls_per_minute(worlds),
+            survival=self.statistics.survival(),
+            film=film,
         )
-        if self.show is None:
-            if time.monotonic() - self.printed > LINE_EVERY:
-                self.printed = time.monotonic()
-                print(f"{row['seconds']:.0f} s, {row['steps']} steps, {note}", file=sys.stderr)
-        elif self.budget.steps:
-            steps = row["steps"] - self.budget.first_step
-            self.show(min(steps, self.budget.steps), self.budget.steps, note)
-        else:
-            seconds = self.budget.seconds or 0.0
-            self.show(min(row["seconds"], seconds), seconds, note)
+        self.draw(table(sight))
+
+    def _print(self, row: dict[str, Any]) -> None:
+        if time.monotonic() - self.printed > LINE_EVERY:
+            self.printed = time.monotonic()
+            print(
+                f"{row['seconds']:.0f} s, {row['steps']} steps, {row['steps_per_second']} steps/s,"
+                f" level {row['level']}, reward {row['reward']:.2f}",
+                file=sys.stderr,
+            )
 
     def _report(self, broken: list[str]) -> None:
         """Name the scenarios in which the simulation failed since the last call."""

@@ -24,7 +24,8 @@ from grek.training import checkpoint, task_settings
 from grek.training.config import PPOConfig, TrainConfig
 
 _OWN = ("out", "force", "start")  # settings of a run's beginning, never of its resumption
-_RESUMABLE = ("minutes", "steps", "threads", "resume", "given", "ppo")  # may differ, or are parts
+_ADDED = ("minutes", "steps", "threads", "film_every")  # of a resumption
+_RESUMABLE = (*_ADDED, "resume", "given", "ppo")  # may differ, or are parts
 DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")  # packages recorded by version
 
 
@@ -120,6 +121,7 @@ def check(config: TrainConfig) -> None:
     for name, low, high in (
         ("minutes", 0, 1e5),
         ("steps", 1, 1e11),
+        ("film_every", 0, 1e5),
         ("worlds", 1, 65536),
         ("threads", 0, 1024),
         ("seed", 0, 2**31 - 1),
@@ -161,7 +163,7 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
         motion=tuple(f"{k}={_listed(v)}" for k, v in (task.motion or {}).items())
         or settings.motion,
     )
-    added = {name: getattr(config, name) for name in ("minutes", "steps", "threads")}
+    added = {name: getattr(config, name) for name in _ADDED}
     settings = dataclasses.replace(settings, resume=run, out=run, force=False, **added)
     try:
         check(settings)

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +12,17 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from grek.envs.contract import contract_of
 from grek.envs.episodes import EpisodeConfig
+from grek.envs.ground.materials import MATERIALS
 from grek.envs.tasks import Task
 from grek.errors import InputError
-from grek.progress import bar
+from grek.progress import live
 from grek.provenance import versions
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.export import export
 from grek.training.log import Log, Statistics, trim
+from grek.training.monitor.films import Films
 from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
@@ -74,20 +77,26 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
             checkpoint.save(run / "checkpoints", model, env, curriculum)
         learn(model, config, run, curriculum, interruption, after_update)
         checkpoint.save(run / "checkpoints", model, env, curriculum)
-        training = {
-            "space": config.space,
-            "materials": config.materials,
-            "scenarios": config.scenarios,
-            "seed": config.seed,
-            "steps": model.num_timesteps,
-            "versions": versions(*run_directory.DEPENDS_ON),
-        }
-        contract = contract_of(env.episodes.task, **training)
+        contract = contract_now(model, config)
         checkpoint.save_learner(model.policy, contract, curriculum.level, run / checkpoint.LEARNER)
         export(model.policy, contract, run / "policy.onnx")
     if interruption.requested:
         raise KeyboardInterrupt(f"interrupted and saved; to continue: grek train --resume {run}")
     return run
+
+
+def contract_now(model: PPO, config: TrainConfig) -> dict[str, Any]:
+    """Return the contract of the policy of `model` as it is, trained with the settings `config`."""
+    env: GrekVecEnv = model.env  # type: ignore[assignment]
+    training = {
+        "space": config.space,
+        "materials": config.materials,
+        "scenarios": config.scenarios,
+        "seed": config.seed,
+        "steps": model.num_timesteps,
+        "versions": versions(*run_directory.DEPENDS_ON),
+    }
+    return contract_of(env.episodes.task, **training)
 
 
 def learn(
@@ -104,19 +113,28 @@ def learn(
     env: GrekVecEnv = model.env  # type: ignore[assignment]
     model._setup_learn(0, statistics, reset_num_timesteps=False)
     saved = budget.began
-    with bar("steps" if config.steps else "s") as show:
-        log = Log(run, budget, statistics, show)
+    every = None if config.film_every is None else 60 * config.film_every
+    trained = [row.name for row in MATERIALS.values() if row.trained]
+    grounds = run_directory.materials(config.materials) or trained
+    with live() as draw, Films(run / "films", every, grounds) as films:
+        log = Log(run, budget, statistics, draw)
         while not (budget.spent(model.num_timesteps) or interruption.requested):
             model.collect_rollouts(env, statistics, model.rollout_buffer, model.n_steps)
             model.ent_coef = config.ppo.entropy * (1 - budget.fraction(model.num_timesteps))
             model.train()
             check_finite(model)
-            log.update(model)
+            log.update(model, films.last)
             if time.monotonic() - saved > CHECKPOINT_EVERY:
                 checkpoint.save(run / "checkpoints", model, env, curriculum)
                 saved = time.monotonic()
+            if films.due():
+                policy = run / "films" / f"step_{model.num_timesteps:012d}.onnx"
+                export(model.policy, contract_now(model, config), policy)
+                films.begin(policy)
             if after_update is not None:
                 after_update(model)
+        if interruption.requested:
+            films.stop()
 
 
 def check_finite(model: PPO) -> None:

@@ -13,7 +13,8 @@ from grek.envs.tasks import Outcome
 class GrekVecEnv(VecEnv):
     """SB3 `VecEnv` of `worlds` worlds, simulated by `threads` threads in this process.
 
-    `outcome` is the result of the last control step, with each reward term.
+    `outcome` is the result of the last control step, with each reward term; `ended` has the worlds
+    whose episode ended in it, with the materials of their ground.
     """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
@@ -27,6 +28,7 @@ class GrekVecEnv(VecEnv):
             spaces.Box(-limit, limit, (task.actions,), np.float32),
         )
         self.outcome: Outcome | None = None
+        self.ended: dict[int, tuple[str, ...]] = {}
         self._actions = np.zeros((worlds, task.actions))
 
     def reset(self) -> np.ndarray:
@@ -50,8 +52,10 @@ class GrekVecEnv(VecEnv):
         observation = self.episodes.batch.observe(True)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = outcome.terminated | outcome.truncated
-        if ended.any():
-            for world in np.flatnonzero(ended):
+        scenarios = self.episodes.scenarios
+        self.ended = {w: scenarios[w].surface.materials for w in np.flatnonzero(ended).tolist()}
+        if self.ended:
+            for world in self.ended:
                 infos[world] = {
                     "terminal_observation": observation[world],
                     "TimeLimit.truncated": bool(outcome.truncated[world]),

@@ -25,8 +25,10 @@ class Render:
     """Length of the film [s], in [0.02, 600]; it ends 1 s after a fall."""
     fps: int = 25
     """Frame rate [1/s], 25 or 50; the film plays in real time at both."""
+    size: tuple[int, int] | None = None
+    """Width and height of the film [px]; 1280 720 for .mp4 and 480 270 otherwise by default."""
     out: Path = Path("grek.mp4")
-    """File to write; its suffix selects the format: .mp4 (1280x720), .webp or .gif (480x270)."""
+    """File to write; its suffix selects the format: .mp4, .webp or .gif."""
     force: bool = False
     """Replace an existing file."""
 
@@ -45,6 +47,6 @@ class Render:
         policy = policies.load(self.policy)
         scenario = filming.world(self.scenario, self.material, policy.task.robot)
         with counter("control steps") as show:
-            said = filming.film(policy, scenario, self.seconds, self.fps, self.out, show)
+            said = filming.film(policy, scenario, self.seconds, self.fps, self.out, show, self.size)
         print(said)
         return 0

@@ -16,6 +16,10 @@ class Train(TrainConfig):
         """Train and print the path of the policy."""
         from grek.training.train import train
 
+        if self.film_every is not None:
+            from grek.eval.films.film import check_filming
+
+            check_filming()
         run = train(self)
         print(f"policy: {run / 'policy.onnx'}")
         return 0

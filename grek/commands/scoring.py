@@ -1,6 +1,8 @@
 """Subcommands that score policies and compare scorecards."""
 
 import contextlib
+import sys
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,8 @@ class Eval:
     """Replace an existing scorecard, or kept episodes of another evaluation, in --out."""
     films: bool = False
     """Also film the worst, median and best episode of each axis to --out/films; takes minutes."""
+    open: bool = False
+    """Open the report, --out/scorecard.html, in the browser."""
 
     def run(self) -> int:
         """Score, print the table and write the scorecard."""
@@ -48,8 +52,9 @@ class Eval:
         from grek.eval.episodes import partial
         from grek.eval.scores import evaluate, policies
 
-        if self.films and self.out is None:
-            raise InputError("--films needs --out, the directory to write them to")
+        for flag, given in (("--films", self.films), ("--open", self.open)):
+            if given and self.out is None:
+                raise InputError(f"{flag} needs --out, the directory to write to")
         if self.films:
             from grek.eval.films.film import check_filming
 
@@ -83,6 +88,10 @@ class Eval:
                 written = evaluate.write(card, self.out, self.policy, films)
             if written:
                 print(*written, sep="\n")
+            if self.open and self.out is not None:
+                report_page = (self.out / "scorecard.html").resolve().as_uri()
+                if not webbrowser.open(report_page):
+                    print(f"grek: no browser was found for {report_page}", file=sys.stderr)
         return 0
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.gym_env import GrekEnv
+from grek.envs.gym_vector_env import GrekVectorEnv
 from grek.envs.robots import GREK
 from grek.envs.scenarios.spaces import parse
 from grek.envs.tasks import walking

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
-from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.gym_env import GrekEnv
+from grek.envs.gym_vector_env import GrekVectorEnv
 from grek.envs.rendering.picture import CAMERAS, Camera
 from grek.errors import InputError
 
