@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train test torture readme docs gif clean
+.PHONY: train test torture readme docs cards gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -29,6 +29,19 @@ torture: .venv/tested
 
 # Write the generated tables of README.md and docs/*.md anew.
 readme docs: .venv/tested
+	$(BIN)/python tests/test_docs.py
+
+# Score the shipped policies and the baselines of the tests anew, then write the tables: ten minutes.
+cards: .venv/tested
+	for name in walk gait random zero; do \
+		$(BIN)/grek eval $$name --suite full --out build/cards/$$name --force && \
+		cp build/cards/$$name/scorecard.json assets/policies/$$name.json && \
+		cp build/cards/$$name/scorecard.parquet assets/policies/$$name.parquet || exit 1; \
+	done
+	$(BIN)/grek eval walk --suite quick --out build/cards/quick --force
+	cp build/cards/quick/scorecard.json tests/scores/walk.json
+	$(BIN)/grek eval walk --suite train --out build/cards/train --force
+	cp build/cards/train/scorecard.json tests/scores/walk-train.json
 	$(BIN)/python tests/test_docs.py
 
 # Film the shipped policy on six materials and write docs/walk.webp: two minutes.

@@ -307,7 +307,7 @@ def test_tables_of_what_is_no_scorecard(capsys, tmp_path):
     assert "cut.json is cut off" in refused(capsys, "table", whole, cut)
     assert "empty.json is empty" in refused(capsys, "table", empty, "--rows")
     assert "scorecard.json" in refused(capsys, "table", tmp_path)
-    assert "different suites" in refused(capsys, "table", whole, whole.with_name("walk-train.json"))
+    assert "different suites" in refused(capsys, "table", whole, ROOT / "tests/scores/walk.json")
 
 
 @pytest.mark.parametrize(

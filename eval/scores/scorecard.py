@@ -28,7 +28,7 @@ Card = dict[str, Any]
 """Content of a scorecard file; "episodes" is an `Episodes`, or a list of their entries."""
 
 SCHEMA = 2  # 1 has a "gap" in its summary, and no "transfer", "paired" or "provenance"
-INLINE = 10_000  # most episodes in the JSON file
+INLINE = 1000  # most episodes in the JSON file
 _SIX_DIGITS = ".6g"
 
 

@@ -31,7 +31,7 @@ class Eval:
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 1000000]; by default 12 for quick, 64 otherwise.
-    Beyond 10000 in all, --out gets them as scorecard.parquet."""
+    Beyond 1000 in all, --out gets them as scorecard.parquet."""
     seed: int = 0
     """Block of scenarios, in [0, 9999]. Scorecards of different seeds cannot be compared."""
     threads: int = 0
