@@ -81,19 +81,14 @@ class Scenery:
     """Patches of `ground` on a stage; `follow` moves them with a robot of size `scale`."""
 
     def __init__(self, stage: Stage, ground: GroundView, scale: float = 1.0) -> None:
-        self.stage, self.ground = stage, ground
-        rows = [material(name) for name in ground.names]
-        self.soft = any(row.soft for row in rows)
+        self.stage = stage
+        self.soft, _ = form(ground.names)
         cells = 2 * CELLS if self.soft else CELLS
         self.patches = [
             Patch(f"ground_{i}", width, cells, texels, np.full(2, np.inf))
             for i, (width, texels) in enumerate(zip(WIDTHS, TEXELS, strict=True))
         ]
         inner = self.patches[0]
-        factors = tuple(round(patch.texel / TEXEL) for patch in self.patches)
-        sizes = zip(*(textures.sizes(row.look, factors) for row in rows), strict=True)
-        self._tiles = [np.stack(tiles) for tiles in sizes]  # of each patch
-        self._film_gloss = f32([row.look.film_gloss for row in rows])
         self._reach = REACH * scale
         self.heights = np.zeros((cells + 1, cells + 1))  # of the innermost patch [m]
         self._level = np.zeros_like(self.heights)  # the same without prints [m]
@@ -101,6 +96,7 @@ class Scenery:
         self._unpressed = np.zeros((0, 0, 4), np.uint8)  # texture of the same without prints
         for patch in self.patches:
             stage.add_sheet(patch.name, cells, patch.texels, patch.margin)
+        self.enter(ground)
 
     def follow(self, xy: Array, look_for_prints: bool) -> bool:
         """Move the patches to the robot at `xy` (2,) [m]; return True if anything changed."""
@@ -119,8 +115,14 @@ class Scenery:
         pressed = look_for_prints and self.soft and 0 not in moved and self._press(xy)
         return bool(moved) or pressed
 
-    def forget(self) -> None:
-        """Read the ground anew with the next call of `follow`."""
+    def enter(self, ground: GroundView) -> None:
+        """Show `ground` from the next call of `follow` on; its materials have the same `form`."""
+        self.ground = ground
+        looks = [material(name).look for name in ground.names]
+        factors = tuple(round(patch.texel / TEXEL) for patch in self.patches)
+        sizes = zip(*(textures.sizes(look, factors) for look in looks), strict=True)
+        self._tiles = [np.stack(tiles) for tiles in sizes]  # of each patch
+        self._film_gloss = f32([look.film_gloss for look in looks])
         for patch in self.patches:
             patch.origin = np.full(2, np.inf)
 
@@ -222,6 +224,13 @@ class Scenery:
         self.heights = self._level - self.prints
         self.stage.write_sheet(patch.name, self.heights, patch.cell, patch.origin)
         self.stage.write_texture(patch.name, image)
+
+
+def form(names: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
+    """Form of the scenery of materials `names`: whether one is soft, and those with a cover."""
+    rows = [material(name) for name in names]
+    covered = dict.fromkeys(row.name for row in rows if row.look.cover is not None)
+    return any(row.soft for row in rows), tuple(covered)
 
 
 def _stitch(height: Array) -> None:
