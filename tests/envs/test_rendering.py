@@ -48,6 +48,13 @@ def test_an_image_shows_the_present_state_and_no_other() -> None:
     env.reset(options={"scenario": "train/sand:3"})
     sand = env.render()
     assert sand is not None
+    env.reset(options={"scenario": "train/dry_concrete:3"})
+    assert np.array_equal(env.render(), first)
+    env.reset(options={"scenario": "train/carpet:3"})  # takes over the picture of concrete
+    other.reset(options={"scenario": "train/sand:3"})
+    other.reset(options={"scenario": "train/carpet:3"})
+    assert np.array_equal(env.render(), other.render())
+    other.reset(seed=1, options={"scenario": "train/dry_concrete:3"})
     red, _, blue = sand[-8:].mean((0, 1))
     assert red > 1.2 * blue  # sand is yellow, concrete is grey
     red, _, blue = first[-8:].mean((0, 1))
