@@ -135,6 +135,7 @@ def work(config: TrainConfig) -> Outcome:
     """Train as one process of a group; elastic has set its rank in the environment."""
     import torch.distributed as dist
 
+    started_by = os.getppid()
     os.setpgid(0, 0)  # Ctrl-C reaches the launcher only, which tells all processes
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
@@ -147,6 +148,8 @@ def work(config: TrainConfig) -> Outcome:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+        if os.getppid() != started_by:  # nobody is left to take the outcome; elastic would wait
+            sys.exit(1)
 
 
 def worked(config: TrainConfig, interruption: Interruption | None = None) -> Outcome:
