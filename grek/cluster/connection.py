@@ -6,8 +6,8 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from grek.errors import InputError
@@ -15,6 +15,7 @@ from grek.extensions import VARIABLE
 
 LOCAL = "local"  # address of a cluster that is started on this machine, and ends with the command
 PATIENCE = 5.0  # time in which a cluster must answer [s]
+CHECKOUT = Path(__file__).resolve().parents[2]  # of the code, unless it is installed
 
 
 def check(module: str) -> None:
@@ -39,9 +40,10 @@ def connected(address: str, needs: str = "ray") -> Iterator[Any]:
 
     if address != LOCAL:
         _answers(address)
-    variables = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    if VARIABLE in os.environ:
-        variables[VARIABLE] = os.environ[VARIABLE]
+    variables = {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
+    if (CHECKOUT / "pyproject.toml").is_file():
+        paths = (str(CHECKOUT), os.environ.get("PYTHONPATH"))
+        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(

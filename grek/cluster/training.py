@@ -14,17 +14,14 @@ from typing import Any
 from grek import extensions
 from grek.cluster.connection import connected
 from grek.errors import InputError
-from grek.progress import bar
+from grek.progress import Show, counter
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
-from grek.training.curriculum import Curriculum
-from grek.training.log import Log, Statistics
 from grek.training.parallel import collectives, launcher
 from grek.training.stopping import Budget, Interruption
 
 RESTARTS = 100  # after which a run that keeps failing ends
 LOOK = 1.0  # time between two looks at the run [s]
-STOP = ".stop"  # file in the run directory that asks all processes to save and end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +37,10 @@ class Job:
 
 
 class Stop(Interruption):
-    """Request to save and end, made by the file STOP; threads of Ray cannot handle signals."""
+    """Request to save and end, made by a file; threads of Ray cannot handle signals."""
 
-    def __init__(self, run: Path) -> None:
-        self.file = run / STOP
+    def __init__(self, file: Path) -> None:
+        self.file = file
 
     @property
     def requested(self) -> bool:  # type: ignore[override]
@@ -77,7 +74,6 @@ def train(config: TrainConfig, address: str, workers: int) -> Path:
         launcher.announce(settings, state)
         if config.resume is None and run.exists():
             shutil.rmtree(run)  # --force; what lies there from here on is this run
-        (run / STOP).unlink(missing_ok=True)
         budget = Budget(config, 0 if state is None else int(state["steps"]))
         job = Job(
             dataclasses.replace(config, out=run, force=False),
@@ -91,37 +87,49 @@ def _watched(job: Job, run: Path, budget: Budget, each: int) -> Path:
     """Run `job` on Ray Train, show its progress, and have it saved and ended when interrupted."""
     ended: list[Any] = []
     thread = threading.Thread(target=lambda: ended.append(_fitted(job, run, each)), daemon=True)
-    thread.start()
     asked, known = False, _resumptions(run) + (job.config.resume is not None)
-    with bar("steps" if budget.steps else "s") as show:
-        log = Log(run, budget, Statistics(Curriculum()), show)
-        while thread.is_alive():
-            try:
-                thread.join(LOOK)
-                _tell(run, budget, log)
-                if (found := _resumptions(run)) > known:
-                    known = found
-                    print("grek: a process was lost; its run goes on", file=sys.stderr)
-            except KeyboardInterrupt:
-                if asked:
-                    raise
-                asked = True
-                run.mkdir(parents=True, exist_ok=True)
-                (run / STOP).touch()
-    (run / STOP).unlink(missing_ok=True)
+    stop = _beside(run, "stop")
+    stop.unlink(missing_ok=True)
+    try:
+        thread.start()
+        with counter("steps" if budget.steps else "s") as show:
+            while thread.is_alive():
+                try:
+                    thread.join(LOOK)
+                    _tell(run, budget, show)
+                    if (found := _resumptions(run)) > known:
+                        known = found
+                        print("grek: a process was lost; its run goes on", file=sys.stderr)
+                except KeyboardInterrupt:
+                    if asked:
+                        raise
+                    asked = True
+                    stop.touch()
+    finally:
+        stop.unlink(missing_ok=True)
+        shutil.rmtree(_beside(run, "ray"), ignore_errors=True)
     again = f"to continue from the last checkpoint: grek train --resume {run}"
-    if isinstance(ended[0], Exception):
-        raise InputError(f"the cluster gave up: {ended[0]}; {again}")
-    return launcher.concluded([ended[0]], run, again)
+    (outcome,) = ended
+    if not isinstance(outcome, launcher.Outcome):
+        raise InputError(f"the cluster gave up: {str(outcome).strip().splitlines()[-1]}; {again}")
+    return launcher.concluded([outcome], run, again)
 
 
-def _tell(run: Path, budget: Budget, log: Log) -> None:
+def _beside(run: Path, kind: str) -> Path:
+    """File or directory of the command beside the run directory, removed at its end."""
+    return run.with_name(f".{run.name}.{kind}")
+
+
+def _tell(run: Path, budget: Budget, show: Show) -> None:
     """Show the last row of progress.csv, unless it is not there yet or not whole."""
     with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
         head, *rows = csv.reader((run / "progress.csv").read_text().splitlines())
         row = {name: float(value) for name, value in zip(head, rows[-1], strict=True)}
-        whole = {name: int(row[name]) for name in ("steps", "steps_per_second")}
-        log.tell({**row, **whole, "seconds": budget.elapsed()})
+        done, total = row["steps"] - budget.first_step, budget.steps
+        if budget.seconds is not None:
+            done, total = budget.elapsed(), budget.seconds
+        note = f"{row['steps_per_second']:.0f} steps/s, level {row['level']:.1f}"
+        show(min(done, total), total, f"{note}, reward {row['reward']:.2f}")
 
 
 def _resumptions(run: Path) -> int:
@@ -137,7 +145,7 @@ def _fitted(job: Job, run: Path, each: int) -> Any:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    own = run.with_name(f".{run.name}.ray")  # files of Ray Train itself
+    own = _beside(run, "ray")  # files of Ray Train itself
     trainer = TorchTrainer(
         work,
         train_loop_config={"job": job},
@@ -155,8 +163,6 @@ def _fitted(job: Job, run: Path, each: int) -> Any:
         return trainer.fit().return_value
     except Exception as error:  # of any kind: it came from another process
         return error
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
 
 
 def work(settings: dict[str, Any]) -> launcher.Outcome:
@@ -166,7 +172,7 @@ def work(settings: dict[str, Any]) -> launcher.Outcome:
     run = job.config.out
     if collectives.anywhere(not run.parent.is_dir()):
         return launcher.Outcome("refused", f"not all nodes see {run.parent}")
-    return launcher.worked(left(job), Stop(run))
+    return launcher.worked(left(job), Stop(_beside(run, "stop")))
 
 
 def left(job: Job) -> TrainConfig:
