@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train test torture readme docs cards gif clean
+.PHONY: train test test-cluster torture readme docs cards gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -21,7 +21,11 @@ test: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto -m "not cluster"
+
+# Train and score on a Ray cluster on this machine, while its workers and nodes are killed.
+test-cluster: .venv/clustered
+	$(BIN)/python -m pytest -q tests/cluster
 
 # Attack the command and its files for ten minutes: damaged files, random command lines, kills.
 torture: .venv/tested
@@ -55,6 +59,10 @@ gif: .venv/installed
 
 .venv/tested: .venv/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+.venv/clustered: .venv/tested
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[cluster]"
 	touch $@
 
 clean:

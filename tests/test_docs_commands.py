@@ -66,6 +66,7 @@ def test_commands_run(place, capfd):
     # Body and computer wait for each other; tests/onboard runs them together.
     apart = ("plant", "onboard", "replay")
     run = [c for c in unique if c[0] not in ("bench", *apart) or "--learning" in c]
+    run = [c for c in run if "--cluster" not in c]  # tests/cluster runs those
     for command in sorted(run, key=lambda c: (ORDER.get(c[0], 2), "--resume" in c)):
         if command[0] == "eval":
             for name in ("mine.onnx", "policy.onnx"):

@@ -59,7 +59,11 @@ class TrainConfig:
     worlds: int = 256
     """Number of worlds simulated in parallel, in [1, 65536]."""
     threads: int = 0
-    """Threads for simulation and updates; 0 uses all cores."""
+    """Threads for simulation and updates, of all processes together; 0 uses all cores."""
+    processes: int = 0
+    """Processes that share worlds, threads and updates; their number must divide --worlds.
+    0 takes the fastest: one per thread, if each gets at least 128 worlds. The same seed and number
+    of processes give the same policy; --resume takes the run's own number."""
     seed: int = 0
     """Seed of scenarios, initial weights and exploration."""
     task: str = "grek/Walk-v0"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import RenderableType
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -16,6 +17,7 @@ from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.sanitize import printable
 from grek.training.curriculum import Curriculum
 from grek.training.monitor.table import Sight, table
+from grek.training.parallel import collectives
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget
 from grek.training.vec_env import GrekVecEnv
@@ -29,19 +31,27 @@ class Statistics(BaseCallback):
     """Sums of reward terms, episodes and falls over the control steps since the last `clear`.
 
     Survival is over the last RECENT episodes of each material; an episode on two counts for both.
-    Also advances the curriculum, which depends on the same falls.
+    Also advances the curriculum, which depends on the same falls. Several processes add theirs up
+    after a rollout: until then each counts its own, and the level stays.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
         super().__init__()
         self.curriculum = curriculum
         self.survived: dict[str, deque[bool]] = {}  # of each material's last episodes
+        self.broken: list[str] = []  # scenarios in which the simulation failed
+        self.known = 0  # number of those of this process that are among them
         self.clear()
 
     def clear(self) -> None:
         """Reset the sums to zero."""
         self.control_steps = self.episodes = self.falls = 0
         self.terms: dict[str, float] = {}
+        self.fallen: list[int] = []  # falls of this process in each control step
+        self.ends: list[tuple[str, bool]] = []  # its ended episodes' materials, and survival there
+
+    def _on_rollout_start(self) -> None:
+        self.clear()
 
     def _on_step(self) -> bool:
         env: GrekVecEnv = self.training_env  # type: ignore[assignment]
@@ -52,13 +62,40 @@ class Statistics(BaseCallback):
         falls = int(outcome.terminated.sum())
         self.falls += falls
         self.episodes += falls + int(outcome.truncated.sum())
-        for world, materials in env.ended.items():
-            for name in materials:
-                recent = self.survived.setdefault(name, deque(maxlen=RECENT))
-                recent.append(not outcome.terminated[world])
         self.control_steps += 1
-        env.episodes.level = self.curriculum.record(falls, env.num_envs)
+        ends = [
+            (name, not outcome.terminated[world])
+            for world, materials in env.ended.items()
+            for name in materials
+        ]
+        if collectives.size() == 1:
+            self._remember(ends)
+            env.episodes.level = self.curriculum.record(falls, env.num_envs)
+        else:
+            self.ends += ends
+            self.fallen.append(falls)
         return True
+
+    def _on_rollout_end(self) -> None:
+        env: GrekVecEnv = self.training_env  # type: ignore[assignment]
+        processes = collectives.size()
+        if processes > 1:
+            own = [self.episodes, self.falls, *self.terms.values(), *self.fallen]
+            summed = collectives.total(torch.tensor(own, dtype=torch.float64)).tolist()
+            self.episodes, self.falls = int(summed[0]), int(summed[1])
+            means = [value / processes for value in summed[2 : 2 + len(self.terms)]]
+            self.terms = dict(zip(self.terms, means, strict=True))
+            for falls in summed[2 + len(means) :]:
+                env.episodes.level = self.curriculum.record(int(falls), env.num_envs * processes)
+        broken = env.episodes.batch.broken
+        for ends, names in collectives.gathered((self.ends, broken[self.known :])):
+            self.broken += names
+            self._remember(ends)
+        self.known = len(broken)
+
+    def _remember(self, ends: list[tuple[str, bool]]) -> None:
+        for name, survived in ends:
+            self.survived.setdefault(name, deque(maxlen=RECENT)).append(survived)
 
     def reward(self) -> dict[str, float]:
         """Return the mean rate of each reward term over worlds and control steps [1/s]."""
@@ -92,7 +129,7 @@ class Log:
         self.failures = 0  # number of reported scenarios
 
     def update(self, model: PPO, film: Path | None = None) -> None:
-        """Log the last update of `model` and the last `film`, and clear the statistics."""
+        """Log the last update of `model` and the last `film`."""
         row = self._row(model)
         for key, value in row.items():
             if key != "steps":
@@ -105,12 +142,10 @@ class Log:
         if self.draw is None:
             self._print(row)
         else:
-            self._draw(row, film, env.num_envs)
-        self._report(env.episodes.batch.broken)
-        self.statistics.clear()
+            self._draw(row, film, env.num_envs * collectives.size())
+        self._report(self.statistics.broken)
 
     def _row(self, model: PPO) -> dict[str, Any]:
-        env: GrekVecEnv = model.env  # type: ignore[assignment]
         statistics, seconds = self.statistics, self.budget.elapsed()
         row: dict[str, Any] = {
             "steps": model.num_timesteps,
@@ -119,7 +154,7 @@ class Log:
             "level": round(statistics.curriculum.level, 3),
             "episodes": statistics.episodes,
             "falls": statistics.falls,
-            "broken": len(env.episodes.batch.broken),
+            "broken": len(statistics.broken),
         }
         logged = model.logger.name_to_value
         row |= {key: round(float(logged[f"train/{key}"]), 6) for key in _LOSSES}

@@ -1,5 +1,7 @@
 """Training of a policy with PPO; `train` is the function behind `grek train`."""
 
+import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from grek.training.export import export
 from grek.training.log import Log, Statistics, trim
 from grek.training.monitor.films import Films
 from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
+from grek.training.parallel import collectives
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
 from grek.training.task_settings import settings, task_of
@@ -32,14 +35,23 @@ from grek.training.vec_env import GrekVecEnv
 CHECKPOINT_EVERY = 120.0  # time between two checkpoints [s]
 
 
-def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None) -> Path:
+def train(
+    config: TrainConfig,
+    after_update: Callable[[PPO], None] | None = None,
+    interruption: Interruption | None = None,
+) -> Path:
     """Train with the settings `config`; return the run directory, which contains policy.onnx.
 
     `after_update` is called with the model after each update. Raises InputError for invalid
-    settings, and KeyboardInterrupt after SIGINT or SIGTERM, once checkpoint and policy are saved.
+    settings, and KeyboardInterrupt after an `interruption`, by default SIGINT or SIGTERM, once
+    checkpoint and policy are saved.
+
+    In a group of processes (`grek.training.parallel`), each calls it with the same settings and
+    gets its share of worlds and threads; the leader writes the run directory.
     """
-    run, config, state = run_directory.prepare(config)
-    threads = config.threads or os.cpu_count() or 1
+    leading, processes = collectives.rank() == 0, collectives.size()
+    run, config, state = run_directory.prepare(dataclasses.replace(config, processes=processes))
+    threads = max((config.threads or os.cpu_count() or 1) // processes, 1)
     torch.set_num_threads(1)  # PPO splits an update over `threads` of its own
     torch.manual_seed(config.seed)
     np.random.seed(config.seed)  # noqa: NPY002 - shuffles the samples in SB3
@@ -51,36 +63,38 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
         replay=config.replay,
         task=task_of(config, start and start[1]),
     )
-    env = GrekVecEnv(config.worlds, threads, episodes)
+    env = GrekVecEnv(config.worlds // processes, threads, episodes)
     model = make_model(env, config, threads)
     curriculum = Curriculum()
-    if state is None:
+    if state is not None:
+        resume(state, model, env, curriculum, config)
+    else:
         if start is not None:
             checkpoint.load_learner(model.policy, start[0], str(config.start))
             curriculum.level = start[2]
-        env.episodes.level = curriculum.level
-        env.seed(config.seed)
-        env.reset()
-        env.episodes.stagger()
-        model._last_obs = env.episodes.batch.observe(True)
-        model._last_episode_starts = np.ones(env.num_envs, bool)
-    else:
-        try:
-            checkpoint.restore(state, model, env, curriculum)
-        except (LookupError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-            raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
-    with run_directory.locked(run), Interruption() as interruption:
-        run_directory.make(run, config, settings(env.episodes.task))
-        trim(run / "progress.csv", model.num_timesteps)
-        model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
+        begin(model, env, curriculum, config)
+    collectives.barrier()  # all have read what they need: the run directory may be replaced
+    with contextlib.ExitStack() as stack:
+        if processes == 1:  # others are locked by what starts them
+            stack.enter_context(run_directory.locked(run))
+        interruption = stack.enter_context(interruption or Interruption())
+        if leading:
+            run_directory.make(run, config, settings(env.episodes.task))
+            trim(run / "progress.csv", model.num_timesteps)
+            model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
+        else:
+            model.set_logger(Logger(None, []))
         if state is None:  # something to resume, however soon the run is killed
             checkpoint.save(run / "checkpoints", model, env, curriculum)
         learn(model, config, run, curriculum, interruption, after_update)
         checkpoint.save(run / "checkpoints", model, env, curriculum)
-        contract = contract_now(model, config)
-        checkpoint.save_learner(model.policy, contract, curriculum.level, run / checkpoint.LEARNER)
-        export(model.policy, contract, run / "policy.onnx")
-    if interruption.requested:
+        if leading:
+            contract = contract_now(model, config)
+            learner = run / checkpoint.LEARNER
+            checkpoint.save_learner(model.policy, contract, curriculum.level, learner)
+            export(model.policy, contract, run / "policy.onnx")
+        interrupted = collectives.anywhere(interruption.requested)  # and the files are written
+    if interrupted:
         raise KeyboardInterrupt(f"interrupted and saved; to continue: grek train --resume {run}")
     return run
 
@@ -99,6 +113,44 @@ def contract_now(model: PPO, config: TrainConfig) -> dict[str, Any]:
     return contract_of(env.episodes.task, **training)
 
 
+def begin(model: PPO, env: GrekVecEnv, curriculum: Curriculum, config: TrainConfig) -> None:
+    """Start the worlds of this process at a random age, with seeds of its own.
+
+    In processes other than the leader, and where a run goes on in new worlds, exploration gets a
+    seed of its own too.
+    """
+    rank, steps = collectives.rank(), model.num_timesteps
+    if rank or steps:
+        seeds = np.random.SeedSequence([config.seed, rank, steps]).generate_state(2)
+        torch.manual_seed(int(seeds[0]))
+        np.random.seed(seeds[1])  # noqa: NPY002
+    env.episodes.level = curriculum.level
+    env.seed(config.seed + steps + rank * env.num_envs)
+    env.reset()
+    env.episodes.stagger()
+    model._last_obs = env.episodes.batch.observe(True)
+    model._last_episode_starts = np.ones(env.num_envs, bool)
+
+
+def resume(
+    state: dict[str, Any],
+    model: PPO,
+    env: GrekVecEnv,
+    curriculum: Curriculum,
+    config: TrainConfig,
+) -> None:
+    """Go on from the `state` of a checkpoint, in new worlds if other processes wrote it."""
+    run = config.out
+    try:
+        same = checkpoint.restore(state, model, env, curriculum)
+    except (LookupError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+        raise InputError(f"cannot resume {run}: its checkpoint does not fit: {error}") from None
+    if collectives.leaders(model.num_timesteps) != model.num_timesteps:
+        raise InputError(f"cannot resume {run}: its processes read different checkpoints")
+    if not same:
+        begin(model, env, curriculum, config)
+
+
 def learn(
     model: PPO,
     config: TrainConfig,
@@ -107,24 +159,31 @@ def learn(
     interruption: Interruption,
     after_update: Callable[[PPO], None] | None = None,
 ) -> None:
-    """Alternate rollouts and updates until the budget is spent or `interruption` is requested."""
+    """Alternate rollouts and updates until the budget is spent or `interruption` is requested.
+
+    A group ends when one of its processes would, at the same update.
+    """
+    leading = collectives.rank() == 0
     budget = Budget(config, model.num_timesteps)
     statistics = Statistics(curriculum)
     env: GrekVecEnv = model.env  # type: ignore[assignment]
     model._setup_learn(0, statistics, reset_num_timesteps=False)
     saved = budget.began
-    every = None if config.film_every is None else 60 * config.film_every
+    every = 60 * config.film_every if leading and config.film_every is not None else None
     trained = [row.name for row in MATERIALS.values() if row.trained]
     grounds = run_directory.materials(config.materials) or trained
-    with live() as draw, Films(run / "films", every, grounds) as films:
+    screen = live() if leading else contextlib.nullcontext()
+    with screen as draw, Films(run / "films", every, grounds) as films:
         log = Log(run, budget, statistics, draw)
-        while not (budget.spent(model.num_timesteps) or interruption.requested):
+        while not collectives.anywhere(budget.spent(model.num_timesteps) or interruption.requested):
             model.collect_rollouts(env, statistics, model.rollout_buffer, model.n_steps)
-            model.ent_coef = config.ppo.entropy * (1 - budget.fraction(model.num_timesteps))
+            fraction = collectives.leaders(budget.fraction(model.num_timesteps))
+            model.ent_coef = config.ppo.entropy * (1 - fraction)
             model.train()
             check_finite(model)
-            log.update(model, films.last)
-            if time.monotonic() - saved > CHECKPOINT_EVERY:
+            if leading:
+                log.update(model, films.last)
+            if collectives.leaders(time.monotonic() - saved > CHECKPOINT_EVERY):
                 checkpoint.save(run / "checkpoints", model, env, curriculum)
                 saved = time.monotonic()
             if films.due():

@@ -6,14 +6,14 @@ import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from grek.checks import check_output, thread_count
 from grek.commands.arguments import PolicyArgument
 from grek.errors import InputError
-from grek.progress import counter
+from grek.progress import Show, counter
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,9 @@ class Eval:
     """Directory to write the scorecard and its reports to; by default nothing is written."""
     force: bool = False
     """Replace an existing scorecard, or kept episodes of another evaluation, in --out."""
+    cluster: str = ""
+    """Ray cluster to score on, HOST:PORT, or "local" for one on this machine (docs/cluster.md).
+    Scores are those of one machine, byte for byte; --threads are those of a task, 1 by default."""
     films: bool = False
     """Also film the worst, median and best episode of each axis to --out/films; takes minutes."""
     open: bool = False
@@ -52,6 +55,8 @@ class Eval:
         from grek.eval.episodes import partial
         from grek.eval.scores import evaluate, policies
 
+        if self.cluster and self.suite == "faults":
+            raise InputError("--suite faults cannot be with --cluster: it runs on one machine")
         for flag, given in (("--films", self.films), ("--open", self.open)):
             if given and self.out is None:
                 raise InputError(f"{flag} needs --out, the directory to write to")
@@ -65,16 +70,9 @@ class Eval:
                 check_output(self.out / name, self.force)
             if self.films and (self.out / "films").exists() and not self.force:
                 raise InputError(f"{self.out / 'films'} exists; use --force to replace them")
-        threads = thread_count(self.threads)
-        arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
-        driver = None
-        if self.suite == "faults":
-            from grek.onboard import policy, trial
-
-            driver = trial.driver(policy.load(self.policy))
         with naming_kept_episodes(kept):
             with counter("episodes") as show:
-                card = evaluate.score(*arguments, show, kept, self.force, driver)
+                card = self._scored(kept, show)
             written: list[Path] = []
             if self.out is not None and kept is not None:
                 written = evaluate.write(card, self.out, self.policy)
@@ -93,6 +91,31 @@ class Eval:
                 if not webbrowser.open(report_page):
                     print(f"grek: no browser was found for {report_page}", file=sys.stderr)
         return 0
+
+    def _scored(self, kept: Path | None, show: Show) -> Any:
+        """Scorecard, from this machine or the cluster."""
+        from grek.eval.scores import evaluate
+
+        threads = thread_count(self.threads)
+        arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
+        driver = None
+        if self.suite == "faults":
+            from grek.onboard import policy, trial
+
+            driver = trial.driver(policy.load(self.policy))
+        if not self.cluster:
+            return evaluate.score(*arguments, show, kept, self.force, driver)
+        from grek.cluster import connection, scoring
+
+        with connection.connected(self.cluster) as ray:
+            return evaluate.score(
+                *arguments,
+                show,
+                kept,
+                self.force,
+                elsewhere=scoring.elsewhere(ray, self.policy, self.threads or 1),
+                worlds=scoring.SHARD,
+            )
 
 
 @dataclass(frozen=True)
