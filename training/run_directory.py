@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from grek import files
 from grek.envs.ground.materials import material
-from grek.envs.scenarios.spaces import TRAINABLE, TRAINING_SCENARIOS
+from grek.envs.scenarios.spaces import TRAINABLE, TRAINING_SCENARIOS, space
 from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.provenance import versions
@@ -23,6 +23,7 @@ from grek.sanitize import message
 from grek.training import checkpoint, task_settings
 from grek.training.config import PPOConfig, TrainConfig
 
+SPACE = "space.toml"  # copy of the file of --space, which --resume reads
 _OWN = ("out", "force", "start")  # settings of a run's beginning, never of its resumption
 _RESUMABLE = ("minutes", "steps", "threads", "resume", "given", "ppo")  # may differ, or are parts
 DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")  # packages recorded by version
@@ -87,6 +88,8 @@ def make(run: Path, config: TrainConfig, task: dict[str, Any]) -> None:
         document: dict[str, Any] = {"train": dataclasses.asdict(config)}
         document |= {"task": task, "versions": made_with}
         del document["train"]["given"]
+        if config.space.endswith(".toml"):
+            files.write(run / SPACE, Path(config.space).read_bytes())
     else:
         document = _recorded(run)
         more = {"minutes": config.minutes, "steps": config.steps, "versions": made_with}
@@ -133,8 +136,12 @@ def check(config: TrainConfig) -> None:
         value = getattr(config, name)
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name.replace('_', '-')} {value} is outside [{low:g}, {high:g}]")
-    if config.space not in TRAINABLE:
-        raise InputError(f"--space {config.space!r} is none of {', '.join(TRAINABLE)}")
+    if config.space.endswith(".toml"):
+        space(config.space)
+    elif config.space not in TRAINABLE:
+        raise InputError(
+            f"--space {config.space!r} is none of {', '.join(TRAINABLE)}, and no .toml file"
+        )
     if config.worlds * ppo.rollout < 2:
         raise InputError("--worlds 1 with --ppo.rollout 1 leaves a single sample per update")
     materials(config.materials)
@@ -154,6 +161,8 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
     name = f"cannot resume {run}: config.json"
     settings = files.converted(saved, TrainConfig, name)
     _refuse_changes(config, settings, run)
+    if settings.space.endswith(".toml"):
+        settings = dataclasses.replace(settings, space=str(run / SPACE))
     task = files.converted(document.get("task", {}), _Task, name)
     settings = dataclasses.replace(
         settings,

@@ -26,7 +26,8 @@ class Eval:
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
     motion:NAME, which dances the choreography NAME in open loop."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults;
+    or a file FILE.toml with a space of your own, such as `grek identify` writes."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
     seed: int = 0

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mujoco import minimize
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -25,7 +24,9 @@ SETTLED = 25  # control steps at the beginning that do not count
 CLUSTER = 10  # control steps whose errors may depend on one another
 WEIGHED = 0.05  # standard deviation of a weighed mass [kg]
 UNEXPLAINED = 0.9  # share of the residuals' variance beyond noise at which a log is refused
-_ROUNDS = (4, 2, 2)  # iterations; after each round, noise is estimated from the residuals
+_ROUNDS = (8, 3, 2)  # most iterations; after each round, noise is estimated from the residuals
+_ENOUGH = 0.05  # fall of the cost at which a round ends: intervals see a fall by 2
+_DAMPINGS = (0.0, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 _STEP = 0.02  # of finite differences [spreads]
 _DELAY = 0.2 * PHYSICS_STEP  # least half-width of the interval of a delay, in whole steps [s]
 _NOISE = {"gyro": 0.1, "gravity": 0.02, "joint_position": 0.007, "joint_velocity": 0.4}
@@ -67,21 +68,37 @@ def identify(
 
     Raises InputError if the best estimate does not explain a log.
     """
-    problem = _Problem(robot, logs, mass, threads, progress)
-    z = np.zeros(len(problem.parameters))
-    for iterations in _ROUNDS:
-        found, _ = minimize.least_squares(
-            z,
-            problem.residuals,
-            bounds=problem.bounds,
-            jacobian=problem.jacobian,
-            max_iter=iterations,
-            xtol=3e-3,
-            verbose=minimize.Verbosity.SILENT,
-        )
-        z = found.ravel()
+    problem = _Problem(robot, logs, mass, threads)
+    z, done = np.zeros(len(problem.parameters)), 0
+    for most in _ROUNDS:
+        for iteration in range(most):
+            progress(done + iteration, sum(_ROUNDS) + 1)
+            z, gained = _improved(problem, z)
+            if gained < _ENOUGH:
+                break
+        done += most
         problem.weigh(z)
+    progress(done, sum(_ROUNDS) + 1)
     return problem.result(z)
+
+
+def _improved(problem: "_Problem", z: Array) -> tuple[Array, float]:
+    """Parameters after a step of Levenberg and Marquardt, and by how much the cost fell [-].
+
+    Steps of all dampings are tried at once, each in a world of its own.
+    """
+    jacobian, residuals = problem.forward(z)
+    gradient, hessian = jacobian.T @ residuals, jacobian.T @ jacobian
+    low, high = problem.bounds
+    free = ~(((z <= low) & (gradient > 0)) | ((z >= high) & (gradient < 0)))
+    tried = np.tile(z, (len(_DAMPINGS), 1))
+    for row, damping in zip(tried, _DAMPINGS, strict=True):
+        damped = hessian + damping * np.diag(np.diag(hessian))
+        row[free] -= np.linalg.solve(damped[np.ix_(free, free)], gradient[free])
+    tried = np.clip(tried, low, high)
+    costs = 0.5 * (problem.residuals(tried) ** 2).sum(1)
+    best, before = int(np.argmin(costs)), float(0.5 * (residuals**2).sum())
+    return (tried[best], before - costs[best]) if costs[best] < before else (z, 0.0)
 
 
 class _Problem:
@@ -93,9 +110,8 @@ class _Problem:
         logs: Sequence[Measured],
         mass: float | None,
         threads: int,
-        progress: Callable[[int, int], None],
     ) -> None:
-        self.robot, self._logs, self._mass, self._progress = robot, logs, mass, progress
+        self.robot, self._logs, self._mass = robot, logs, mass
         self.parameters = parameters(robot)
         self._model = Model(robot, threads)
         self._nominal = np.array([p.nominal for p in self.parameters])
@@ -104,21 +120,25 @@ class _Problem:
         self.bounds = [(end - self._nominal) / self._spread for end in ends]
         self._columns = columns(robot)
         self._noise = dict(_NOISE)
-        self._passes = 0
 
     def residuals(self, z: Array) -> Array:
-        """Residuals (rows, k) at `z` (parameters, k): of readings, then of what is known before."""
-        parts, masses = self._errors(z.T)
+        """Residuals (k, rows) at `z` (k, parameters): of readings, then of what was known before."""
+        parts, masses = self._errors(z)
         weighted = [self._weighted(e, log).reshape(len(e), -1) for e, log in self._pairs(parts)]
-        return np.concatenate([*weighted, self._before(z.T, masses)], 1).T
+        return np.concatenate([*weighted, self._before(z, masses)], 1)
 
-    def jacobian(self, z: Array, residuals: Array) -> Array:
-        """Forward differences of `residuals` (rows, 1) at `z` (parameters, 1)."""
-        self._passes += 1
-        self._progress(min(self._passes, sum(_ROUNDS)), sum(_ROUNDS) + 1)
-        sign = np.where(z.ravel() + _STEP > self.bounds[1], -1, 1)
-        moved = self.residuals(z + _STEP * np.diag(sign))
-        return (moved - residuals) / (_STEP * sign)
+    def forward(self, z: Array) -> tuple[Array, Array]:
+        """Jacobian (rows, parameters) by forward differences at `z`, and residuals (rows,)."""
+        step = np.where(z + _STEP > self.bounds[1], -_STEP, _STEP)
+        found = self.residuals(np.concatenate([z[None], z + np.diag(step)]))
+        return (found[1:] - found[0]).T / step, found[0]
+
+    def central(self, z: Array) -> Array:
+        """Jacobian (rows, parameters) by central differences at `z`."""
+        step = _STEP * np.eye(len(z))
+        ends = [np.clip(z + sign * step, *self.bounds) for sign in (1, -1)]
+        above, below = (self.residuals(end) for end in ends)
+        return (above - below).T / np.diag(ends[0] - ends[1])
 
     def weigh(self, z: Array) -> None:
         """Estimate the noise of each field from the residuals at `z`."""
@@ -155,12 +175,7 @@ class _Problem:
 
     def _deviations(self, z: Array) -> Array:
         """Standard deviation of each parameter [spreads]."""
-        steps = _STEP * np.eye(len(z))
-        steps = np.clip(np.concatenate([z + steps, z - steps]), *self.bounds)
-        moved = self.residuals(steps.T)  # (rows, 2 parameters)
-        n = len(z)
-        jacobian = (moved[:, :n] - moved[:, n:]) / np.diag(steps[:n] - steps[n:])
-        residuals = self.residuals(z[:, None])[:, 0]
+        jacobian, residuals = self.central(z), self.residuals(z[None])[0]
         before = len(self._before(z[None], np.zeros(1))[0])  # rows
         information = jacobian.T @ jacobian
         scores = jacobian[:-before] * residuals[:-before, None]
