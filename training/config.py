@@ -70,7 +70,8 @@ class TrainConfig:
     """Registered task: "grek/Walk-v0", or one that an extension adds (docs/extending.md)."""
     space: str = "train"
     """Space to draw scenarios from: train, or everywhere, which is train and heldout together.
-    The latter is the reference for what a policy loses by not having trained there."""
+    The latter is the reference for what a policy loses by not having trained there.
+    Or a file FILE.toml with ranges of your own, such as `grek identify` writes."""
     materials: str = "all"
     """Materials to train on, separated by commas, or "all" training materials.
     `grek materials` lists the names."""

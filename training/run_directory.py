@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from grek import files
 from grek.envs.ground.materials import material
-from grek.envs.scenarios.spaces import TRAINABLE, TRAINING_SCENARIOS
+from grek.envs.scenarios.spaces import TRAINABLE, TRAINING_SCENARIOS, space
 from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.provenance import versions
@@ -23,6 +23,7 @@ from grek.sanitize import message
 from grek.training import checkpoint, task_settings
 from grek.training.config import PPOConfig, TrainConfig
 
+SPACE = "space.toml"  # copy of the file of --space, which --resume reads
 _OWN = ("out", "force", "start")  # settings of a run's beginning, never of its resumption
 _ADDED = ("minutes", "steps", "threads", "processes", "film_every")  # of a resumption
 _RESUMABLE = (*_ADDED, "resume", "given", "ppo")  # may differ, or are parts
@@ -88,6 +89,8 @@ def make(run: Path, config: TrainConfig, task: dict[str, Any]) -> None:
         document: dict[str, Any] = {"train": dataclasses.asdict(config)}
         document |= {"task": task, "versions": made_with}
         del document["train"]["given"]
+        if config.space.endswith(".toml"):
+            files.write(run / SPACE, Path(config.space).read_bytes())
     else:
         document = recorded(run)
         more = {name: getattr(config, name) for name in ("minutes", "steps", "processes")}
@@ -137,8 +140,12 @@ def check(config: TrainConfig) -> None:
         value = getattr(config, name)
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name.replace('_', '-')} {value} is outside [{low:g}, {high:g}]")
-    if config.space not in TRAINABLE:
-        raise InputError(f"--space {config.space!r} is none of {', '.join(TRAINABLE)}")
+    if config.space.endswith(".toml"):
+        space(config.space)
+    elif config.space not in TRAINABLE:
+        raise InputError(
+            f"--space {config.space!r} is none of {', '.join(TRAINABLE)}, and no .toml file"
+        )
     if config.processes and config.worlds % config.processes:
         divisors = [str(n) for n in range(1, config.worlds + 1) if config.worlds % n == 0]
         raise InputError(
@@ -164,6 +171,8 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
     name = f"cannot resume {run}: config.json"
     settings = files.converted(saved, TrainConfig, name)
     _refuse_changes(config, settings, run)
+    if settings.space.endswith(".toml"):
+        settings = dataclasses.replace(settings, space=str(run / SPACE))
     task = files.converted(document.get("task", {}), _Task, name)
     settings = dataclasses.replace(
         settings,

@@ -7,6 +7,7 @@ Other packages refer to a robot's parts only through `Robot`, so a new robot is 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,11 @@ class Legs:
     """Ankle position of each foot in the home pose, base frame [m]."""
     hips: tuple[tuple[float, float], ...] = ()
     """x and y of the hip yaw axis of each leg, base frame [m]; zeros by default."""
+
+    @cached_property
+    def ankles(self) -> Array:
+        """x, y and z of the ankles in the home pose (3, F) [m]."""
+        return np.ascontiguousarray(np.array(self.home_ankles).T)
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,16 @@ class Robot:
         for name in (*self.lateral_joints, *(self.look or ())):
             if name not in (*self.joints, *self.pose_joints):
                 raise InputError(f"robot {self.name}: no joint {name!r}")
+
+    @cached_property
+    def foot_phases(self) -> Array:
+        """Phase offset of each foot (F,)."""
+        return np.array([foot.phase for foot in self.feet])
+
+    @cached_property
+    def foot_sides(self) -> Array:
+        """Side of each foot (1, F): 1 on the left, -1 on the right, 0 in the middle."""
+        return np.array([[float(foot.side) for foot in self.feet]])
 
     @property
     def all_joints(self) -> tuple[str, ...]:

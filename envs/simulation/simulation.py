@@ -27,6 +27,7 @@ from grek.errors import InputError
 CONTACT = 0.004  # largest gap to rigid ground that counts as contact [m]
 GRAVITY = 9.81  # [m/s^2]
 _PRELOAD = 1.5  # ground under a robot at reset was pressed by this times its weight before
+_HUNG = 0.3  # from the ground to the soles of a robot that hangs [m]
 _RESET_GAP = 0.0005  # between the lowest sole and the ground after a reset [m]
 
 
@@ -147,6 +148,13 @@ class Simulation:
             depth = self.sinking.set_down(worlds, engine.mass[worlds] * GRAVITY, _PRELOAD)  # (m,)
             position[soft] -= depth[:, None] * normal[soft, 0]
             engine.place(worlds, position[soft], rotation[soft], self._home)
+
+    def hang(self, worlds: Sequence[int] | NDArray) -> None:
+        """Hold the base of each of `worlds` (m,) in the air, as on a stand, until its next reset."""
+        ids = np.sort(np.asarray(worlds, int))
+        self.engine.hang(ids, _HUNG)
+        self.engine.forward(ids)
+        self._lay(ids)
 
     # -- step ------------------------------------------------------------------------------
 

@@ -31,13 +31,13 @@ def score(
     force: bool = False,
     driver: rollout.Driver | None = None,
     elsewhere: Elsewhere | None = None,
-    worlds: int = rollout.WORLDS,
+    worlds: int | None = None,
 ) -> Card:
     """Scorecard of `policy` on `suite`; `progress` is called with the episodes done and in total.
 
     Every finished batch of episodes is saved to `partial_file`; a call with the same arguments
     resumes from it. `driver` is that of `rollout.rollouts`; the suite of faulty links needs one.
-    A batch has `worlds` worlds, and is run `elsewhere` if that is given.
+    A batch has `worlds` worlds, rollout.WORLDS by default, and is run `elsewhere` if that is given.
     Raises InputError for an unknown policy or suite, numbers out of range, invalid actions, and,
     unless `force`, a `partial_file` of another evaluation.
     """
@@ -65,7 +65,8 @@ def score(
     parts = [] if partial_file is None else [partial.load(partial_file, evaluation, force)]
     total, resumed = len(scenarios), sum(map(len, parts))
     done = resumed
-    batches = (scenarios[first : first + worlds] for first in range(resumed, total, worlds))
+    size = worlds or rollout.WORLDS
+    batches = (scenarios[first : first + size] for first in range(resumed, total, size))
 
     def tick(episodes: int) -> None:
         progress(done + episodes, total)

@@ -41,7 +41,16 @@ SUITES = Registry(
     Suite("faults", ("faults",), 16),
     Suite("full", ("train", "heldout", "numerics"), 64),
 )
-suite = SUITES.named
+
+
+def suite(name: str) -> Suite:
+    """Suite `name`, or that of the space in the file `name`, which ends in .toml.
+
+    Raises InputError for an unknown name or a malformed file.
+    """
+    if name.endswith(".toml"):
+        return Suite(space(name).name, (space(name).name,), 64)
+    return SUITES.named(name)
 
 
 @dataclass(frozen=True)

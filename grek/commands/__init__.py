@@ -6,6 +6,7 @@
 from typing import Any
 
 from grek.commands.filming import Render
+from grek.commands.identifying import Identify
 from grek.commands.learning import Train
 from grek.commands.measuring import Bench
 from grek.commands.robot import Onboard, Plant, Replay
@@ -24,5 +25,6 @@ COMMANDS: dict[str, Any] = {
     "plant": Plant,
     "onboard": Onboard,
     "replay": Replay,
+    "identify": Identify,
     "bench": Bench,
 }

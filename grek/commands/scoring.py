@@ -28,7 +28,8 @@ class Eval:
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
     motion:NAME, which dances the choreography NAME in open loop."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults;
+    or a file FILE.toml with a space of your own, such as `grek identify` writes."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 1000000]; by default 12 for quick, 64 otherwise.
     Beyond 1000 in all, --out gets them as scorecard.parquet."""

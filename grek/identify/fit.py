@@ -1,0 +1,243 @@
+"""Least squares over rollouts: the numbers of a body that predict its logs best, with intervals.
+
+Output-error identification (Ljung 1999, section 4.2): a whole log is predicted from its joint
+targets, so that errors of readings enter as data only, never as states to start from. Parameters
+are scaled by the spread of bodies as built, which is a weak prior too: what logs do not tell stays
+as uncertain as it was. Intervals are of the sandwich covariance, with errors that may depend on one
+another within 0.2 s (Liang and Zeger 1986), and no narrower than those of independent errors.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from grek.envs.robots import Robot
+from grek.envs.vectors import Array
+from grek.errors import InputError
+from grek.identify.model import Measured, Model, columns
+from grek.identify.parameters import PHYSICS_STEP, Parameter, parameters
+
+SETTLED = 25  # control steps at the beginning that do not count
+CLUSTER = 10  # control steps whose errors may depend on one another
+WEIGHED = 0.05  # standard deviation of a weighed mass [kg]
+UNEXPLAINED = 0.9  # share of the residuals' variance beyond noise at which a log is refused
+_ROUNDS = (8, 3, 2)  # most iterations; after each round, noise is estimated from the residuals
+_ENOUGH = 0.05  # fall of the cost at which a round ends: intervals see a fall by 2
+_DAMPINGS = (0.0, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+_STEP = 0.02  # of finite differences [spreads]
+_DELAY = 0.2 * PHYSICS_STEP  # least half-width of the interval of a delay, in whole steps [s]
+_NOISE = {"gyro": 0.1, "gravity": 0.02, "joint_position": 0.007, "joint_velocity": 0.4}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number of a body with its 95 % interval."""
+
+    parameter: Parameter
+    value: float
+    low: float
+    high: float
+    learned: float
+    """Share of the variance of bodies as built that the logs removed, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Result of `identify`."""
+
+    robot: Robot
+    estimates: dict[str, Estimate]
+    """By name of the parameter."""
+    noise: dict[str, float]
+    """Standard deviation of the noise of each measured field, units as the field's."""
+    unexplained: float
+    """Share of the residuals' variance that is no noise, in [0, 1]: 0 for a model that is true."""
+
+
+def identify(
+    robot: Robot,
+    logs: Sequence[Measured],
+    mass: float | None = None,
+    threads: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Identified:
+    """Estimate the numbers of `robot` from `logs`, and its total `mass` [kg] if it was weighed.
+
+    Raises InputError if the best estimate does not explain a log.
+    """
+    problem = _Problem(robot, logs, mass, threads)
+    z, done = np.zeros(len(problem.parameters)), 0
+    for most in _ROUNDS:
+        for iteration in range(most):
+            progress(done + iteration, sum(_ROUNDS) + 1)
+            z, gained = _improved(problem, z)
+            if gained < _ENOUGH:
+                break
+        done += most
+        problem.weigh(z)
+    progress(done, sum(_ROUNDS) + 1)
+    return problem.result(z)
+
+
+def _improved(problem: "_Problem", z: Array) -> tuple[Array, float]:
+    """Parameters after a step of Levenberg and Marquardt, and by how much the cost fell [-].
+
+    Steps of all dampings are tried at once, each in a world of its own.
+    """
+    jacobian, residuals = problem.forward(z)
+    gradient, hessian = jacobian.T @ residuals, jacobian.T @ jacobian
+    low, high = problem.bounds
+    free = ~(((z <= low) & (gradient > 0)) | ((z >= high) & (gradient < 0)))
+    tried = np.tile(z, (len(_DAMPINGS), 1))
+    for row, damping in zip(tried, _DAMPINGS, strict=True):
+        damped = hessian + damping * np.diag(np.diag(hessian))
+        row[free] -= np.linalg.solve(damped[np.ix_(free, free)], gradient[free])
+    tried = np.clip(tried, low, high)
+    costs = 0.5 * (problem.residuals(tried) ** 2).sum(1)
+    best, before = int(np.argmin(costs)), float(0.5 * (residuals**2).sum())
+    return (tried[best], before - costs[best]) if costs[best] < before else (z, 0.0)
+
+
+class _Problem:
+    """Residuals of `logs` over parameters in spreads from their nominal values."""
+
+    def __init__(
+        self,
+        robot: Robot,
+        logs: Sequence[Measured],
+        mass: float | None,
+        threads: int,
+    ) -> None:
+        self.robot, self._logs, self._mass = robot, logs, mass
+        self.parameters = parameters(robot)
+        self._model = Model(robot, threads)
+        self._nominal = np.array([p.nominal for p in self.parameters])
+        self._spread = np.array([p.spread for p in self.parameters])
+        ends = np.array([(p.low, p.high) for p in self.parameters]).T
+        self.bounds = [(end - self._nominal) / self._spread for end in ends]
+        self._columns = columns(robot)
+        self._noise = dict(_NOISE)
+
+    def residuals(self, z: Array) -> Array:
+        """Residuals (k, rows) at `z` (k, parameters): of readings, then of what was known before."""
+        parts, masses = self._errors(z)
+        weighted = [self._weighted(e, log).reshape(len(e), -1) for e, log in self._pairs(parts)]
+        return np.concatenate([*weighted, self._before(z, masses)], 1)
+
+    def forward(self, z: Array) -> tuple[Array, Array]:
+        """Jacobian (rows, parameters) by forward differences at `z`, and residuals (rows,)."""
+        step = np.where(z + _STEP > self.bounds[1], -_STEP, _STEP)
+        found = self.residuals(np.concatenate([z[None], z + np.diag(step)]))
+        return (found[1:] - found[0]).T / step, found[0]
+
+    def central(self, z: Array) -> Array:
+        """Jacobian (rows, parameters) by central differences at `z`."""
+        step = _STEP * np.eye(len(z))
+        ends = [np.clip(z + sign * step, *self.bounds) for sign in (1, -1)]
+        above, below = (self.residuals(end) for end in ends)
+        return (above - below).T / np.diag(ends[0] - ends[1])
+
+    def weigh(self, z: Array) -> None:
+        """Estimate the noise of each field from the residuals at `z`."""
+        parts, _ = self._errors(z[None])
+        for name, where in self._columns.items():
+            used = [
+                e[0, SETTLED:, where].ravel()
+                for e, log in self._pairs(parts)
+                if not (log.hung and name == "gravity")
+            ]
+            if used:
+                self._noise[name] = max(float(np.sqrt(np.mean(np.concatenate(used) ** 2))), 1e-6)
+
+    def result(self, z: Array) -> Identified:
+        """Estimates at the optimum `z`."""
+        unexplained = [self._unexplained(z, log) for log in self._logs]
+        for log, share in zip(self._logs, unexplained, strict=True):
+            if share > UNEXPLAINED:
+                raise InputError(
+                    f"{log.name}: {share:.0%} of what the best body leaves unexplained is no noise;"
+                    " was it made with excite:air or excite:ground, on level, hard floor?"
+                )
+        deviation = self._deviations(z) * self._spread
+        values = self._nominal + z * self._spread
+        estimates = {}
+        clusters = sum(len(log.targets) // CLUSTER for log in self._logs)
+        quantile = float(stats.t.ppf(0.975, clusters))
+        for p, value, sd in zip(self.parameters, values, deviation, strict=True):
+            half = max(quantile * sd, _DELAY if p.name == "motors.delay" else 0.0)
+            low, high = max(value - half, p.low), min(value + half, p.high)
+            learned = float(np.clip(1 - (sd / p.spread) ** 2, 0, 1))
+            estimates[p.name] = Estimate(p, float(value), float(low), float(high), learned)
+        return Identified(self.robot, estimates, dict(self._noise), max(unexplained))
+
+    def _deviations(self, z: Array) -> Array:
+        """Standard deviation of each parameter [spreads]."""
+        jacobian, residuals = self.central(z), self.residuals(z[None])[0]
+        before = len(self._before(z[None], np.zeros(1))[0])  # rows
+        information = jacobian.T @ jacobian
+        scores = jacobian[:-before] * residuals[:-before, None]
+        summed = np.add.reduceat(scores, self._clusters(), 0)
+        summed -= summed.mean(0)
+        known = jacobian[-before:].T @ jacobian[-before:]
+        meat = summed.T @ summed * len(summed) / (len(summed) - 1) + known
+        inverse = np.linalg.inv(information)
+        sandwich = inverse @ meat @ inverse
+        return np.sqrt(np.maximum(np.diag(inverse), np.diag(sandwich)))
+
+    def _clusters(self) -> NDArray[np.int64]:
+        """First row of each cluster of residuals."""
+        starts, row = [], 0
+        for log in self._logs:
+            steps, width = log.readings.shape
+            used = steps - SETTLED
+            starts += [row + k * width for k in range(0, used - CLUSTER + 1, CLUSTER)]
+            row += used * width
+        return np.array(starts)
+
+    def _unexplained(self, z: Array, log: Measured) -> float:
+        """Share of the residuals' variance that is correlated over two control steps.
+
+        Noise is not, even where latency mixes two readings.
+        """
+        parts, _ = self._errors(z[None], [log])
+        joints = parts[0][0][SETTLED:, 6:] / self._scales()[6:]
+        return float(np.clip((joints[2:] * joints[:-2]).sum() / (joints[2:] ** 2).sum(), 0, 1))
+
+    def _errors(
+        self, z: Array, logs: Sequence[Measured] | None = None
+    ) -> tuple[list[Array], Array]:
+        """Predicted less measured readings of each log (k, steps, columns), and masses (k,)."""
+        values, masses, parts = self._nominal + z * self._spread, np.zeros(len(z)), []
+        for log in self._logs if logs is None else logs:
+            predicted, masses = self._model.readings(values, log)
+            parts.append(predicted - log.readings)
+        return parts, masses
+
+    def _pairs(self, parts: list[Array]) -> list[tuple[Array, Measured]]:
+        return list(zip(parts, self._logs, strict=True))
+
+    def _scales(self) -> Array:
+        """Noise of each column."""
+        scales = np.zeros(max(where.stop for where in self._columns.values()))
+        for name, where in self._columns.items():
+            scales[where] = self._noise[name]
+        return scales
+
+    def _weighted(self, errors: Array, log: Measured) -> Array:
+        """Errors (k, steps, columns) over their noise, of the steps that count.
+
+        How a stand holds the base is not known, so gravity in the air tells nothing.
+        """
+        weighted = errors[:, SETTLED:] / self._scales()
+        if log.hung:
+            weighted[..., self._columns["gravity"]] = 0
+        return weighted
+
+    def _before(self, z: Array, masses: Array) -> Array:
+        """Deviations (k, rows) from what is known before, over its standard deviation."""
+        if self._mass is None:
+            return z
+        return np.concatenate([z, (masses[:, None] - self._mass) / WEIGHED], 1)
