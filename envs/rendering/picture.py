@@ -132,6 +132,10 @@ class Picture:
         The ground must have the same names of materials.
         """
         self._since = math.inf
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Forget the ground that was drawn: it has changed under the robot, to the same names."""
         self._scenery.forget()
 
     def close(self) -> None:

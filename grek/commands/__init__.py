@@ -5,6 +5,7 @@
 
 from typing import Any
 
+from grek.commands.driving import Drive
 from grek.commands.filming import Render
 from grek.commands.learning import Train
 from grek.commands.measuring import Bench
@@ -18,6 +19,7 @@ COMMANDS: dict[str, Any] = {
     "compare": Compare,
     "table": Table,
     "render": Render,
+    "drive": Drive,
     "scenario": Scenario,
     "materials": Materials,
     "motions": Motions,
