@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.ground import materials
+from grek.envs.ground.shapes import SHAPES, ShapePart
+from grek.envs.ground.surface import Surface
 from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.robots import Robot
 from grek.envs.scenarios.scenario import EPISODE, Scenario
@@ -55,7 +57,10 @@ class Droid:
         self.batch = TaskBatch(policy.task, 1)
         self._present = Present()
         self.batch.schedule = self._present
-        self.action = np.zeros(policy.task.actions)  # last one
+        self.action = np.zeros(policy.task.actions)
+        """Last action."""
+        self.row: dict[str, NDArray] = {}
+        """Entries of an `EpisodeLog` for the last control step, each (1, ...)."""
         self.begin(scenario)
 
     @property
@@ -117,8 +122,8 @@ class Droid:
         if outcome.terminated[0] and self.fell is None:
             self.fell = self._reason(batch.state, policy.task.robot)
         alive = np.array([self.fell is None])
-        row = logged(batch, before, command[None, :3], push[None], action, alive)
-        self._log.append(row)
+        self.row = logged(batch, before, command[None, :3], push[None], action, alive)
+        self._log.append(self.row)
 
     def _reason(self, state: State, robot: Robot) -> str:
         """Cause of the fall that has just ended the episode, in words."""
@@ -151,11 +156,6 @@ class Droid:
         log = EpisodeLog(**arrays, dt=CONTROL_STEP, stride=task.stride, mass=mass)
         return {name: float(metric(log)[0]) for name, metric in task.metrics.items()}
 
-    @property
-    def row(self) -> dict[str, NDArray]:
-        """Entries of an `EpisodeLog` for the last control step, each (1, ...)."""
-        return self._log[-1]
-
     def snapshot(self) -> dict[str, Any]:
         """State for `restore`; the scenario is not included."""
         present = self._present
@@ -171,6 +171,21 @@ class Droid:
         self._present.now = saved["command"].copy()
         self.batch.restore(saved["batch"])
         self._since_push, self.fell = saved["since_push"], saved["fell"]
+
+
+def warm_up(policy: Policy) -> None:
+    """Compile or load all laws of the ground, which would otherwise stop the first droid on it."""
+    sand, concrete = (materials.material(name) for name in ("sand", "wet_concrete"))
+    rows = tuple(tuple(row.nominal().tolist()) for row in (sand, concrete))
+    parts = (
+        ShapePart(kind.name, {p.name: p.range.quantile(0.5) for p in kind.parameters})
+        for kind in SHAPES.values()
+    )
+    surface = Surface((sand.name, concrete.name), rows, "patches")
+    droid = Droid(policy, Scenario(shape=tuple(parts), surface=surface))
+    for _ in range(2):
+        droid.advance(np.zeros(5), np.zeros(2))
+    droid.change(Scenario())
 
 
 def impulse(velocity: Array) -> Array:

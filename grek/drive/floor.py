@@ -7,6 +7,7 @@ only HOLD after the new one was sent.
 
 import math
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from grek.envs.rendering import textures
 from grek.envs.rendering.scenery import SHALLOW, GroundView
 from grek.envs.rendering.textures import f32, ramp
 from grek.envs.vectors import Array
+from grek.errors import InputError
 
 TILE = SIZE / 2  # edge of a tile, half that of a texture [m]
 CELLS = 32  # of its mesh, along a side
@@ -33,9 +35,10 @@ SIDE = 8  # places along a side of the scene
 REACH = 3.6  # of tiles around the droid [m]
 HOLD = 0.6  # [s]
 FEET = 0.15  # from the middle of a sole to where it may leave prints [m]
-RINGS = np.concatenate([[0.0, 1.4, 2.8], np.geomspace(3.8, 60, 18)])  # of the ground beyond [m]
-SPOKES = 48
-DIP = 0.15  # of the ground beyond, where tiles lie over it [m]
+FAR = 60.0  # radius of the ground beyond [m]
+RINGS = np.concatenate([[0.0], np.geomspace(1.0, FAR, 40)])  # of its vertices [m]
+SPOKES = 64
+DIP = 0.03  # of the ground beyond, under the tiles [m]
 
 
 @dataclass
@@ -56,28 +59,30 @@ class Floor:
     def __init__(self, scene: viser.SceneApi, root: str) -> None:
         self._scene, self._root = scene, root
         self._places: dict[tuple[int, int], _Place] = {}
-        self._pictures: dict[str, NDArray[np.float32]] = {}
+        self._pictures: dict[str, Future[NDArray[np.uint8]]] = {}
+        self._painter = ThreadPoolExecutor(1)  # reading a texture takes longer than a control step
         self._ground: GroundView | None = None
         self._version = 0
-        self._beyond: Any = None
-        self._middle = np.full(2, np.inf)  # of the ground beyond [m]
+        self._beyond = _Place()
+        self._middle = np.zeros(2)  # of the ground beyond [m]
         self._soft = False
 
     def show(self, ground: GroundView) -> None:
         """Show `ground` from now on: all tiles are laid anew, near ones first."""
         for name in ground.names:
             if name not in self._pictures:
-                self._pictures[name] = _picture(name)
+                self._pictures[name] = self._painter.submit(_picture, name)
         self._ground = ground
         self._soft = any(material(name).soft for name in ground.names)
         self._version += 1
-        self._middle = np.full(2, np.inf)
 
     def follow(self, xy: Array, feet: Array) -> None:
         """Lay at most one tile: the nearest to `xy` (2,) that is missing, or one that `feet` (F, 2)
-        have left prints on, which is looked up for one tile in each call."""
+        have left prints on. Nothing is laid while the texture of a material is read."""
+        if self._ground is None or not all(self._pictures[n].done() for n in self._ground.names):
+            return
         now = time.monotonic()
-        for place in self._places.values():
+        for place in (*self._places.values(), self._beyond):
             if place.due < now:
                 place.due = math.inf
                 place.nodes[1 - place.front].visible = False
@@ -130,15 +135,7 @@ class Floor:
         place, prints = self._place(i, j), self._prints(i, j)
         data = self._tile(i, j, prints)
         place.key, place.version, place.depth = (i, j), self._version, prints
-        back = 1 - place.front if place.nodes else 0
-        if len(place.nodes) <= back:
-            name = f"{self._root}/tile_{i % SIDE}_{j % SIDE}_{back}"
-            place.nodes.append(self._scene.add_glb(name, data, cast_shadow=False))
-        else:
-            place.nodes[back].glb_data = data
-            place.nodes[back].visible = True
-        place.front = back
-        place.due = time.monotonic() + HOLD if len(place.nodes) > 1 else math.inf
+        self._send(place, f"tile_{i % SIDE}_{j % SIDE}", data)
 
     def _tile(self, i: int, j: int, prints: Array) -> bytes:
         """GLB of tile `i`, `j` in the world's frame."""
@@ -182,7 +179,7 @@ class Floor:
         image = np.zeros((TEXELS, TEXELS, 4), np.float32)
         for k in np.unique(slot):
             share = _enlarged(f32(slot == k))[..., None]
-            image += share * self._pictures[ground.names[k]][rows, columns]
+            image += share / 255 * self._pictures[ground.names[k]].result()[rows, columns]
         gloss, gain = 1 - image[..., 3], np.ones((SAMPLES, SAMPLES), np.float32)
         wetness = f32(ground.wetness(xy)).reshape(SAMPLES, SAMPLES)
         film = ramp(wetness, 0.25, 0.75)
@@ -200,34 +197,47 @@ class Floor:
         return colour, _image(rough)
 
     def _lay_beyond(self, xy: Array) -> None:
-        """Move the ground beyond the tiles, which dips under them, with the droid at `xy` (2,)."""
-        ground = self._ground
+        """Lay the ground beyond the tiles around `xy` (2,), if the droid is far from its middle."""
+        ground, place = self._ground, self._beyond
         assert ground is not None
-        if np.abs(xy - self._middle).max() < 0.8:
+        if place.version == self._version and np.abs(xy - self._middle).max() < FAR / 8:
             return
-        self._middle = xy.copy()
+        self._middle, place.version = xy.copy(), self._version
         turn = np.linspace(0, 2 * np.pi, SPOKES + 1)
         at = xy + np.stack([np.outer(np.cos(turn), RINGS), np.outer(np.sin(turn), RINGS)], 2)
-        height = ground.height(at.reshape(-1, 2)).reshape(at.shape[:2])
-        height = height - np.where(RINGS < REACH, DIP, 0.01)
-        vertices = np.concatenate([at, height[..., None]], 2).reshape(-1, 3)
-        colour = np.mean([self._pictures[name].mean((0, 1)) for name in ground.names], 0)
-        rgb = tuple(int(255 * c) for c in colour[:3])
-        if self._beyond is None:
-            k = len(RINGS)
-            corner = (np.arange(SPOKES)[:, None] * k + np.arange(k - 1)).ravel()
-            low = np.stack([corner, corner + 1, corner + k + 1], 1)
-            high = np.stack([corner, corner + k + 1, corner + k], 1)
-            self._beyond = self._scene.add_mesh_simple(
-                f"{self._root}/beyond",
-                f32(vertices),
-                np.concatenate([low, high]).astype(np.uint32),
-                color=rgb,
-                cast_shadow=False,
-                receive_shadow=False,
-            )
+        height = ground.height(at.reshape(-1, 2)) - DIP
+        k = len(RINGS)
+        corner = (np.arange(SPOKES)[:, None] * k + np.arange(k - 1)).ravel()
+        low = np.stack([corner, corner + 1, corner + k + 1], 1)
+        high = np.stack([corner, corner + k + 1, corner + k], 1)
+        pictures = [self._pictures[name].result()[..., :3] for name in ground.names]
+        mesh = trimesh.Trimesh(
+            np.column_stack([at.reshape(-1, 2), height]),
+            np.concatenate([low, high]),
+            vertex_normals=np.tile((0.0, 0.0, 1.0), (at[..., 0].size, 1)),
+            process=False,
+            visual=TextureVisuals(
+                uv=at.reshape(-1, 2) / SIZE * [1, -1],
+                material=PBRMaterial(
+                    baseColorTexture=_image(f32(np.mean(pictures, 0) / 255)),
+                    metallicFactor=0.0,
+                    roughnessFactor=1.0,
+                ),
+            ),
+        )
+        self._send(place, "beyond", bytes(mesh.export(file_type="glb", include_normals=True)))
+
+    def _send(self, place: _Place, name: str, data: bytes) -> None:
+        """Let `data` replace what is in `place`."""
+        back = 1 - place.front if place.nodes else 0
+        if len(place.nodes) <= back:
+            name = f"{self._root}/{name}_{back}"
+            place.nodes.append(self._scene.add_glb(name, data, cast_shadow=False))
         else:
-            self._beyond.vertices, self._beyond.color = f32(vertices), rgb
+            place.nodes[back].glb_data = data
+            place.nodes[back].visible = True
+        place.front = back
+        place.due = time.monotonic() + HOLD if len(place.nodes) > 1 else math.inf
 
 
 def _grid(i: int, j: int, count: int, rim: int = 0) -> Array:
@@ -243,11 +253,16 @@ def _faces(cells: int) -> NDArray[np.int64]:
     return np.concatenate([np.stack([k, k + 1, k + w + 1], 1), np.stack([k, k + w + 1, k + w], 1)])
 
 
-def _picture(name: str) -> NDArray[np.float32]:
-    """Texture of a material at the texels of a tile (2 TEXELS, 2 TEXELS, 4), in [0, 1]."""
-    image = f32(textures.load(material(name).look)) / 255
-    k = len(image) // (2 * TEXELS)
-    return image.reshape(2 * TEXELS, k, 2 * TEXELS, k, 4).mean((1, 3))
+def _picture(name: str) -> NDArray[np.uint8]:
+    """Texture of a material at the texels of a tile (2 TEXELS, 2 TEXELS, 4), plain if it has none."""
+    look = material(name).look
+    try:
+        image = textures.load(look)
+    except InputError:
+        image = np.empty((2 * TEXELS, 2 * TEXELS, 4), np.uint8)
+        image[:] = (*(255 * np.array(look.rgb)), 255)
+    size = (2 * TEXELS, 2 * TEXELS)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
 def _enlarged(values: NDArray[np.float32]) -> NDArray[np.float32]:

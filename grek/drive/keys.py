@@ -13,8 +13,7 @@ import numpy as np
 from grek.envs.vectors import Array
 
 BEAT = 0.1  # between two messages of a page that holds keys [s]
-PATIENCE = 0.5  # without a message after which keys count as released [s]
-MOST = 16  # keys in a message
+PATIENCE = 1.0  # without a message after which keys count as released [s]
 
 WALK: dict[str, tuple[float, float, float]] = {
     "KeyW": (0.5, 0.0, 0.0),
@@ -32,9 +31,9 @@ LOOK: dict[str, tuple[float, float]] = {
     "ArrowRight": (0.0, -0.9),
 }
 """Head pitch and yaw [rad] of each looking key."""
-TAPS = ("Space", "KeyP", "KeyR")
+HOLDS = frozenset((*WALK, *LOOK))
+TAPS = frozenset(("Space", "KeyP", "KeyR"))
 """Keys that act once when they go down: stand, push, begin again."""
-CODES = frozenset((*WALK, *LOOK, *TAPS))
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,19 @@ class Keys:
         self._taps: list[str] = []
         self._lock = threading.Lock()
 
-    def take(self, visitor: int, codes: tuple[str, ...], now: float) -> None:
-        """Take `codes`, all keys that `visitor` holds now; raises ValueError for unknown ones."""
-        if len(codes) > MOST or not CODES.issuperset(codes):
-            raise ValueError(f"unknown keys {codes}")
+    def take(
+        self, visitor: int, held: tuple[str, ...], taps: tuple[str, ...], now: float
+    ) -> None:
+        """Take `held`, all keys that `visitor` holds now, and `taps`, keys that just went down.
+
+        Raises ValueError for keys that are not in HOLDS and TAPS.
+        """
+        if not (HOLDS.issuperset(held) and TAPS.issuperset(taps)):
+            raise ValueError(f"unknown keys among {(*held, *taps)}")
         with self._lock:
-            before = self._held.get(visitor)
-            known = before.codes if before and before.until > now else ()
-            self._taps += [code for code in codes if code in TAPS and code not in known]
-            if codes:
-                self._held[visitor] = Held(codes, now + PATIENCE)
+            self._taps += taps
+            if held:
+                self._held[visitor] = Held(held, now + PATIENCE)
             else:
                 self._held.pop(visitor, None)
 

@@ -1,6 +1,6 @@
 """Looks of the robot on the page: one GLB for each body, from the visual geoms of its model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import mujoco
 import numpy as np
@@ -32,10 +32,9 @@ class Looks:
             scene = trimesh.Scene()
             geoms = self._geoms[model.geom_bodyid[self._geoms] == body]
             for look in np.unique(model.geom_matid[geoms]):  # one mesh for each material
-                alike = [self._mesh(g) for g in geoms[model.geom_matid[geoms] == look]]
-                mesh = trimesh.util.concatenate(alike)
-                mesh.visual = TextureVisuals(material=self._material(look, geoms[0]))
-                scene.add_geometry(mesh)
+                alike = geoms[model.geom_matid[geoms] == look]
+                material = self._material(look, alike[0])
+                scene.add_geometry(_mesh([self._surface(g) for g in alike], material))
             yield model.body(body).name, bytes(scene.export(file_type="glb", include_normals=True))
 
     def poses(self, qpos: Array) -> tuple[Array, Array]:
@@ -44,42 +43,36 @@ class Looks:
         mujoco.mj_kinematics(self._model, self._data)
         return self._data.xpos[self.bodies].copy(), self._data.xquat[self.bodies].copy()
 
-    def _mesh(self, geom: int) -> trimesh.Trimesh:
+    def _surface(self, geom: int) -> "Surface":
         """Surface of a geom in the frame of its body; raises InputError for a kind unknown here."""
         model = self._model
         size, kind = model.geom_size[geom], mujoco.mjtGeom(int(model.geom_type[geom]))
-        across = max(size) if kind == mujoco.mjtGeom.mjGEOM_ELLIPSOID else size[0]
-        rings = 8 if across < 0.012 else 16 if across < 0.035 else 28
         if kind == mujoco.mjtGeom.mjGEOM_SPHERE:
-            mesh = trimesh.creation.uv_sphere(size[0], count=[rings // 2, rings])
+            made = _ellipsoid(np.repeat(size[0], 3))
         elif kind == mujoco.mjtGeom.mjGEOM_ELLIPSOID:
-            mesh = trimesh.creation.uv_sphere(1.0, count=[rings // 2, rings])
-            mesh.apply_scale(size)
+            made = _ellipsoid(size)
         elif kind == mujoco.mjtGeom.mjGEOM_CAPSULE:
-            mesh = trimesh.creation.capsule(2 * size[1], size[0], count=[rings, rings // 2])
-            mesh.apply_translation([0, 0, -mesh.bounds.mean(0)[2]])
+            made = _capsule(*size[:2])
         elif kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
-            mesh = _faceted(trimesh.creation.cylinder(size[0], 2 * size[1], sections=rings))
+            made = _cylinder(*size[:2])
         elif kind == mujoco.mjtGeom.mjGEOM_BOX:
-            mesh = _faceted(trimesh.creation.box(2 * size))
+            made = _flat(trimesh.creation.box(2 * size))
         elif kind == mujoco.mjtGeom.mjGEOM_MESH:
-            mesh = self._asset(int(model.geom_dataid[geom]))
+            made = self._asset(int(model.geom_dataid[geom]))
         else:
             raise InputError(f"geom {model.geom(geom).name!r}: no picture of {kind.name}")
-        placed = np.eye(4)
         turn = np.zeros(9)
         mujoco.mju_quat2Mat(turn, model.geom_quat[geom])
-        placed[:3, :3], placed[:3, 3] = turn.reshape(3, 3), model.geom_pos[geom]
-        mesh.apply_transform(placed)
-        return mesh
+        (vertices, normals, faces), turned = made, turn.reshape(3, 3).T
+        return vertices @ turned + model.geom_pos[geom], normals @ turned, faces
 
-    def _asset(self, mesh: int) -> trimesh.Trimesh:
+    def _asset(self, mesh: int) -> "Surface":
         """A mesh of the model."""
         model = self._model
         vertex, face = model.mesh_vertadr[mesh], model.mesh_faceadr[mesh]
         vertices = model.mesh_vert[vertex : vertex + model.mesh_vertnum[mesh]]
         faces = model.mesh_face[face : face + model.mesh_facenum[mesh]]
-        return trimesh.Trimesh(vertices, faces)
+        return _flat(trimesh.Trimesh(vertices, faces, process=False))
 
     def _material(self, look: int, geom: int) -> PBRMaterial:
         """Material number `look` of the model, or the plain colour of `geom` for -1."""
@@ -104,6 +97,72 @@ def linear(rgba: NDArray[np.floating]) -> Array:
     return made
 
 
-def _faceted(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """`mesh` with corners of its own wherever faces meet at more than 30 degrees."""
-    return trimesh.graph.smooth_shade(mesh, angle=np.radians(30))
+Surface = tuple[Array, Array, NDArray[np.int64]]
+"""Vertices (v, 3) [m], unit normals (v, 3), triangles (f, 3)."""
+
+
+def _mesh(surfaces: Sequence[Surface], material: PBRMaterial) -> trimesh.Trimesh:
+    """All `surfaces` as one mesh."""
+    vertices, normals, faces = zip(*surfaces, strict=True)
+    first = np.cumsum([0, *(len(v) for v in vertices[:-1])])
+    return trimesh.Trimesh(
+        np.concatenate(vertices),
+        np.concatenate([f + at for f, at in zip(faces, first, strict=True)]),
+        vertex_normals=np.concatenate(normals),
+        process=False,
+        visual=TextureVisuals(material=material),
+    )
+
+
+def _flat(mesh: trimesh.Trimesh) -> Surface:
+    """`mesh` with flat faces."""
+    corners = mesh.triangles.reshape(-1, 3)
+    return corners, np.repeat(mesh.face_normals, 3, 0), np.arange(len(corners)).reshape(-1, 3)
+
+
+def _turned(profile: Array, sides: int) -> Surface:
+    """Surface of revolution about z of `profile` (k, 4): radius, z, and the normal's share in both.
+
+    Points run upwards.
+    """
+    angle = np.linspace(0, 2 * np.pi, sides + 1)
+    r, z, out, up = np.asarray(profile, float).T
+    cos, sin = np.cos(angle), np.sin(angle)
+    vertices = np.stack([np.outer(cos, r), np.outer(sin, r), np.tile(z, (sides + 1, 1))], 2)
+    normals = np.stack([np.outer(cos, out), np.outer(sin, out), np.tile(up, (sides + 1, 1))], 2)
+    k = len(r)
+    corner = (np.arange(sides)[:, None] * k + np.arange(k - 1)).ravel()
+    low = np.stack([corner, corner + k, corner + k + 1], 1)
+    high = np.stack([corner, corner + k + 1, corner + 1], 1)
+    return vertices.reshape(-1, 3), normals.reshape(-1, 3), np.concatenate([low, high])
+
+
+def _sides(radius: float) -> int:
+    """Corners of a circle of `radius` [m], 8 to 24."""
+    return int(np.clip(8 + 400 * radius, 8, 24)) // 2 * 2
+
+
+def _ellipsoid(size: Array) -> Surface:
+    sides = _sides(size.max())
+    angle = np.linspace(-np.pi / 2, np.pi / 2, sides // 2 + 1)
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1)
+    vertices, normals, faces = _turned(np.hstack([circle, circle]), sides)
+    normals = normals / size
+    return vertices * size, normals / np.linalg.norm(normals, axis=1, keepdims=True), faces
+
+
+def _capsule(radius: float, half: float) -> Surface:
+    sides = _sides(radius)
+    angle = np.linspace(-np.pi / 2, 0, sides // 4 + 1)
+    lower = np.stack([radius * np.cos(angle), radius * np.sin(angle) - half], 1)
+    lower = np.hstack([lower, np.cos(angle)[:, None], np.sin(angle)[:, None]])
+    return _turned(np.concatenate([lower, lower[::-1] * [1, -1, 1, -1]]), sides)
+
+
+def _cylinder(radius: float, half: float) -> Surface:
+    profile = [
+        *((0, -half, 0, -1), (radius, -half, 0, -1)),
+        *((radius, -half, 1, 0), (radius, half, 1, 0)),
+        *((radius, half, 0, 1), (0, half, 0, 1)),
+    ]
+    return _turned(np.array(profile, float), _sides(radius) + 8)

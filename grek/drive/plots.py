@@ -16,10 +16,10 @@ COLOURS = ("#1a6b78", "#f2683a", "#7a5ea8", "#3d9a50", "#c08a1e", "#b3261e")
 FAINT = "#9fb0bb"
 SCORES = {
     "traversal": ("traversal", "{:.2f}"),
-    "velocity_error": ("velocity error", "{:.3f} m/s"),
-    "cost_of_transport": ("cost of transport", "{:.2f}"),
-    "slip_per_metre": ("slip per metre", "{:.2f} m"),
-    "torque_saturation": ("at the torque limit", "{:.1%}"),
+    "velocity_error": ("error", "{:.3f} m/s"),
+    "cost_of_transport": ("transport cost", "{:.2f}"),
+    "slip_per_metre": ("slip per m", "{:.2f} m"),
+    "torque_saturation": ("saturated", "{:.1%}"),
 }
 """Metrics of the table, by their names in a scorecard: title and format."""
 
@@ -39,14 +39,14 @@ class Plots:
         with panel.add_tab("Live"):
             self._score = gui.add_markdown("")
             speed = ("forward asked", "forward", "left asked", "left")
-            self._add(gui, "speed [m/s]", speed, (-0.5, 0.8), asked=True)
-            self._add(gui, "turn [rad/s]", ("asked", "turn"), (-1.2, 1.2), asked=True)
+            self._add(gui, "speed [m/s]", speed, (-0.5, 0.8), 110, asked=True)
+            self._add(gui, "turn [rad/s]", ("asked", "turn"), (-1.2, 1.2), 80, asked=True)
             named = tuple(kind.replace("_", " ") for kind in kinds)
-            self._add(gui, "torque over its limit", named, (0, 1.05))
-            self._add(gui, "contact", tuple(feet), (-0.2, 1.5 * len(feet)))
-            self._add(gui, "tilt [°]", ("roll", "pitch"), (-30, 30))
+            self._add(gui, "torque over its limit", named, (0, 1.05), 110)
+            self._add(gui, "contact", tuple(feet), (-0.2, 1.5 * len(feet)), 60)
+            self._add(gui, "tilt [°]", ("roll", "pitch"), (-30, 30), 80)
             actions = tuple(f"action {i}" for i in range(len(droid.action)))
-            self._add(gui, "action", actions, (-3, 3), legend=False)
+            self._add(gui, "action", actions, (-3, 3), 80, legend=False)
         panel.dock_left()
         panel.set_width(310)
         self._kinds = [np.array([joint == kind for joint in self._joints]) for kind in kinds]
@@ -57,6 +57,7 @@ class Plots:
         title: str,
         names: tuple[str, ...],
         span: tuple[float, float],
+        height: int,
         asked: bool = False,
         legend: bool = True,
     ) -> None:
@@ -83,7 +84,7 @@ class Plots:
             axes=({**axis, "show": False, "size": 0}, axis),
             legend={"show": legend, "live": False},
             cursor={"show": False},
-            height=110 if not legend else 140,
+            height=height,
             padding=(4, 6, 4, 0),
         )
         self._charts.append((handle, columns))
@@ -124,5 +125,7 @@ class Plots:
         for name, (title, form) in SCORES.items():
             value = scores.get(name, np.nan)
             rows[title] = form.format(value) if np.isfinite(value) else "–"
-        lines = [f"| {title} | {text} |" for title, text in rows.items()]
-        self._score.content = "\n".join(["| so far | |", "| :-- | --: |", *lines])
+        cells = [f"{title} | **{text}**" for title, text in rows.items()]
+        cells += ["|"] * (len(cells) % 2)
+        lines = [f"| {a} | {b} |" for a, b in zip(cells[::2], cells[1::2], strict=True)]
+        self._score.content = "\n".join(["| | | | |", "| :-- | --: | :-- | --: |", *lines])

@@ -108,11 +108,11 @@ def film(
 class Filming:
     """A film in the making, in a process of its own."""
 
-    def __init__(self, recording: Recording, out: Path) -> None:
+    def __init__(self, recording: Recording, out: Path, size: tuple[int, int]) -> None:
         self.out = out
         context = multiprocessing.get_context("spawn")
         self._end, end = context.Pipe(duplex=False)
-        self._process = context.Process(target=_work, args=(recording, out, end), daemon=True)
+        self._process = context.Process(target=_work, args=(recording, out, size, end), daemon=True)
         self._process.start()
         end.close()
 
@@ -129,13 +129,13 @@ class Filming:
         self._process.join(5)
 
 
-def _work(recording: Recording, out: Path, end: Connection) -> None:
+def _work(recording: Recording, out: Path, size: tuple[int, int], end: Connection) -> None:
     """Film and report through `end`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches it too
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # removes what is half-written
     os.nice(10)
     try:
-        film(recording, out)
+        film(recording, out, size=size)
         end.send("")
     except (InputError, OSError) as error:
         end.send(str(error))

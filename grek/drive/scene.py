@@ -31,16 +31,16 @@ class Scene:
         scene = server.scene
         scene.configure_default_lights(enabled=False)
         scene.configure_environment_map(None)
-        scene.configure_fog(near=5, far=22, color=_HAZE)
+        scene.configure_fog(near=5, far=30, color=_HAZE)
         scene.set_background_image(np.full((4, 4, 3), _HAZE, np.uint8))
         scene.add_light_hemisphere(
-            "/sky", sky_color=(226, 236, 250), ground_color=(150, 140, 130), intensity=1.5
+            "/sky", sky_color=(226, 236, 250), ground_color=(150, 140, 130), intensity=2.2
         )
         scene.add_light_directional(
-            "/sun", color=(255, 244, 228), intensity=2.6, cast_shadow=True, position=tuple(4 * SUN)
+            "/sun", color=(255, 244, 228), intensity=2.8, cast_shadow=True, position=tuple(4 * SUN)
         )
         camera = server.initial_camera
-        camera.position, camera.look_at, camera.fov = (1.5, -1.15, 0.7), (0, 0, 0.3), 0.62
+        camera.position, camera.look_at, camera.fov = (1.5, -1.15, 0.62), (0, 0, 0.22), 0.62
         self._root = scene.add_frame(ROOT, show_axes=False)
         self._looks = Looks(droid.policy.task.robot)
         self._bodies = []

@@ -14,7 +14,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -33,12 +33,14 @@ LONGEST = 64 * 1024  # of a message from a page [bytes]
 TELL = 0.1  # between two messages to a page, unless something happens [s]
 
 Check = Callable[[object], bool]
+_Few = Annotated[tuple[str, ...], msgspec.Meta(max_length=16)]
 
 
 class _Keys(msgspec.Struct, forbid_unknown_fields=True):
-    """Message of a page: all keys that it holds."""
+    """Message of a page: all keys that it holds, and those that went down just now."""
 
-    held: tuple[str, ...]
+    held: _Few
+    taps: _Few = ()
 
 
 class Visitors:
@@ -48,7 +50,9 @@ class Visitors:
     """
 
     def __init__(
-        self, press: Callable[[int, tuple[str, ...]], None], leave: Callable[[int], None]
+        self,
+        press: Callable[[int, tuple[str, ...], tuple[str, ...]], None],
+        leave: Callable[[int], None],
     ) -> None:
         self.dropped = 0
         """Messages of a wrong form, or that ask for what no page may."""
@@ -82,7 +86,8 @@ class Visitors:
         try:
             async for raw in connection:
                 try:
-                    self._press(visitor, msgspec.json.decode(raw, type=_Keys).held)
+                    keys = msgspec.json.decode(raw, type=_Keys)
+                    self._press(visitor, keys.held, keys.taps)
                 except (ValueError, msgspec.MsgspecError):
                     self.dropped += 1
         except ConnectionClosed:

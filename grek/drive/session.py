@@ -12,7 +12,7 @@ import viser
 
 from grek import sanitize
 from grek.drive import keys, recording
-from grek.drive.droid import Droid, impulse
+from grek.drive.droid import Droid, impulse, warm_up
 from grek.drive.keys import Keys
 from grek.drive.panel import Panel
 from grek.drive.plots import EVERY, Plots
@@ -26,6 +26,7 @@ from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.tasks.commands import PUSH_TIME
 from grek.envs.vectors import Array
 from grek.errors import InputError
+from grek.eval.films.filming import SIZE
 from grek.eval.scores.policies import Policy
 
 RATE = np.array([0.8, 0.5, 2.0, 4.0, 6.0])  # at which a command follows [m/s^2, rad/s^2, rad/s]
@@ -46,9 +47,10 @@ class Session:
         self, name: str, policy: Policy, scenario: Scenario, host: str, port: int, out: Path
     ) -> None:
         self._name, self._out = name, out
+        self.film_size = SIZE
         self.keys = Keys()
         self.visitors = Visitors(
-            lambda visitor, codes: self.keys.take(visitor, codes, time.monotonic()),
+            lambda visitor, *pressed: self.keys.take(visitor, *pressed, time.monotonic()),
             self.keys.leave,
         )
         self.server = Server(host, port, self.visitors)
@@ -59,6 +61,7 @@ class Session:
             raise
 
     def _set_up(self, policy: Policy, scenario: Scenario) -> None:
+        warm_up(policy)
         self.droid = Droid(policy, scenario)
         ranges = policy.task.commands or command_ranges("train")
         self._low, self._high = (np.array(side) for side in zip(*ranges, strict=True))
@@ -230,7 +233,7 @@ class Session:
         done, self._recording = self._recording, None
         self._out.mkdir(parents=True, exist_ok=True)
         names = (f"drive-{i}.mp4" for i in range(1, 1_000_000))
-        self._filming = Filming(done, recording.free(self._out, names))
+        self._filming = Filming(done, recording.free(self._out, names), self.film_size)
         self._wants_film = client
         self.panel.record.label = "Record"
         self.panel.record.disabled = True
