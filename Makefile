@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train test torture readme docs gif clean
+.PHONY: train drive test test-browser torture readme docs gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -17,11 +17,23 @@ train: .venv/installed
 	@echo "scorecard: $(RUN)/scorecard.html"
 	@if [ -f $(RUN)/walk.mp4 ]; then echo "film:      $(RUN)/walk.mp4"; fi
 
+# Make .venv, then a droid to drive: prints the address of its page, Ctrl-C ends it.
+drive: .venv/drives
+	@$(BIN)/grek drive walk
+
 test: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto
+
+# Keys and clicks in headless Chromium, which is installed if apt and root are there.
+test-browser: .venv/tested
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    apt-get install -qq -y chromium >/dev/null; } || \
+	  { echo "test-browser needs Chromium: sudo apt-get install chromium"; exit 2; }
+	BROWSER=1 $(BIN)/python -m pytest -q tests/drive/test_browser.py
 
 # Attack the command and its files for ten minutes: damaged files, random command lines, kills.
 torture: .venv/tested
@@ -38,6 +50,10 @@ gif: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch -e .
+	touch $@
+
+.venv/drives: .venv/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[drive]"
 	touch $@
 
 .venv/tested: .venv/installed

@@ -101,7 +101,10 @@ class Simulation:
             self._check(scenario)
         old = [self.scenarios[world] for world in ids]
         relaid = np.array(
-            [(a.shape, a.surface) != (b.shape, b.surface) for a, b in zip(old, scenarios, strict=True)]
+            [
+                (a.shape, a.surface) != (b.shape, b.surface)
+                for a, b in zip(old, scenarios, strict=True)
+            ]
         )
         engine, moved = self.engine, ids[relaid]
         gap = self._gap(moved)
@@ -120,7 +123,9 @@ class Simulation:
             engine.qpos[moved, 2] += np.maximum(gap, _RESET_GAP) - self._gap(moved)
             engine.forward(moved)
             base = engine.base_w[moved, None, :2]
-            self.planes.lay_first(moved, self.ground.terrain.height_and_normal(base, moved)[1][:, 0])
+            self.planes.lay_first(
+                moved, self.ground.terrain.height_and_normal(base, moved)[1][:, 0]
+            )
             self._lay(moved)
         self._regroup()
 

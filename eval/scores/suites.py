@@ -48,10 +48,7 @@ def scenarios(
     Raises InputError for `episodes` outside [1, BLOCK] or `seed` outside [0, 9999].
     """
     count = suite.episodes if episodes is None else episodes
-    if not 1 <= count <= BLOCK:
-        raise InputError(f"episodes must be between 1 and {BLOCK}, got {count}")
-    if not 0 <= seed < 10_000:
-        raise InputError(f"seed must be between 0 and 9999, got {seed}")
+    check_block(count, seed)
     first = FIRST_EVALUATED + seed * BLOCK
     return [
         space(name).draw(context, first + i, robot)
@@ -59,6 +56,14 @@ def scenarios(
         for i in range(count)
         for context in space(name).contexts
     ]
+
+
+def check_block(episodes: int, seed: int) -> None:
+    """Raise InputError for `episodes` outside [1, BLOCK] or `seed` outside [0, 9999]."""
+    if not 1 <= episodes <= BLOCK:
+        raise InputError(f"episodes must be between 1 and {BLOCK}, got {episodes}")
+    if not 0 <= seed < 10_000:
+        raise InputError(f"seed must be between 0 and 9999, got {seed}")
 
 
 def digest(scenarios: list[Scenario]) -> str:

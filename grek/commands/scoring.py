@@ -27,6 +27,9 @@ class Eval:
     motion:NAME, which dances the choreography NAME in open loop."""
     suite: str = "quick"
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
+    scenario: str | None = None
+    """Instead of a suite: one scenario, SPACE/CONTEXT:INDEX, or a .json file of one. Its episodes
+    differ in the seed of sensor noise and gait phase; one row is printed, nothing is written."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
     seed: int = 0
@@ -46,6 +49,8 @@ class Eval:
         from grek.eval import report
         from grek.eval.scores import evaluate, partial, policies
 
+        if self.scenario is not None:
+            return self._in_world(self.scenario)
         if self.films and self.out is None:
             raise InputError("--films needs --out, the directory to write them to")
         if self.films:
@@ -81,6 +86,23 @@ class Eval:
                 written = evaluate.write(card, self.out, self.policy, films)
             if written:
                 print(*written, sep="\n")
+        return 0
+
+    def _in_world(self, scenario: str) -> int:
+        """Score in one world and print the row."""
+        from grek import terminal
+        from grek.eval import report
+        from grek.eval.films import filming
+        from grek.eval.scores import evaluate, policies
+
+        if self.out is not None or self.films:
+            raise InputError("--scenario prints one row: leave out --out and --films")
+        threads, policy = thread_count(self.threads), policies.load(self.policy)
+        world = filming.world(scenario, None, policy.task.robot)
+        episodes = 12 if self.episodes is None else self.episodes
+        with counter("episodes") as show:
+            row = evaluate.in_world(policy, world, episodes, self.seed, threads, show)
+        terminal.show(report.world(row))
         return 0
 
 

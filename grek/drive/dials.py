@@ -108,7 +108,7 @@ def _with_parameters(scenario: Scenario, **values: float) -> Scenario:
 
 
 def _puddles(scenario: Scenario, share: float) -> Scenario:
-    """Water on `share` of the first material; on one that knows no water, it acts as on concrete."""
+    """Water on `share` of the first material, acting as on concrete if it knows no water."""
     wet = material("wet_concrete")
     film = {}
     if "wet_ratio_low" not in material(scenario.surface.materials[0]).quantities:

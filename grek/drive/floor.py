@@ -167,7 +167,7 @@ class Floor:
                 ),
             ),
         )
-        return bytes(mesh.export(file_type="glb", include_normals=True))
+        return _glb(mesh)
 
     def _texture(self, i: int, j: int, prints: Array) -> tuple[Image.Image, Image.Image]:
         """Colour of a tile, and its roughness in the green channel."""
@@ -225,7 +225,7 @@ class Floor:
                 ),
             ),
         )
-        self._send(place, "beyond", bytes(mesh.export(file_type="glb", include_normals=True)))
+        self._send(place, "beyond", _glb(mesh))
 
     def _send(self, place: _Place, name: str, data: bytes) -> None:
         """Let `data` replace what is in `place`."""
@@ -253,8 +253,14 @@ def _faces(cells: int) -> NDArray[np.int64]:
     return np.concatenate([np.stack([k, k + 1, k + w + 1], 1), np.stack([k, k + w + 1, k + w], 1)])
 
 
+def _glb(mesh: trimesh.Trimesh) -> bytes:
+    data = mesh.export(file_type="glb", include_normals=True)
+    assert isinstance(data, bytes)
+    return data
+
+
 def _picture(name: str) -> NDArray[np.uint8]:
-    """Texture of a material at the texels of a tile (2 TEXELS, 2 TEXELS, 4), plain if it has none."""
+    """Texture of a material (2 TEXELS, 2 TEXELS, 4), in one colour if it cannot be read."""
     look = material(name).look
     try:
         image = textures.load(look)

@@ -53,9 +53,7 @@ class Keys:
         self._taps: list[str] = []
         self._lock = threading.Lock()
 
-    def take(
-        self, visitor: int, held: tuple[str, ...], taps: tuple[str, ...], now: float
-    ) -> None:
+    def take(self, visitor: int, held: tuple[str, ...], taps: tuple[str, ...], now: float) -> None:
         """Take `held`, all keys that `visitor` holds now, and `taps`, keys that just went down.
 
         Raises ValueError for keys that are not in HOLDS and TAPS.

@@ -40,10 +40,11 @@ class Panel:
                 self._slider(label, low, high, 0.05)
                 for label, (low, high) in zip(labels, ranges, strict=True)
             ]
-            labels = ("Look down [rad]", "Look left [rad]")
             self._look = [
                 self._slider(label, low, high, 0.05)
-                for label, (low, high) in zip(labels, HEAD, strict=True)
+                for label, (low, high) in zip(
+                    ("Look down [rad]", "Look left [rad]"), HEAD, strict=True
+                )
             ]
             self._button("Stand", "stand", "All commands to 0 (space)")
             self._button("Begin again", "begin", "Stand up at the origin of this world (R)")
@@ -54,7 +55,9 @@ class Panel:
             self._strength = self._slider(
                 "Strength [m/s]", 0, HARDEST, 0.05, 0.3, "Change of velocity; 0 to 0.35 in training"
             )
-            self._button("Push", "push", "As set above (P). A click on the droid pushes it from there")
+            self._button(
+                "Push", "push", "As set above (P). A click on the droid pushes it from there"
+            )
         self._controls: list[tuple[Control, Any]] = []
         for title, controls in (
             ("Ground", dials.ground()),

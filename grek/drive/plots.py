@@ -72,7 +72,7 @@ class Plots:
             series.append(line)
         columns = slice(self._size, self._size + len(names))
         self._size = columns.stop
-        axis = {"size": 30, "font": "10px system-ui", "stroke": "#5b6b77", "gap": 2}
+        axis: Any = {"size": 30, "font": "10px system-ui", "stroke": "#5b6b77", "gap": 2}
         handle = gui.add_uplot(
             (np.zeros(2), *(np.zeros(2) for _ in names)),
             tuple(series),
@@ -95,7 +95,9 @@ class Plots:
         asked, moved = row["command"][0], row["velocity_h"][0]
         share = np.abs(row["torque"][0]) / np.maximum(np.abs(row["torque_limit"][0]), 1e-6)
         down = state.rotation[0, 2]
-        roll, pitch = np.degrees([np.arctan2(down[1], down[2]), -np.arcsin(np.clip(down[0], -1, 1))])
+        roll, pitch = np.degrees(
+            [np.arctan2(down[1], down[2]), -np.arcsin(np.clip(down[0], -1, 1))]
+        )
         contact = state.contact[0] + 1.5 * np.arange(len(state.contact[0]))
         values = (
             *(asked[0], moved[0], asked[1], moved[1], asked[2], row["yaw_rate"][0]),
@@ -124,7 +126,7 @@ class Plots:
         scores, rows = droid.score(), dict(totals)
         for name, (title, form) in SCORES.items():
             value = scores.get(name, np.nan)
-            rows[title] = form.format(value) if np.isfinite(value) else "–"
+            rows[title] = form.format(value) if np.isfinite(value) else "-"
         cells = [f"{title} | **{text}**" for title, text in rows.items()]
         cells += ["|"] * (len(cells) % 2)
         lines = [f"| {a} | {b} |" for a, b in zip(cells[::2], cells[1::2], strict=True)]

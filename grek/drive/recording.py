@@ -87,9 +87,7 @@ class _Ground:
         return self._now().footprint(xy)
 
 
-def film(
-    recording: Recording, out: Path, fps: int = FPS[0], size: tuple[int, int] = SIZE
-) -> None:
+def film(recording: Recording, out: Path, fps: int = FPS[0], size: tuple[int, int] = SIZE) -> None:
     """Write a film of `recording` to `out`; raises InputError as `Film` does."""
     droid = recording.start()
     robot, every = droid.policy.task.robot, round(1 / (fps * CONTROL_STEP))

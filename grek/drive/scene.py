@@ -15,7 +15,7 @@ from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.vectors import Array
 
 ROOT = "/world"
-_HAZE = tuple(int(255 * c) for c in HAZE)
+_HAZE = (int(255 * HAZE[0]), int(255 * HAZE[1]), int(255 * HAZE[2]))
 
 
 class Scene:

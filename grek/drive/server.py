@@ -98,7 +98,9 @@ class Visitors:
             self.count -= 1
             self._leave(visitor)
 
-    async def _telling(self, connection: ServerConnection, visitor: int, wake: asyncio.Event) -> None:
+    async def _telling(
+        self, connection: ServerConnection, visitor: int, wake: asyncio.Event
+    ) -> None:
         """Send the latest news; a page that reads slowly gets fewer."""
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -188,7 +190,9 @@ class Server:
             name, _, value = part.strip().partition("=")
             if name == self._cookie:
                 given.append(value)
-        return any(secrets.compare_digest(text.encode(), str(self.token).encode()) for text in given)
+        return any(
+            secrets.compare_digest(text.encode(), str(self.token).encode()) for text in given
+        )
 
     @property
     def _cookie(self) -> str:
@@ -275,13 +279,15 @@ def _gated(server: Server) -> Iterator[None]:
         options |= {"max_size": LONGEST, "create_connection": Connection}
         quiet = logging.getLogger("grek.drive.server")
         quiet.setLevel(logging.CRITICAL + 1)  # strangers' broken handshakes are no news
-        return original(handle, sock=server._socket, process_request=process, logger=quiet, **options)
+        return original(
+            handle, sock=server._socket, process_request=process, logger=quiet, **options
+        )
 
-    websockets.asyncio.server.serve = serve  # type: ignore[assignment]
+    websockets.asyncio.server.serve = serve  # type: ignore[assignment,misc]
     try:
         yield
     finally:
-        websockets.asyncio.server.serve = original
+        websockets.asyncio.server.serve = original  # type: ignore[misc]
 
 
 def _path(request: Request) -> str:

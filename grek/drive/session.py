@@ -50,7 +50,7 @@ class Session:
         self.film_size = SIZE
         self.keys = Keys()
         self.visitors = Visitors(
-            lambda visitor, *pressed: self.keys.take(visitor, *pressed, time.monotonic()),
+            lambda visitor, held, taps: self.keys.take(visitor, held, taps, time.monotonic()),
             self.keys.leave,
         )
         self.server = Server(host, port, self.visitors)
@@ -285,8 +285,8 @@ class Session:
             "said": self._said,
             "real_time": round(pace, 3),
             "dropped": self.visitors.dropped,
-            "pace": f"real time × {pace:.2f}, {self._lost:.1f} s dropped"
-            f" · {self.visitors.dropped} messages refused",
+            "pace": f"real time x {pace:.2f}, {self._lost:.1f} s dropped"
+            f", {self.visitors.dropped} messages refused",
         }
         self.visitors.tell(news, at_once=changed)
 
@@ -297,5 +297,8 @@ class Session:
         while len(self._paced) > 2 and self._paced[1][0] < now - PACE:
             self._paced.pop(0)
         (since, steps) = self._paced[0]
-        return (self._steps - steps) * CONTROL_STEP / max(now - since, 1e-9) if steps != self._steps else 1.0
-
+        return (
+            (self._steps - steps) * CONTROL_STEP / max(now - since, 1e-9)
+            if steps != self._steps
+            else 1.0
+        )

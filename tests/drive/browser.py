@@ -15,7 +15,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = ("chromium", "google-chrome")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -91,7 +91,8 @@ class Page:
             "(() => { const b = [...document.querySelectorAll('button')].find(b =>"
             f" b.textContent.trim() === {json.dumps(label)});"
             " if (!b) return null; b.scrollIntoView({block: 'center'});"
-            " const r = b.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            " const r = b.getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         waited(lambda: self.value(find), f"the button {label!r}")
         self.click(*self.value(find))
@@ -109,7 +110,13 @@ def browser(address: str, profile: Path, size: tuple[int, int] = (1360, 850)) ->
     found = program()
     assert found is not None
     process = subprocess.Popen(
-        [found, *FLAGS, f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}", address],
+        [
+            found,
+            *FLAGS,
+            f"--user-data-dir={profile}",
+            f"--window-size={size[0]},{size[1]}",
+            address,
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
