@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train test test-cluster torture readme docs cards gif clean
+.PHONY: train drive test test-cluster test-browser torture readme docs cards gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -16,6 +16,10 @@ train: .venv/installed
 	@echo "policy:    $(RUN)/policy.onnx"
 	@echo "scorecard: $(RUN)/scorecard.html"
 	@if [ -f $(RUN)/walk.mp4 ]; then echo "film:      $(RUN)/walk.mp4"; fi
+
+# Make .venv, then a droid to drive: prints the address of its page, Ctrl-C ends it.
+drive: .venv/drives
+	@$(BIN)/grek drive walk
 
 test: .venv/tested
 	$(BIN)/ruff check .
@@ -26,6 +30,14 @@ test: .venv/tested
 # Train and score on a Ray cluster on this machine, while its workers and nodes are killed.
 test-cluster: .venv/clustered
 	$(BIN)/python -m pytest -q tests/cluster
+
+# Keys and clicks in headless Chromium, which is installed if apt and root are there.
+test-browser: .venv/tested
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    apt-get install -qq -y chromium >/dev/null; } || \
+	  { echo "test-browser needs Chromium: sudo apt-get install chromium"; exit 2; }
+	BROWSER=1 $(BIN)/python -m pytest -q tests/drive/test_browser.py
 
 # Attack the command and its files for ten minutes: damaged files, random command lines, kills.
 torture: .venv/tested
@@ -55,6 +67,10 @@ gif: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch -e .
+	touch $@
+
+.venv/drives: .venv/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[drive]"
 	touch $@
 
 .venv/tested: .venv/installed

@@ -64,7 +64,8 @@ def test_commands_run(place, capfd):
     assert len(unique) > 15
     # Rates take minutes whatever the numbers; tests/bench measures each of them by itself.
     # Body and computer wait for each other; tests/onboard runs them together.
-    apart = ("plant", "onboard", "replay")
+    # A drive lasts until an interrupt; tests/drive does that.
+    apart = ("plant", "onboard", "replay", "drive")
     run = [c for c in unique if c[0] not in ("bench", *apart) or "--learning" in c]
     run = [c for c in run if "--cluster" not in c]  # tests/cluster runs those
     for command in sorted(run, key=lambda c: (ORDER.get(c[0], 2), "--resume" in c)):

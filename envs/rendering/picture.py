@@ -134,6 +134,10 @@ class Picture:
         self._since = math.inf
         self._scenery.enter(ground)
 
+    def refresh(self) -> None:
+        """Forget the ground that was drawn: it has changed under the robot, to the same names."""
+        self._scenery.forget()
+
     def close(self) -> None:
         """Free the GL context."""
         if self._canvas is not None:

@@ -40,6 +40,11 @@ def scores(card: Card) -> tuple[Table | str, ...]:
     return table, "", *_transfer(card), wording.headline(card)
 
 
+def world(row: Row) -> Table:
+    """One row of a scorecard as a table, for `terminal.show`."""
+    return terminal.table(ROWS, [_row(row)], "<<<>")
+
+
 def comparison(found: "Comparison") -> tuple[Table | str, ...]:
     """Lines of a comparison, then falls, notes and the summary, for `terminal.show`."""
     head = ("", "worlds", "baseline", "candidate", "change", "90 % interval", "verdict")

@@ -1,6 +1,7 @@
 """Evaluation of a policy on a suite: scenarios, rollouts, metrics, scorecard (`grek eval`)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from grek.errors import InputError
 from grek.eval import report
 from grek.eval.episodes import partial
 from grek.eval.episodes.episodes import Episodes
-from grek.eval.scores import breakdown, policies, rollout, scorecard, suites
+from grek.eval.scores import breakdown, policies, rollout, rows, scorecard, suites
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
 from grek.provenance import code, dirty, versions
@@ -111,6 +112,32 @@ def measured(
         if episode["space"] == "numerics":  # adds the row of its material
             episode["contexts"]["material"] = scenario.surface.materials[0]
     return episodes
+
+
+def in_world(
+    policy: Policy,
+    scenario: Scenario,
+    episodes: int = 12,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Row of a scorecard: `episodes` of `policy` in one `scenario`, which differ in its seed alone.
+
+    The first has the scenario's own seed if `seed` is 0. Raises InputError for numbers out of range
+    and for invalid actions.
+    """
+    suites.check_block(episodes, seed)
+    first = scenario.seed + seed * suites.BLOCK
+    worlds = [replace(scenario, seed=(first + i) % 2**31) for i in range(episodes)]
+    done: list[dict[str, Any]] = []
+    for run in rollout.rollouts(
+        policy, worlds, threads, progress=lambda count: progress(count, episodes)
+    ):
+        found = {name: metric(run.log) for name, metric in policy.task.metrics.items()}
+        done += scorecard.episodes_of(run.scenarios, found)
+    progress(episodes, episodes)
+    return rows.row(scenario.space, *scenario.context, Episodes.of(done))
 
 
 def trained_there() -> Card | None:

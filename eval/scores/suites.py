@@ -97,11 +97,16 @@ def scenarios(
     Raises InputError for `episodes` outside [1, MOST] or `seed` outside [0, SEEDS - 1].
     """
     count = suite.episodes if episodes is None else episodes
-    if not 1 <= count <= MOST:
-        raise InputError(f"episodes must be between 1 and {MOST}, got {count}")
+    check_block(count, seed)
+    return Draws(suite.spaces, seed, count, robot)
+
+
+def check_block(episodes: int, seed: int) -> None:
+    """Raise InputError for `episodes` outside [1, MOST] or `seed` outside [0, SEEDS - 1]."""
+    if not 1 <= episodes <= MOST:
+        raise InputError(f"episodes must be between 1 and {MOST}, got {episodes}")
     if not 0 <= seed < SEEDS:
         raise InputError(f"seed must be between 0 and {SEEDS - 1}, got {seed}")
-    return Draws(suite.spaces, seed, count, robot)
 
 
 def digest(scenarios: Iterable[Scenario]) -> str:

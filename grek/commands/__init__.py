@@ -5,6 +5,7 @@
 
 from typing import Any
 
+from grek.commands.driving import Drive
 from grek.commands.filming import Render
 from grek.commands.identifying import Identify
 from grek.commands.learning import Train
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Any] = {
     "compare": Compare,
     "table": Table,
     "render": Render,
+    "drive": Drive,
     "scenario": Scenario,
     "materials": Materials,
     "motions": Motions,

@@ -17,7 +17,8 @@ class Render:
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
     motion:NAME, which dances the choreography NAME in open loop."""
     scenario: str | None = None
-    """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default."""
+    """Scenario, SPACE/CONTEXT:INDEX, or a .json file of one; train/dry_concrete:300000 by
+    default."""
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances.
     `grek materials` lists the names."""

@@ -30,6 +30,9 @@ class Eval:
     suite: str = "quick"
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults;
     or a file FILE.toml with a space of your own, such as `grek identify` writes."""
+    scenario: str | None = None
+    """Instead of a suite: one scenario, SPACE/CONTEXT:INDEX, or a .json file of one. Its episodes
+    differ in the seed of sensor noise and gait phase; one row is printed, nothing is written."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 1000000]; by default 12 for quick, 64 otherwise.
     Beyond 1000 in all, --out gets them as scorecard.parquet."""
@@ -56,6 +59,8 @@ class Eval:
         from grek.eval.episodes import partial
         from grek.eval.scores import evaluate, policies
 
+        if self.scenario is not None:
+            return self._in_world(self.scenario)
         if self.cluster and self.suite == "faults":
             raise InputError("--suite faults cannot be with --cluster: it runs on one machine")
         for flag, given in (("--films", self.films), ("--open", self.open)):
@@ -117,6 +122,23 @@ class Eval:
                 elsewhere=scoring.elsewhere(ray, self.policy, self.threads or 1),
                 worlds=scoring.SHARD,
             )
+
+    def _in_world(self, scenario: str) -> int:
+        """Score in one world and print the row."""
+        from grek import terminal
+        from grek.eval import report
+        from grek.eval.films import filming
+        from grek.eval.scores import evaluate, policies
+
+        if self.out is not None or self.films:
+            raise InputError("--scenario prints one row: leave out --out and --films")
+        threads, policy = thread_count(self.threads), policies.load(self.policy)
+        world = filming.world(scenario, None, policy.task.robot)
+        episodes = 12 if self.episodes is None else self.episodes
+        with counter("episodes") as show:
+            row = evaluate.in_world(policy, world, episodes, self.seed, threads, show)
+        terminal.show(report.world(row))
+        return 0
 
 
 @dataclass(frozen=True)

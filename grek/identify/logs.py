@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from grek.envs.robots import Robot, robot
-from grek.envs.vectors import Array
 from grek.errors import InputError
 from grek.identify.fit import CLUSTER, SETTLED
 from grek.identify.model import FIELDS, Measured, columns
