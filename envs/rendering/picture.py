@@ -134,9 +134,13 @@ class Picture:
         self._since = math.inf
         self._scenery.enter(ground)
 
-    def refresh(self) -> None:
-        """Forget the ground that was drawn: it has changed under the robot, to the same names."""
-        self._scenery.forget()
+    def refresh(self, jump: bool = False) -> None:
+        """Read the ground anew, which has changed to one of the same `scenery.form`.
+
+        With `jump` the camera jumps to the robot.
+        """
+        self._since = math.inf if jump else self._since
+        self._scenery.enter(self._scenery.ground)
 
     def close(self) -> None:
         """Free the GL context."""

@@ -98,7 +98,7 @@ class Film:
 
         The names of the materials must be the same.
         """
-        (self._picture.restart if restart else self._picture.refresh)()
+        self._picture.refresh(restart)
 
     def __enter__(self) -> "Film":
         return self
