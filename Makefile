@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train test torture readme docs gif clean
+.PHONY: train test test-clients torture readme docs gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -22,6 +22,10 @@ test: .venv/tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto
+
+# Run every block of docs/clients.md with its library, in an environment of its own: ten minutes.
+test-clients: .venv-clients/installed
+	CLIENTS=all .venv-clients/bin/python -m pytest -q -rs tests/test_clients.py
 
 # Attack the command and its files for ten minutes: damaged files, random command lines, kills.
 torture: .venv/tested
@@ -44,5 +48,11 @@ gif: .venv/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[test]"
 	touch $@
 
+.venv-clients/installed: pyproject.toml constraints.txt docs/clients.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+		torch -e ".[test]" -r docs/clients.txt
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-clients build dist *.egg-info
