@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train drive test test-cluster test-browser torture readme docs cards gif clean
+.PHONY: train drive test test-cluster test-browser test-clients torture readme docs cards gif clean
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -38,6 +38,10 @@ test-browser: .venv/tested
 	    apt-get install -qq -y chromium >/dev/null; } || \
 	  { echo "test-browser needs Chromium: sudo apt-get install chromium"; exit 2; }
 	BROWSER=1 $(BIN)/python -m pytest -q tests/drive/test_browser.py
+
+# Run every block of docs/clients.md with its library, in an environment of its own: ten minutes.
+test-clients: .venv-clients/installed
+	CLIENTS=all .venv-clients/bin/python -m pytest -q -rs tests/test_clients.py
 
 # Attack the command and its files for ten minutes: damaged files, random command lines, kills.
 torture: .venv/tested
@@ -81,5 +85,11 @@ gif: .venv/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[cluster]"
 	touch $@
 
+.venv-clients/installed: pyproject.toml constraints.txt docs/clients.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+		torch -e ".[test]" -r docs/clients.txt
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-clients build dist *.egg-info

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from functools import cache
 
 import mujoco
 import numpy as np
@@ -27,6 +28,7 @@ class Canvas:
     """
 
     def __init__(self, stage: Stage, size: tuple[int, int]) -> None:
+        _check_process()
         self._stage = stage
         self._rect = mujoco.MjrRect(0, 0, *size)
         try:
@@ -68,6 +70,21 @@ class Canvas:
         self._gl.make_current()
         self._context.free()
         self._gl.free()
+
+
+@cache
+def _first_process() -> int:
+    """Process that drew first."""
+    return os.getpid()
+
+
+def _check_process() -> None:
+    """Raise InputError in a fork of a process that drew: OpenGL's threads are not in it."""
+    if _first_process() != os.getpid():
+        raise InputError(
+            "a process forked from one that drew cannot draw: begin it with the context spawn or"
+            " forkserver, or fork before the first image"
+        )
 
 
 def _gl_context() -> type:

@@ -219,6 +219,35 @@ def test_human_without_a_display_says_so_once_and_goes_on() -> None:
     assert done.stderr.count('WARN: no display: render_mode="human" shows nothing') == 1
 
 
+FORK = """
+import multiprocessing
+from grek.envs.gym_env import GrekEnv
+from grek.errors import InputError
+
+def draw():
+    env = GrekEnv(render_mode="rgb_array", width=32, height=32, materials="dry_concrete")
+    env.reset(seed=0)
+    try:
+        print(env.render().shape, flush=True)
+    except InputError as error:
+        print("refused:", error, flush=True)
+
+for _ in range(2):
+    child = multiprocessing.get_context("fork").Process(target=draw)
+    child.start()
+    child.join()
+    draw()
+"""
+
+
+@needs_opengl
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_fork_draws_only_before_its_parent_did() -> None:
+    said = _python(FORK).stdout.splitlines()
+    assert said[:2] + said[3:] == ["(32, 32, 3)"] * 3
+    assert said[2].startswith("refused: a process forked from one that drew cannot draw")
+
+
 @needs_opengl
 @pytest.mark.skipif(not shutil.which("xvfb-run"), reason="a display without a screen: xvfb")
 @pytest.mark.parametrize("library", [{}, {"MUJOCO_GL": "egl"}], ids=["glfw", "egl"])

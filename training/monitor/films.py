@@ -15,7 +15,7 @@ from types import TracebackType
 from grek.sanitize import message
 
 SECONDS = 6.0  # length of a film [s]
-SIZE = "640", "360"  # [px]
+SIZE = "480", "270"  # [px]
 ONE_CORE = {"OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "1"}  # numerics, and OpenGL in software
 
 
