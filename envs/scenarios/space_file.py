@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from grek import files
 from grek.envs.distributions import Constant, Distribution, Uniform
 from grek.envs.ground.materials import material
 from grek.envs.ground.shapes import shape_kind

@@ -21,7 +21,8 @@ class Plant:
     """
 
     scenario: str | None = None
-    """Scenario, SPACE/CONTEXT:INDEX, SPACE also a file FILE.toml; train/dry_concrete:300000 by default."""
+    """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default. SPACE may be a file with
+    a space of its own, FILE.toml."""
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances."""
     host: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""Logs of a body as measurements, without the world and the true state that a simulated one logs."""
+"""Logs of a body as measurements: without the world and the state that a simulated body logs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from grek.envs.robots import Robot, robot
-from grek.envs.vectors import Array
 from grek.errors import InputError
 from grek.identify.fit import CLUSTER, SETTLED
 from grek.identify.model import FIELDS, Measured, columns

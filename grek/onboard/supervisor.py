@@ -22,7 +22,6 @@ from grek.onboard.excitation import Excitation, Excited
 from grek.onboard.policy import Policy
 from grek.onboard.wire import Mode, Targets
 
-
 _CHECKED = ("gyro", "joint_position", "joint_velocity", "command", "accelerometer")
 _STILL = np.zeros(3)
 
