@@ -25,7 +25,7 @@ SETTLED = 25  # control steps at the beginning that do not count
 CLUSTER = 10  # control steps whose errors may depend on one another
 WEIGHED = 0.05  # standard deviation of a weighed mass [kg]
 UNEXPLAINED = 0.9  # share of the residuals' variance beyond noise at which a log is refused
-_ROUGH, _CHOICE, _FINE = 6, 2, 4  # most iterations, with delay free, at each of two, at the best
+_ROUGH, _CHOICE, _FINE = 6, 1, 4  # most iterations: delay free, each of two whole delays, the best
 _DAMPINGS = (0.0, 1e-2, 0.1, 1.0, 10.0)
 _STEP = 0.1  # of finite differences [spreads]
 _NOISE = {"gyro": 0.1, "gravity": 0.02, "joint_position": 0.007, "joint_velocity": 0.4}
@@ -86,7 +86,7 @@ def identify(
     problem.weigh(z)
     z, _ = min((descend(start, _CHOICE, 1e-3, True) for start in problem.rounded(z)), key=_cost)
     problem.weigh(z)
-    z, _ = descend(z, _FINE, 1e-5, True)
+    z, _ = descend(z, _FINE, 3e-5, True)
     problem.weigh(z)
     progress(steps, steps + 1)
     return problem.result(z)

@@ -48,7 +48,7 @@ def values(scenario: Scenario) -> dict[str, float]:
     motors, body, sensors = scenario.motors, scenario.body, scenario.sensors
     numbers = (
         *(motors.strength, motors.stiffness, motors.damping, motors.armature, motors.friction),
-        max(motors.delay, 1e-9),
+        motors.delay,
         *(body.mass_scale, body.payload, *body.base_com, body.head_scale),
         *(sensors.delay, sensors.attitude_time, *sensors.tilt, *sensors.gyro_bias),
         *sensors.joint_offset,
@@ -58,7 +58,7 @@ def values(scenario: Scenario) -> dict[str, float]:
 
 
 def logged(scenario: Scenario, kind: str, path: Path, steps: int = 401) -> float:
-    """Write the log of a body under the excitation `kind`, without a wire; returns its mass [kg]."""
+    """Write the log of a body under the excitation `kind`; returns its mass [kg]."""
     held = kind == "air"
     body, driver = plant.Body(scenario, hung=held), Excited(excitation(kind))
     with log.recording(path, replay.about(scenario, plant.GREK.name, held)) as record:

@@ -91,7 +91,9 @@ def test_ground(written):
 def test_it_is_known_by_its_name_and_only_once(written):
     first = written(HEAD + "body.payload = 1\n")
     assert space(first) is space("mine") is space(written(HEAD + "body.payload = 1\n", "b.toml"))
-    with pytest.raises(InputError, match="c.toml: its name is 'mine', but another space has that"):
+    with pytest.raises(
+        InputError, match=r"c\.toml: its name is 'mine', but another space has that"
+    ):
         space(written(HEAD + "body.payload = 2\n", "c.toml"))
     with pytest.raises(InputError, match="its name is 'train'"):
         space(written('schema = 1\nname = "train"\n', "d.toml"))
@@ -139,5 +141,5 @@ def test_what_is_wrong_is_named(written, text, said):
 
 
 def test_a_file_that_is_not_there():
-    with pytest.raises(InputError, match="none.toml cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"none\.toml cannot be read: No such file"):
         space("none.toml")
