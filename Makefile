@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train drive test test-cluster test-browser test-clients torture readme docs cards gif clean
+.PHONY: train drive test test-cluster test-browser test-clients torture readme docs cards gif clean coverage
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -46,6 +46,10 @@ test-clients: .venv-clients/installed
 # Attack the command and its files for ten minutes: damaged files, random command lines, kills.
 torture: .venv/tested
 	TORTURE=60 $(BIN)/python -m pytest -q -n auto tests/torture
+
+# How often the intervals of `grek identify` hold the hidden number, over 100 bodies: an hour or two.
+coverage: .venv/tested
+	nice -n 10 $(BIN)/python tests/identify/coverage.py
 
 # Write the generated tables of README.md and docs/*.md anew.
 readme docs: .venv/tested

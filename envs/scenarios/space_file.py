@@ -131,13 +131,13 @@ def _content(file: _File) -> SpaceFile:
         raise InputError(f"name {file.name[:60]!r} is not of the form {_NAME.pattern}")
     joints = robot(file.robot).joints
     components = {**COMPONENTS, "joint_offset": joints}
-    found = {
+    found: dict[str, dict[str, Any]] = {
         section: dict(_entries(section, getattr(file, section), components))
         for section in ("body", "motors", "sensors", "commands", "disturbances")
     }
-    sensors = {**TRAIN.sensors, **found["sensors"]}
+    sensors: dict[str, Any] = {**TRAIN.sensors, **found["sensors"]}
     timing = {name: sensors.pop(name) for name in ("latency", "attitude_time") if name in sensors}
-    motors = {**TRAIN.motors, **found["motors"]}
+    motors: dict[str, Any] = {**TRAIN.motors, **found["motors"]}
     rest = {**found["body"], **found["commands"], **found["disturbances"], **timing}
     return SpaceFile(
         file.name, file.robot, Ranges(motors=motors, sensors=sensors, **rest, **_ground(file))

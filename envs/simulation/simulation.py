@@ -195,7 +195,7 @@ class Simulation:
             engine.place(worlds, position[soft], rotation[soft], self._home)
 
     def hang(self, worlds: Sequence[int] | NDArray) -> None:
-        """Hold the base of each of `worlds` (m,) in the air, as on a stand, until its next reset."""
+        """Hold the bases of `worlds` (m,) in the air, as a stand does until the next reset."""
         ids = np.sort(np.asarray(worlds, int))
         self.engine.hang(ids, _HUNG)
         self.engine.forward(ids)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from grek.envs.robots import Robot
+from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.vectors import Array
 from grek.errors import InputError
 from grek.identify.model import Measured, Model, columns
@@ -24,11 +25,9 @@ SETTLED = 25  # control steps at the beginning that do not count
 CLUSTER = 10  # control steps whose errors may depend on one another
 WEIGHED = 0.05  # standard deviation of a weighed mass [kg]
 UNEXPLAINED = 0.9  # share of the residuals' variance beyond noise at which a log is refused
-_ROUNDS = (8, 3, 2)  # most iterations; after each round, noise is estimated from the residuals
-_ENOUGH = 0.05  # fall of the cost at which a round ends: intervals see a fall by 2
-_DAMPINGS = (0.0, 1e-3, 1e-2, 0.1, 1.0, 10.0)
-_STEP = 0.02  # of finite differences [spreads]
-_DELAY = 0.2 * PHYSICS_STEP  # least half-width of the interval of a delay, in whole steps [s]
+_ROUGH, _CHOICE, _FINE = 6, 1, 4  # most iterations: delay free, each of two whole delays, the best
+_DAMPINGS = (0.0, 1e-2, 0.1, 1.0, 10.0)
+_STEP = 0.1  # of finite differences [spreads]
 _NOISE = {"gyro": 0.1, "gravity": 0.02, "joint_position": 0.007, "joint_velocity": 0.4}
 
 
@@ -69,28 +68,46 @@ def identify(
     Raises InputError if the best estimate does not explain a log.
     """
     problem = _Problem(robot, logs, mass, threads)
-    z, done = np.zeros(len(problem.parameters)), 0
-    for most in _ROUNDS:
+    steps = _ROUGH + 2 * _CHOICE + _FINE
+    done = 0
+
+    def descend(z: Array, most: int, enough: float, fixed: bool) -> tuple[Array, float]:
+        nonlocal done
+        cost = np.inf
         for iteration in range(most):
-            progress(done + iteration, sum(_ROUNDS) + 1)
-            z, gained = _improved(problem, z)
-            if gained < _ENOUGH:
+            progress(done + iteration, steps + 1)
+            z, before, cost = _improved(problem, z, fixed)
+            if before - cost < enough * cost:
                 break
         done += most
-        problem.weigh(z)
-    progress(done, sum(_ROUNDS) + 1)
+        return z, cost
+
+    z, _ = descend(np.zeros(len(problem.parameters)), _ROUGH, 0.02, False)
+    problem.weigh(z)
+    z, _ = min((descend(start, _CHOICE, 1e-3, True) for start in problem.rounded(z)), key=_cost)
+    problem.weigh(z)
+    z, _ = descend(z, _FINE, 3e-5, True)
+    problem.weigh(z)
+    progress(steps, steps + 1)
     return problem.result(z)
 
 
-def _improved(problem: "_Problem", z: Array) -> tuple[Array, float]:
-    """Parameters after a step of Levenberg and Marquardt, and by how much the cost fell [-].
+def _cost(found: tuple[Array, float]) -> float:
+    return found[1]
 
-    Steps of all dampings are tried at once, each in a world of its own.
+
+def _improved(problem: "_Problem", z: Array, fixed: bool) -> tuple[Array, float, float]:
+    """Parameters after a step of Levenberg and Marquardt, and the cost before and after it.
+
+    Steps of all dampings are tried at once, each in a world of its own. The delay is left as it is
+    where it is `fixed`.
     """
-    jacobian, residuals = problem.forward(z)
+    jacobian, residuals = problem.jacobian(z)
     gradient, hessian = jacobian.T @ residuals, jacobian.T @ jacobian
     low, high = problem.bounds
     free = ~(((z <= low) & (gradient > 0)) | ((z >= high) & (gradient < 0)))
+    if fixed:
+        free[problem.delay] = False
     tried = np.tile(z, (len(_DAMPINGS), 1))
     for row, damping in zip(tried, _DAMPINGS, strict=True):
         damped = hessian + damping * np.diag(np.diag(hessian))
@@ -98,7 +115,9 @@ def _improved(problem: "_Problem", z: Array) -> tuple[Array, float]:
     tried = np.clip(tried, low, high)
     costs = 0.5 * (problem.residuals(tried) ** 2).sum(1)
     best, before = int(np.argmin(costs)), float(0.5 * (residuals**2).sum())
-    return (tried[best], before - costs[best]) if costs[best] < before else (z, 0.0)
+    if costs[best] >= before:
+        return z, before, before
+    return tried[best], before, float(costs[best])
 
 
 class _Problem:
@@ -117,28 +136,53 @@ class _Problem:
         self._nominal = np.array([p.nominal for p in self.parameters])
         self._spread = np.array([p.spread for p in self.parameters])
         ends = np.array([(p.low, p.high) for p in self.parameters]).T
+        names = [p.name for p in self.parameters]
+        self.delay, self.latency = names.index("motors.delay"), names.index("sensors.latency")
         self.bounds = [(end - self._nominal) / self._spread for end in ends]
         self._columns = columns(robot)
         self._noise = dict(_NOISE)
 
     def residuals(self, z: Array) -> Array:
-        """Residuals (k, rows) at `z` (k, parameters): of readings, then of what was known before."""
+        """Residuals (k, rows) at `z` (k, parameters): of readings, then of what was known."""
         parts, masses = self._errors(z)
         weighted = [self._weighted(e, log).reshape(len(e), -1) for e, log in self._pairs(parts)]
         return np.concatenate([*weighted, self._before(z, masses)], 1)
 
-    def forward(self, z: Array) -> tuple[Array, Array]:
-        """Jacobian (rows, parameters) by forward differences at `z`, and residuals (rows,)."""
-        step = np.where(z + _STEP > self.bounds[1], -_STEP, _STEP)
-        found = self.residuals(np.concatenate([z[None], z + np.diag(step)]))
-        return (found[1:] - found[0]).T / step, found[0]
+    def jacobian(self, z: Array) -> tuple[Array, Array]:
+        """Jacobian (rows, parameters) by finite differences at `z`, and residuals (rows,).
 
-    def central(self, z: Array) -> Array:
-        """Jacobian (rows, parameters) by central differences at `z`."""
+        Of the differences to either side the smaller one, or 0 where they differ in sign (minmod,
+        Roe 1986): contacts and limits make jumps, which tell nothing of small changes.
+        """
         step = _STEP * np.eye(len(z))
-        ends = [np.clip(z + sign * step, *self.bounds) for sign in (1, -1)]
-        above, below = (self.residuals(end) for end in ends)
-        return (above - below).T / np.diag(ends[0] - ends[1])
+        sides = []
+        for sign in (1, -1):
+            ends = np.clip(z + sign * step, *self.bounds)
+            moved = np.diag(ends - z)
+            found = self.residuals(np.concatenate([z[None], ends]))
+            sides.append((found[1:] - found[0]).T / np.where(moved, moved, np.inf))
+            outside = moved == 0
+            if outside.any():  # at a bound: the other side alone
+                sides[-1][:, outside] = np.nan
+        above, below = (
+            np.where(np.isnan(side), other, side) for side, other in (sides, sides[::-1])
+        )
+        smaller = np.where(np.abs(above) < np.abs(below), above, below)
+        return np.where(above * below > 0, smaller, 0.0), found[0]
+
+    def rounded(self, z: Array) -> list[Array]:
+        """`z` with the delay of a whole number of physics steps, below and above its own.
+
+        The latency is such that their sum, which logs tell better than either, is as before.
+        """
+        found = []
+        for nearest in (np.floor, np.ceil):
+            values = self._nominal + z * self._spread
+            delay = max(nearest(values[self.delay] / PHYSICS_STEP), 1) * PHYSICS_STEP
+            values[self.latency] += (values[self.delay] - delay) / CONTROL_STEP
+            values[self.delay] = delay
+            found.append(np.clip((values - self._nominal) / self._spread, *self.bounds))
+        return found
 
     def weigh(self, z: Array) -> None:
         """Estimate the noise of each field from the residuals at `z`."""
@@ -167,25 +211,37 @@ class _Problem:
         clusters = sum(len(log.targets) // CLUSTER for log in self._logs)
         quantile = float(stats.t.ppf(0.975, clusters))
         for p, value, sd in zip(self.parameters, values, deviation, strict=True):
-            half = max(quantile * sd, _DELAY if p.name == "motors.delay" else 0.0)
-            low, high = max(value - half, p.low), min(value + half, p.high)
+            low, high = max(value - quantile * sd, p.low), min(value + quantile * sd, p.high)
+            if p.name == "motors.delay":  # what acts as this many physics steps
+                low, high = value - PHYSICS_STEP, value
             learned = float(np.clip(1 - (sd / p.spread) ** 2, 0, 1))
             estimates[p.name] = Estimate(p, float(value), float(low), float(high), learned)
         return Identified(self.robot, estimates, dict(self._noise), max(unexplained))
 
     def _deviations(self, z: Array) -> Array:
-        """Standard deviation of each parameter [spreads]."""
-        jacobian, residuals = self.central(z), self.residuals(z[None])[0]
-        before = len(self._before(z[None], np.zeros(1))[0])  # rows
-        information = jacobian.T @ jacobian
-        scores = jacobian[:-before] * residuals[:-before, None]
+        """Standard deviation of each parameter [spreads]; that of whole steps for the delay."""
+        jacobian, residuals = self.jacobian(z)
+        jacobian = np.delete(jacobian, self.delay, 1)
+        known = len(z) + (self._mass is not None)  # rows
+        scores = jacobian[:-known] * residuals[:-known, None]
         summed = np.add.reduceat(scores, self._clusters(), 0)
         summed -= summed.mean(0)
-        known = jacobian[-before:].T @ jacobian[-before:]
-        meat = summed.T @ summed * len(summed) / (len(summed) - 1) + known
-        inverse = np.linalg.inv(information)
-        sandwich = inverse @ meat @ inverse
-        return np.sqrt(np.maximum(np.diag(inverse), np.diag(sandwich)))
+        before = jacobian[-known:].T @ jacobian[-known:]
+        meat = summed.T @ summed * len(summed) / (len(summed) - 1) + before
+        inverse = np.linalg.inv(jacobian.T @ jacobian)
+        alike = np.diag(inverse) * (1 + 2 * self._carried(residuals[:-known]))
+        variance = np.maximum(alike, np.diag(inverse @ meat @ inverse))
+        step = PHYSICS_STEP / np.sqrt(12) / self._spread[self.delay]  # of a uniform distribution
+        return np.insert(np.sqrt(variance), self.delay, step)
+
+    def _carried(self, residuals: Array) -> float:
+        """Correlation of residuals (rows,) with those a control step later, in [0, 0.5].
+
+        Latency between two steps makes it up to 0.5, where a reading is the mean of two.
+        """
+        width = len(self._scales())
+        found = np.vdot(residuals[width:], residuals[:-width]) / np.vdot(residuals, residuals)
+        return float(np.clip(found, 0, 0.5))
 
     def _clusters(self) -> NDArray[np.int64]:
         """First row of each cluster of residuals."""

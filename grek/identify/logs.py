@@ -1,4 +1,4 @@
-"""Logs of a body as measurements, without the world and the true state that a simulated one logs."""
+"""Logs of a body as measurements: without the world and the state that a simulated body logs."""
 
 from collections.abc import Sequence
 from pathlib import Path

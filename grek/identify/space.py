@@ -6,7 +6,6 @@ from grek.envs.scenarios.ranges import TRAIN, Each
 from grek.envs.scenarios.space_file import COMPONENTS, ENTRIES, SCHEMA
 from grek.errors import InputError
 from grek.identify.fit import Estimate, Identified
-from grek.identify.parameters import PHYSICS_STEP
 
 LEARNED = 0.1  # least share of the variance that logs removed for an entry to be written
 _NOISES = {
@@ -84,16 +83,12 @@ def _trained(entry: str) -> Each:
 
 
 def _range(estimate: Estimate, trained: Each, drift: float) -> tuple[float, float]:
-    """Ends of an entry: the interval and drift, or the range of training if nothing was learned.
-
-    A delay acts rounded up to whole physics steps, so half a step less is drawn.
-    """
+    """Ends of an entry: the interval and drift, or the range of training if nothing was learned."""
     assert not isinstance(trained, tuple)
     if estimate.learned < LEARNED:
         return trained.low, trained.high
     wider = drift * (trained.high - trained.low) / 2
-    shift = PHYSICS_STEP / 2 if estimate.parameter.name == "motors.delay" else 0.0
-    return estimate.low - wider - shift, estimate.high + wider - shift
+    return estimate.low - wider, estimate.high + wider
 
 
 def _said(estimate: Estimate) -> str:

@@ -37,7 +37,9 @@ Record = Callable[[str, int, dict[str, Any]], None]
 
 
 class Computer:
-    """Runs `policy`, or an excitation, for one body after another; a new session of a body starts from the beginning.
+    """Runs a policy or an excitation for one body after another.
+
+    A new session of a body starts from the beginning.
 
     `filters` estimates the attitude from gyro and accelerometer instead of taking the body's;
     `clock` [s] measures computing times.

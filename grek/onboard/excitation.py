@@ -1,4 +1,4 @@
-"""Excitation: joint targets over time that make a robot's numbers show in its log (docs/identify.md).
+"""Excitation: joint targets that make a robot's numbers show in its log (docs/identify.md).
 
 In the air, with the base held, joints follow sums of sines (multisines, Schroeder 1970), then steps
 that take the motors to their largest torque. On the ground the feet stay where they are, and the
@@ -97,10 +97,9 @@ def _air(robot: Robot, time: Array) -> Array:
     half = (len(stepping) + 1) // 2
     for turn, begin in enumerate(np.arange(_SWUNG, SECONDS - 4 * _STEP_TIME, 4 * _STEP_TIME)):
         for joint in {stepping[(turn + k * half) % len(stepping)] for k in range(2)}:
-            for k, sign in enumerate((1, 0, -1, 0)):
-                moved[_between(time, begin + k * _STEP_TIME, _STEP_TIME), joint] = sign * min(
-                    room[joint], _STEPS[1]
-                )
+            size = min(room[joint], _STEPS[1])
+            moved[_between(time, begin, _STEP_TIME), joint] = size
+            moved[_between(time, begin + 2 * _STEP_TIME, _STEP_TIME), joint] = -size
     return moved
 
 
