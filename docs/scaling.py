@@ -32,7 +32,8 @@ from grek.training.vec_env import GrekVecEnv
 HERE = Path(__file__).parent
 FOUND = HERE / "scaling.json"
 GROUPS = (2, 4, 8)  # processes
-MESSAGES = 200  # averaged over
+SIZES = (4, 600_000)  # of a message [byte]; a gradient has about the second
+MESSAGES = 110  # of which the first ten do not count
 CORES = (1, 2, 4, 8, 16, 64, 128, 256, 512, 1024, 2048, 4096)
 WORLDS = (128, 256, 1024)  # of a process
 NETWORK = {"latency": 30e-6, "bandwidth": 25e9 / 8}  # assumed: [s], [byte/s]
@@ -50,11 +51,11 @@ def learner(worlds: int) -> tuple[Any, GrekVecEnv, Statistics]:
     return model, env, statistics
 
 
-def one_process(worlds: int, updates: int = 12) -> dict[str, Any]:
+def one_process(worlds: int) -> dict[str, Any]:
     """Times of a rollout and an update [s], and sizes [byte], of a process with one thread."""
     model, env, statistics = learner(worlds)
     rollouts, learning = [], []
-    for _ in range(updates):
+    for _ in range(4 + 1024 // worlds):
         began = time.perf_counter()
         model.collect_rollouts(env, statistics, model.rollout_buffer, model.n_steps)
         middle = time.perf_counter()
@@ -69,9 +70,9 @@ def one_process(worlds: int, updates: int = 12) -> dict[str, Any]:
     return {
         "worlds": worlds,
         "samples": worlds * model.n_steps,
-        "rollout": median(rollouts[2:]),
-        "rollout_spread": stdev(rollouts[2:]) / mean(rollouts[2:]),
-        "update": median(learning[2:]),
+        "rollout": median(rollouts[1:]),
+        "rollout_spread": stdev(rollouts[1:]) / mean(rollouts[1:]),
+        "update": median(learning[1:]),
         "messages": model.n_epochs * -(-worlds * model.n_steps // model.batch_size),
         "message": 4 * (weights + 3),
         "checkpoint": size,
@@ -79,49 +80,44 @@ def one_process(worlds: int, updates: int = 12) -> dict[str, Any]:
     }
 
 
-def member(rank: int, size: int, store: str, bytes_: int, out: Any) -> None:
-    """Process of a group that sums a message of `bytes_` MESSAGES times."""
+def member(rank: int, size: int, store: str, out: Any) -> None:
+    """Process of a group that sums a message of each of SIZES MESSAGES times."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=size)
-    values, times = torch.ones(bytes_ // 4), []
-    for _ in range(MESSAGES):
-        began = time.perf_counter()
-        dist.all_reduce(values)
-        values.div_(size)
-        times.append(time.perf_counter() - began)
-    if rank == 0:
-        out.put(median(times[MESSAGES // 10 :]))
+    for bytes_ in SIZES:
+        values, times = torch.ones(bytes_ // 4), []
+        for _ in range(MESSAGES):
+            began = time.perf_counter()
+            dist.all_reduce(values)
+            values.div_(size)
+            times.append(time.perf_counter() - began)
+        if rank == 0:
+            out.put({"processes": size, "bytes": bytes_, "seconds": median(times[10:])})
     dist.barrier()
     dist.destroy_process_group()
 
 
-def all_reduce(size: int, bytes_: int) -> float:
-    """Median time in which `size` processes sum a message [s]."""
-    context = multiprocessing.get_context("spawn")
+def all_reduce(size: int) -> list[dict[str, Any]]:
+    """Median time in which `size` processes sum a message of each of SIZES [s]."""
+    context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as directory:
         out, store = context.SimpleQueue(), f"{directory}/store"
         group = [
-            context.Process(target=member, args=(rank, size, store, bytes_, out))
-            for rank in range(size)
+            context.Process(target=member, args=(rank, size, store, out)) for rank in range(size)
         ]
         for process in group:
             process.start()
-        took: float = out.get()
+        found = [out.get() for _ in SIZES]
         for process in group:
             process.join()
-    return took
+    return found
 
 
 def measure() -> None:
     """Write FOUND."""
     load = os.getloadavg()[0]
+    sums = [found for size in GROUPS for found in all_reduce(size)]  # before there are threads
     alone = [one_process(worlds) for worlds in WORLDS]
-    message = alone[0]["message"]
-    sums = [
-        {"processes": size, "bytes": bytes_, "seconds": all_reduce(size, bytes_)}
-        for size in GROUPS
-        for bytes_ in (4, message)
-    ]
     found = {"cores": os.cpu_count(), "load_before": load, "alone": alone, "all_reduce": sums}
     FOUND.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -64,7 +64,7 @@ def train(config: TrainConfig, address: str, workers: int) -> Path:
     config = dataclasses.replace(config, processes=workers, threads=each * workers)
     run, settings, state = run_directory.prepare(config)
     run = run.absolute()
-    with connected(address, "ray.train.torch") as ray, run_directory.locked(run):
+    with run_directory.locked(run), connected(address, "ray.train.torch") as ray:
         cores = int(ray.cluster_resources().get("CPU", 0))
         if workers * each > cores:
             raise InputError(

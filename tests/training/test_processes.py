@@ -67,9 +67,9 @@ def once_it_learns(run: Path, updates: int = 2) -> None:
         time.sleep(0.05)
 
 
-def members(process: subprocess.Popen[str]) -> list[int]:
+def members(launcher: int) -> list[int]:
     """Process ids of the members of a group, in order of their ranks."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
     lines = {int(c): Path(f"/proc/{c}/cmdline").read_bytes() for c in children}
     return sorted(pid for pid, line in lines.items() if b"spawn_main" in line)
 
@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_bits_also_when_interrupted_and_resumed(tmp
     assert said.startswith("grek: 2 processes, each with 4 worlds and 1 thread\n")
     half = started(tmp_path, "--out", "half", "--steps", 40 * UPDATE, *begin)
     once_it_learns(tmp_path / "half")
-    pids = members(half)
+    pids = members(half.pid)
     assert len(pids) == 2
     half.send_signal(signal.SIGTERM)
     assert "interrupted and saved; to continue: grek train --resume half" in ended(half, 130)
@@ -154,7 +154,7 @@ def test_the_same_seed_gives_the_same_bits_also_when_interrupted_and_resumed(tmp
 def test_after_a_kill_all_end_and_the_run_can_be_resumed(tmp_path, victim):
     process = started(tmp_path, "--out", "run", "--steps", 10**8, *SMALL, "--processes", 2)
     once_it_learns(tmp_path / "run")
-    pids = members(process)
+    pids = members(process.pid)
     os.kill({"leader": pids[0], "other": pids[1], "launcher": process.pid}[victim], signal.SIGKILL)
     if victim == "launcher":
         process.wait()
