@@ -1,8 +1,8 @@
 """Held keys of all visitors: one of them drives at a time, and silence is a release.
 
-A page sends all keys that it holds, whenever they change and every BEAT while there are any. So no
-release can be lost: a message that says less, a closed connection and PATIENCE without a word all
-end what was held.
+A page sends all keys that it holds, whenever they change and ten times a second while there are
+any. So no release can be lost: a message that says less, a closed connection and PATIENCE without
+a word all end what was held.
 """
 
 import threading
@@ -12,7 +12,6 @@ import numpy as np
 
 from grek.envs.vectors import Array
 
-BEAT = 0.1  # between two messages of a page that holds keys [s]
 PATIENCE = 1.0  # without a message after which keys count as released [s]
 
 WALK: dict[str, tuple[float, float, float]] = {

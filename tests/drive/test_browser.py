@@ -41,20 +41,25 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         waited(lambda: page.news()["position"][0] > 0.3, "a walk")
         lit = "[...document.querySelectorAll('#grek kbd.down')].map(k => k.dataset.code).join()"
         waited(lambda: page.value(lit) == "KeyW", "a lit cap")
-        assert page.value("document.querySelector('#driver').textContent") == "you drive"
+        driver = "document.querySelector('#driver').textContent"
+        waited(lambda: page.value(driver) == "you drive", "the wheel")
         page.screenshot(shots / "walking.png")
         page.key("w", False)
         waited(lambda: page.news()["command"] == [0, 0, 0, 0, 0], "a standing droid")
         assert page.news()["driver"] is None
 
         # Keys in a text field are text.
-        field = "document.querySelector('input[type=text], input:not([type])')"
-        if page.value(f"{field} !== null"):
-            page.value(f"{field}.focus()")
-            page.key("w", True)
-            page.key("w", False)
-            assert page.news()["held"] == []
-            page.value("document.activeElement.blur()")
+        field = (
+            "[...document.querySelectorAll('input')].find(i => i.offsetParent && i.type === 'text')"
+        )
+        page.value(f"{field}.focus()")
+        assert page.value("document.activeElement.tagName") == "INPUT"
+        page.key("w", True)
+        step = page.news()["step"]
+        waited(lambda: page.news()["step"] > step + 25, "half a second")
+        assert page.news()["held"] == []
+        page.key("w", False)
+        page.value("document.activeElement.blur()")
 
         # What is held when the page loses the focus is released.
         page.key("a", True)
