@@ -27,6 +27,7 @@ from grek.eval.films.filming import SIZE, caption
 from grek.eval.scores import policies
 
 LONGEST = 600.0  # [s]
+NICE = 10  # of the process that draws: the droid comes first
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,14 @@ class Filming:
 
     def result(self) -> str | None:
         """None while it is made; then the reason why there is no film, or an empty string."""
+        if not self._end.poll():
+            return None
         try:
-            return str(self._end.recv()) if self._end.poll() else None
+            said = str(self._end.recv())
         except EOFError:
-            return "the process that made the film ended"
+            said = "the process that made the film ended"
+        self._process.join()
+        return said
 
     def stop(self) -> None:
         """End the process; a film that is not complete is deleted."""
@@ -131,7 +136,8 @@ def _work(recording: Recording, out: Path, size: tuple[int, int], end: Connectio
     """Film and report through `end`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches it too
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # removes what is half-written
-    os.nice(10)
+    os.nice(max(NICE - os.nice(0), 0))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # ffmpeg has words of its own for an interrupt
     try:
         film(recording, out, size=size)
         end.send("")

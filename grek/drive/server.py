@@ -123,7 +123,8 @@ class Server:
         self._socket = _listen(host, port)
         self.port = int(self._socket.getsockname()[1])
         self.token = None if host in LOOPBACK else secrets.token_urlsafe(16)
-        shown = host if host not in ("0.0.0.0", "::") else socket.gethostname()
+        shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+        shown = f"[{shown}]" if ":" in shown else shown
         query = "" if self.token is None else f"?token={self.token}"
         self.address = f"http://{shown}:{self.port}/{query}"
         with _gated(self), contextlib.redirect_stdout(io.StringIO()):  # viser prints an address

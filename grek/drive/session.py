@@ -31,6 +31,7 @@ from grek.eval.scores.policies import Policy
 
 RATE = np.array([0.8, 0.5, 2.0, 4.0, 6.0])  # at which a command follows [m/s^2, rad/s^2, rad/s]
 AFTER_FALL = 1.5  # from a fall to the new beginning [s]
+READ = 4.0  # that a message is shown [s]
 LATE = 0.1  # behind the clock from which time is dropped [s]
 PACE = 2.0  # over which the real-time factor is taken [s]
 _DRAW, _PLOT, _SCORE = 2, 10, 100  # control steps between two pictures, plots, scores
@@ -78,7 +79,7 @@ class Session:
         self._push, self._push_left = np.zeros(2), 0  # acceleration, control steps
         self._steps, self._falls, self._walked = 0, 0, 0.0
         self._fallen = 0  # control steps since the fall
-        self._said = ""
+        self._said, self._said_until = "", 0  # message, control step
         self._driver: tuple[int | None, tuple[str, ...]] = (None, ())
         self._lost = 0.0  # time dropped [s]
         self._paced: list[tuple[float, int]] = []  # clock, steps
@@ -113,8 +114,8 @@ class Session:
         push = self._push if self._push_left > 0 else np.zeros(2)
         self._push_left -= 1
         self._call("advance", self._command.copy(), push)
-        self._walked += float(np.hypot(*(self.droid.qpos[:2] - before)))
         self._steps += 1
+        self._walked += float(np.nan_to_num(np.hypot(*(self.droid.qpos[:2] - before))))
         if self.droid.fell is not None:
             self._after_fall(self.droid.fell)
         self._film_if_done()
@@ -142,9 +143,9 @@ class Session:
         """Say why it fell, and begin again a moment later."""
         if self._fallen == 0:
             self._falls += 1
-            self._said = f"fell: {reason}"
+            self._say(f"fell: {reason}")
         self._fallen += 1
-        if self._fallen * CONTROL_STEP >= AFTER_FALL:
+        if self._fallen * CONTROL_STEP >= AFTER_FALL or self.droid.state.broken[0]:
             self._begin(self.droid.scenario)
 
     def _call(self, method: str, *arguments: Any) -> None:
@@ -159,7 +160,6 @@ class Session:
         self._call("begin", scenario)
         self._command[:] = 0
         self._push_left = self._fallen = 0
-        self._said = ""
         self.plots.clear()
         self.scene.restart(self.droid)
 
@@ -199,9 +199,8 @@ class Session:
         before = self.droid.scenario
         try:
             self._call("change", scenario)
-            self._said = ""
         except InputError as error:
-            self._said = sanitize.message(error)
+            self._say(sanitize.message(error))
         now = self.droid.scenario
         self.panel.show(now)
         self._title()
@@ -264,6 +263,10 @@ class Session:
         }
         self.plots.score(self.droid, totals)
 
+    def _say(self, text: str) -> None:
+        """Show a message for a while."""
+        self._said, self._said_until = text, self._steps + round(READ / CONTROL_STEP)
+
     def _tell(self) -> None:
         """Tell pages who drives and how it goes."""
         driver = self.keys.driver(time.monotonic())
@@ -282,7 +285,7 @@ class Session:
             "step": self._steps,
             "fell": self.droid.fell is not None,
             "falls": self._falls,
-            "said": self._said,
+            "said": self._said if self._steps < self._said_until else "",
             "real_time": round(pace, 3),
             "dropped": self.visitors.dropped,
             "pace": f"real time x {pace:.2f}, {self._lost:.1f} s dropped"
@@ -296,9 +299,5 @@ class Session:
         self._paced.append((now, self._steps))
         while len(self._paced) > 2 and self._paced[1][0] < now - PACE:
             self._paced.pop(0)
-        (since, steps) = self._paced[0]
-        return (
-            (self._steps - steps) * CONTROL_STEP / max(now - since, 1e-9)
-            if steps != self._steps
-            else 1.0
-        )
+        since, steps = self._paced[0]
+        return (self._steps - steps) * CONTROL_STEP / (now - since) if now > since else 1.0

@@ -22,7 +22,7 @@ FLAGS = (
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
     *("--ignore-gpu-blocklist", "--hide-scrollbars", "--remote-debugging-port=0"),
 )
-PATIENCE = 90.0  # for anything that is waited for [s]
+PATIENCE = 300.0  # for anything that is waited for, on a machine however busy [s]
 
 CODES = {" ": "Space", "ArrowUp": "ArrowUp", "ArrowLeft": "ArrowLeft"}
 

@@ -13,7 +13,7 @@ import zstandard
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE = 120.0  # for anything that is waited for [s]
+PATIENCE = 300.0  # for anything that is waited for, on a machine however busy [s]
 
 
 class Visitor:

@@ -126,6 +126,26 @@ def test_a_fall_says_why_and_begins_again(drive):
         assert any(said.startswith("fell: ") and "on ice" in said for said in seen)
 
 
+def test_a_click_on_the_droid_pushes_it_away(drive):
+    """By the strength of the slider, along the horizontal part of the ray; a tenth of a second."""
+    running = drive()
+    with visiting(running.address) as one:
+        one.set("Strength [m/s]", 0.2)
+        one.wait(lambda: running.session.panel.strength == 0.2, "strength")
+        one.send(
+            type="SceneNodeClickMessage",
+            name="/world/droid/torso",
+            instance_index=None,
+            ray_origin=(3.0, 4.0, 1.0),
+            ray_direction=(-0.6, -0.8, -0.2),
+            screen_pos=(0.5, 0.5),
+            modifier=None,
+        )
+        one.wait(lambda: running.session._push.any(), "a push")
+        assert running.session._push == pytest.approx([-1.2, -1.6])  # 0.2 m/s in 0.1 s
+        assert one.news["dropped"] == 0
+
+
 def test_a_saved_world_is_the_present_one(drive):
     running = drive("gravel")
     with visiting(running.address) as one:
