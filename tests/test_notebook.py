@@ -50,7 +50,7 @@ def test_it_runs_from_the_first_cell_to_the_last(tmp_path, monkeypatch):
         if output.get("name") == "stdout"
     )
     assert "fell: True" in printed and "policy: runs/mine/policy.onnx" in printed
-    assert "| `walk` |" in printed and "| `mine` |" in printed
+    assert "| `walk` |" in printed and "| `policy` |" in printed
     (film,) = [o for c in notebook.cells for o in c.get("outputs", ()) if "data" in o]
     assert "<video" in film["data"]["text/html"]
     assert (tmp_path / "scores/walk/scorecard.html").is_file()
