@@ -25,6 +25,7 @@ STANDING = 0.05  # commands up to this |vx| + |vy| + |yaw rate| mean "stand" [m/
 STEPPING = 0.15  # commands from this on have full step height
 FAST = 0.6  # speed of the shortest period [m/s]
 TIPPING = 0.18  # time constant of the inverted pendulum, sqrt(height / g) [s]
+_TURNS = np.array([2 * np.pi, 4 * np.pi])  # of the clock in a period [rad]
 RISE, DECAY = 0.1, 1.0  # time of recovery amplitude from 0 to 1, and back [s]
 
 
@@ -215,10 +216,9 @@ class GaitMotion:
         advance = steps * CONTROL_STEP / period(gait, command)
         self._advance[worlds] = advance
         after = (phase + advance) % 1
-        angle = 2 * np.pi * phase
+        angles = phase[:, None] * _TURNS
         clock = np.empty((len(phase), 4))
-        for column, turns in enumerate((angle, 2 * angle)):
-            clock[:, 2 * column], clock[:, 2 * column + 1] = np.sin(turns), np.cos(turns)
+        clock[:, ::2], clock[:, 1::2] = np.sin(angles), np.cos(angles)
         end = foot_phase(after, self._robot)
         joints = joint_angles(gait, self._robot, phase, command, height)
         return Reference(

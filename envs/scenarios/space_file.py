@@ -136,9 +136,11 @@ def _content(file: _File) -> SpaceFile:
         for section in ("body", "motors", "sensors", "commands", "disturbances")
     }
     sensors: dict[str, Any] = {**TRAIN.sensors, **found["sensors"]}
-    timing = {name: sensors.pop(name) for name in ("latency", "attitude_time") if name in sensors}
+    timing: dict[str, Any] = {
+        name: sensors.pop(name) for name in ("latency", "attitude_time") if name in sensors
+    }
     motors: dict[str, Any] = {**TRAIN.motors, **found["motors"]}
-    rest = {**found["body"], **found["commands"], **found["disturbances"], **timing}
+    rest: dict[str, Any] = {**found["body"], **found["commands"], **found["disturbances"], **timing}
     return SpaceFile(
         file.name, file.robot, Ranges(motors=motors, sensors=sensors, **rest, **_ground(file))
     )

@@ -158,7 +158,9 @@ def from_file(path: Path) -> Space:
     found = space_file.read(path)
     known = SPACES.get(found.name)
     if known is None:
-        contexts = {Context("material", name): {} for name in found.ranges.materials}
+        contexts: dict[Context, Mapping[str, Any]] = {
+            Context("material", name): {} for name in found.ranges.materials
+        }
         known = Space(found.name, lambda: contexts, any_material=True, base=found.ranges)
         return SPACES.register(known)
     if known.base != found.ranges:

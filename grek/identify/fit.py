@@ -37,6 +37,7 @@ class Estimate:
 
     parameter: Parameter
     value: float
+    """Unit of the parameter, as are `low` and `high`, the ends of the interval."""
     low: float
     high: float
     learned: float
@@ -51,7 +52,7 @@ class Identified:
     estimates: dict[str, Estimate]
     """By name of the parameter."""
     noise: dict[str, float]
-    """Standard deviation of the noise of each measured field, units as the field's."""
+    """Standard deviation of the noise of each field that counted, units as the field's."""
     unexplained: float
     """Share of the residuals' variance that is no noise, in [0, 1]: 0 for a model that is true."""
 
@@ -216,7 +217,15 @@ class _Problem:
                 low, high = value - PHYSICS_STEP, value
             learned = float(np.clip(1 - (sd / p.spread) ** 2, 0, 1))
             estimates[p.name] = Estimate(p, float(value), float(low), float(high), learned)
-        return Identified(self.robot, estimates, dict(self._noise), max(unexplained))
+        return Identified(self.robot, estimates, self._sensors(values), max(unexplained))
+
+    def _sensors(self, values: Array) -> dict[str, float]:
+        """Noise of each field that counted, which residuals show as latency mixes two readings."""
+        share = values[self.latency] % 1
+        counted = [
+            n for n in self._columns if n != "gravity" or not all(x.hung for x in self._logs)
+        ]
+        return {name: self._noise[name] / float(np.hypot(1 - share, share)) for name in counted}
 
     def _deviations(self, z: Array) -> Array:
         """Standard deviation of each parameter [spreads]; that of whole steps for the delay."""

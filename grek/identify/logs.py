@@ -13,7 +13,7 @@ from grek.identify.model import FIELDS, Measured, columns
 from grek.onboard import log
 
 FEWEST = SETTLED + 10 * CLUSTER  # control steps of a log
-MOST = 180_000  # an hour
+MOST = 15_000  # five minutes, which take 1 GB
 
 
 def read(paths: Sequence[Path]) -> tuple[Robot, list[Measured]]:

@@ -77,8 +77,8 @@ def excitation(name: str, robot: Robot = GREK) -> Excitation:
         raise InputError(f"unknown excitation {name!r}; there are: {known}")
     if len(robot.joint_range) != len(robot.all_joints):
         raise InputError(f"robot {robot.name} has no joint_range of each joint, which this needs")
-    time = np.arange(round(SECONDS / CONTROL_STEP) + 1) * CONTROL_STEP
-    targets = np.tile(np.array(robot.home) + np.array(robot.static_offset), (len(time), 1))
+    time: Array = np.linspace(0, SECONDS, round(SECONDS / CONTROL_STEP) + 1)
+    targets: Array = np.tile(np.array(robot.home) + np.array(robot.static_offset), (len(time), 1))
     targets[:, : len(robot.joints)] += EXCITATIONS[name](robot, time)
     low, high = np.array(robot.joint_range).T
     return Excitation(f"{PREFIX}{name}", robot, np.clip(targets, low, high))
@@ -126,7 +126,8 @@ def _ground(robot: Robot, time: Array) -> Array:
     angles = legs.inverse(before[..., 0], before[..., 1], before[..., 2], yaws, side)
     ankle = angles.shape[-1] - 1
     angles[..., ankle] -= pitch[:, None]
-    rest = legs.inverse(*ankles.T[:, None], np.zeros((1, len(hips))), side)
+    x, y, z = ankles.T[:, None]
+    rest = legs.inverse(x, y, z, np.zeros((1, len(hips))), side)
     return (angles - rest).reshape(len(time), -1)
 
 

@@ -14,6 +14,7 @@ from grek.envs.robots import GREK
 from grek.envs.scenarios import space_file
 from grek.envs.scenarios.scenario import Motors, Scenario
 from grek.envs.simulation.simulation import Simulation
+from grek.errors import InputError
 from grek.identify import fit, logs
 from grek.identify.model import Measured, Model
 from grek.identify.parameters import parameters
@@ -89,6 +90,35 @@ def test_a_jump_is_no_slope(monkeypatch):
     jacobian, now = problem.jacobian(np.zeros(len(NAMES)))
     assert jacobian[:, 0] == pytest.approx(2.0) and not now.any()
     assert not jacobian[:, 1:].any()
+
+
+def test_noise_is_that_of_the_sensors_before_latency_mixes_two_readings():
+    """(0.6 a + 0.4 b) of two readings of deviation 0.05 has 0.05 sqrt(0.52)."""
+    problem = measured(np.zeros((130, 26)))
+    problem._noise["joint_position"] = 0.05 * np.sqrt(0.52)
+    v = NOMINAL.copy()
+    v[problem.latency] = 1.4
+    assert problem._sensors(v)["joint_position"] == pytest.approx(0.05)
+
+
+def test_noise_of_gravity_is_not_told_in_the_air():
+    log = Measured("log", True, np.zeros((130, 14)), np.zeros((130, 26)))
+    assert "gravity" not in fit._Problem(GREK, [log], None, 1)._sensors(NOMINAL)
+
+
+def test_a_log_that_the_model_does_not_explain_is_refused(monkeypatch):
+    """White noise is noise; a wave that is twenty times as large is none."""
+    rng, time = np.random.default_rng(0), np.arange(4000)[:, None]
+    problem, errors = measured(np.zeros((4000, 26))), rng.normal(size=(1, 4000, 26))
+    monkeypatch.setattr(problem, "_errors", lambda z, logs=None: ([errors], np.zeros(1)))
+    z = np.zeros(len(NAMES))
+    assert problem._unexplained(z, problem._logs[0]) < 0.03
+    errors[0] += 20 * np.sin(0.05 * time)
+    assert problem._unexplained(z, problem._logs[0]) > 0.9
+    with pytest.raises(
+        InputError, match=r"log: 9.% of what the best body leaves unexplained is no"
+    ):
+        problem.result(z)
 
 
 def test_delays_are_rounded_and_latency_keeps_the_sum():
