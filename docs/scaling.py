@@ -2,7 +2,8 @@
 
 Measures what an update of one process costs on this machine, and what processes pay to average
 their gradients, writes docs/scaling.json, and from it a model, its table and docs/scaling.png.
-Measure on an idle machine.
+Work is measured in CPU time and messages by their shortest, so that other work on the machine
+disturbs them little; its load is recorded.
 """
 
 import json
@@ -35,7 +36,7 @@ GROUPS = (2, 4, 8)  # processes
 SIZES = (4, 600_000)  # of a message [byte]; a gradient has about the second
 MESSAGES = 110  # of which the first ten do not count
 CORES = (1, 2, 4, 8, 16, 64, 128, 256, 512, 1024, 2048, 4096)
-WORLDS = (128, 256, 1024)  # of a process
+WORLDS = (128, 256, 512)  # of a process
 NETWORK = {"latency": 30e-6, "bandwidth": 25e9 / 8}  # assumed: [s], [byte/s]
 
 
@@ -52,20 +53,19 @@ def learner(worlds: int) -> tuple[Any, GrekVecEnv, Statistics]:
 
 
 def one_process(worlds: int) -> dict[str, Any]:
-    """Times of a rollout and an update [s], and sizes [byte], of a process with one thread."""
+    """CPU times of a rollout and an update [s], and sizes [byte], of a process with one thread."""
     model, env, statistics = learner(worlds)
     rollouts, learning = [], []
-    for _ in range(4 + 1024 // worlds):
-        began = time.perf_counter()
+    for _ in range(3 + 512 // worlds):
+        began = time.process_time()
         model.collect_rollouts(env, statistics, model.rollout_buffer, model.n_steps)
-        middle = time.perf_counter()
+        middle = time.process_time()
         model.train()
         rollouts.append(middle - began)
-        learning.append(time.perf_counter() - middle)
+        learning.append(time.process_time() - middle)
     with tempfile.TemporaryDirectory() as directory:
-        began = time.perf_counter()
         path = checkpoint.save(Path(directory), model, env, statistics.curriculum)
-        saving, size = time.perf_counter() - began, path.stat().st_size
+        size = path.stat().st_size
     weights = sum(p.numel() for p in model.policy.parameters())
     return {
         "worlds": worlds,
@@ -76,7 +76,6 @@ def one_process(worlds: int) -> dict[str, Any]:
         "messages": model.n_epochs * -(-worlds * model.n_steps // model.batch_size),
         "message": 4 * (weights + 3),
         "checkpoint": size,
-        "saving": saving,
     }
 
 
@@ -92,13 +91,13 @@ def member(rank: int, size: int, store: str, out: Any) -> None:
             values.div_(size)
             times.append(time.perf_counter() - began)
         if rank == 0:
-            out.put({"processes": size, "bytes": bytes_, "seconds": median(times[10:])})
+            out.put({"processes": size, "bytes": bytes_, "seconds": min(times[10:])})
     dist.barrier()
     dist.destroy_process_group()
 
 
 def all_reduce(size: int) -> list[dict[str, Any]]:
-    """Median time in which `size` processes sum a message of each of SIZES [s]."""
+    """Shortest time in which `size` processes sum a message of each of SIZES [s]."""
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as directory:
         out, store = context.SimpleQueue(), f"{directory}/store"

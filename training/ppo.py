@@ -8,6 +8,7 @@ update is split over threads, and over processes (`grek.training.parallel`), eac
 equal part of every minibatch from its own worlds.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -268,7 +269,7 @@ def _moments(x: Tensor) -> Tensor:
     return torch.stack([torch.tensor(float(x.numel()), dtype=torch.float64), x.sum(), x @ x])
 
 
-def _averaged(parameters: list[Tensor], losses: Tensor) -> Tensor:
+def _averaged(parameters: Sequence[Tensor], losses: Tensor) -> Tensor:
     """Average the gradients of `parameters`, and `losses` (k,), over processes; return the latter.
 
     All processes have as many samples, and all values go in one message.

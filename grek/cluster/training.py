@@ -125,7 +125,7 @@ def _tell(run: Path, budget: Budget, show: Show) -> None:
     with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
         head, *rows = csv.reader((run / "progress.csv").read_text().splitlines())
         row = {name: float(value) for name, value in zip(head, rows[-1], strict=True)}
-        done, total = row["steps"] - budget.first_step, budget.steps
+        done, total = row["steps"] - budget.first_step, float(budget.steps or 0)
         if budget.seconds is not None:
             done, total = budget.elapsed(), budget.seconds
         note = f"{row['steps_per_second']:.0f} steps/s, level {row['level']:.1f}"
