@@ -7,6 +7,7 @@ from grek.checks import check_output
 from grek.commands.arguments import PolicyArgument
 from grek.errors import InputError
 from grek.progress import counter
+from grek.sanitize import printable
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,5 @@ class Render:
         scenario = filming.world(self.scenario, self.material, policy.task.robot)
         with counter("control steps") as show:
             said = filming.film(policy, scenario, self.seconds, self.fps, self.out, show, self.size)
-        print(said)
+        print(printable(said))
         return 0

@@ -10,6 +10,7 @@ from grek.checks import bind, check_output, check_port, host_and_port
 from grek.commands.arguments import PolicyArgument
 from grek.errors import InputError
 from grek.progress import counter
+from grek.sanitize import printable
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Plant:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
             bind(listening, self.host, self.port)
             host, port = listening.getsockname()
-            print(f"body in {name}, waiting at {host}:{port}", flush=True)
+            print(f"body in {printable(name)}, waiting at {host}:{port}", flush=True)
             link = plant.Link(listening, robot)
             about = replay.about(body.scenario, robot.name, self.hung)
             with log.recording(self.log, about) as record, counter("control steps") as show:
