@@ -130,8 +130,8 @@ class Eval:
         from grek.eval.films import filming
         from grek.eval.scores import evaluate, policies
 
-        if self.out is not None or self.films:
-            raise InputError("--scenario prints one row: leave out --out and --films")
+        if self.out is not None or self.films or self.open:
+            raise InputError("--scenario prints one row: leave out --out, --films and --open")
         threads, policy = thread_count(self.threads), policies.load(self.policy)
         world = filming.world(scenario, None, policy.task.robot)
         episodes = 12 if self.episodes is None else self.episodes
