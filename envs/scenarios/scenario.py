@@ -25,18 +25,21 @@ _BEARING = materials.index("bearing")
 _GRAINS = [materials.index(name) for name in ("relief", "collapse_share")]
 
 
+MUJOCO, DRAKE = "mujoco", "drake"  # engines
+
+
 class Context(NamedTuple):
     """An axis of variation and a value on it: a row of a scorecard."""
 
     axis: str
     """Axis, such as "material" or "slope"."""
     value: str
-    """Value, such as "ice", "near" or "far"."""
+    """Value, such as "ice", "near", "far", or an engine."""
 
     @property
     def slug(self) -> str:
-        """CONTEXT in scenario names: the value, prefixed by the axis for "near" and "far"."""
-        named = self.value in ("near", "far")
+        """CONTEXT in scenario names: the value, with the axis where many axes have that value."""
+        named = self.value in ("near", "far", MUJOCO, DRAKE)
         return f"{self.axis}-{self.value}" if named else self.value
 
 

@@ -23,6 +23,8 @@ class Render:
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances.
     `grek materials` lists the names."""
+    engine: str | None = None
+    """Engine that moves the droid, mujoco or drake; by default that of the scenario's space."""
     seconds: float = 10.0
     """Length of the film [s], in [0.02, 600]; it ends 1 s after a fall."""
     fps: int = 25
@@ -36,6 +38,7 @@ class Render:
 
     def run(self) -> int:
         """Film and print the path of the film."""
+        from grek.envs.simulation.engines import ENGINES
         from grek.eval.films import filming
         from grek.eval.scores import policies
 
@@ -46,9 +49,12 @@ class Render:
         if self.scenario is not None and self.material is not None:
             raise InputError("give --scenario or --material, not both")
         check_output(self.out, self.force)
+        if self.engine is not None:
+            ENGINES.named(self.engine).check_installed()
         policy = policies.load(self.policy)
         scenario = filming.world(self.scenario, self.material, policy.task.robot)
         with counter("control steps") as show:
-            said = filming.film(policy, scenario, self.seconds, self.fps, self.out, show, self.size)
+            arguments = self.seconds, self.fps, self.out, show, self.size
+            said = filming.film(policy, scenario, *arguments, engine=self.engine)
         print(printable(said))
         return 0

@@ -28,8 +28,9 @@ class Eval:
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
     motion:NAME, which dances the choreography NAME in open loop."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults;
-    or a file FILE.toml with a space of your own, such as `grek identify` writes."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, faults, or
+    engines (takes the extra drake, and half an hour); or a file FILE.toml with a space of your own,
+    such as `grek identify` writes."""
     scenario: str | None = None
     """Instead of a suite: one scenario, SPACE/CONTEXT:INDEX, or a .json file of one. Its episodes
     differ in the seed of sensor noise and gait phase; one row is printed, nothing is written."""
