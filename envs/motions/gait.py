@@ -202,11 +202,24 @@ class GaitMotion:
 
     def _reference(self, worlds: NDArray | slice, command: Array) -> Reference:
         """Reference of `worlds` for the coming control step; also sets its advance in phase."""
-        gait, phase = self._gait, self.phase[worlds]
         height = np.maximum(effort(command), self._recovery[worlds])
-        steps = height > 0
-        advance = steps * CONTROL_STEP / period(gait, command)
+        advance = (height > 0) * CONTROL_STEP / period(self._gait, command)
         self._advance[worlds] = advance
+        return self._at(self.phase[worlds], advance, command, height)
+
+    def ahead(self, steps: int, command: Array) -> Reference:
+        """Reference `steps` control steps later, if `command` (n, 3) and amplitude stay."""
+        height = np.maximum(effort(command), self._recovery)
+        phase = (self.phase + steps * self._advance) % 1
+        return self._at(phase, self._advance, command, height)
+
+    def calm(self, worlds: NDArray[np.bool_]) -> None:
+        """End recovery steps in the mask `worlds` (n,)."""
+        self._recovery[worlds] = 0
+
+    def _at(self, phase: Array, advance: Array, command: Array, height: Array) -> Reference:
+        """Reference at `phase` (n,) and step amplitude `height` (n,), before it has advanced."""
+        gait, steps = self._gait, height > 0
         after = (phase + advance) % 1
         angle = 2 * np.pi * phase
         clock = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
@@ -221,6 +234,10 @@ class GaitMotion:
             moving=steps,
             height=np.full(len(phase), self._robot.stand_height),
             look=np.zeros((len(phase), 2)),
+            attitude=np.zeros((len(phase), 2)),
+            velocity=np.array(command, float),
+            rest=np.zeros(len(phase)),
+            skill=np.zeros(len(phase), int),
         )
 
     def snapshot(self) -> dict[str, Array]:

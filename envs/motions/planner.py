@@ -108,6 +108,29 @@ def plan(of: Choreography, robot: Robot, interval: float) -> Plan:
     )
 
 
+def posed(name: str, time: Array, position: Array, attitude: Array, robot: Robot) -> Plan:
+    """Plan of the torso's `position` and `attitude` (T, 3) at `time` (T,), feet as at home.
+
+    Raises InputError for a robot without leg kinematics. A beat is a second.
+    """
+    if robot.legs is None:
+        raise InputError(f"robot {robot.name} has no leg kinematics, so no motion {name}")
+    ankles = np.array(robot.legs.home_ankles)
+    feet = np.zeros((len(time), len(ankles), 4))
+    feet[..., :2] = ankles[:, :2]
+    return Plan(
+        name=name,
+        time=time,
+        beat=time,
+        position=position,
+        attitude=attitude,
+        feet=feet,
+        contact=np.ones(feet.shape[:2], bool),
+        joints=_joints(robot, position, attitude, feet),
+        look=np.zeros((len(time), 2)),
+    )
+
+
 def _held(of: Choreography, name: str, robot: Robot, time: Array) -> Array:
     """A quantity at `time` (T,): monotone cubic between the keys that set it, home at both ends."""
     home = robot.stand_height if name == "height" else 0.0
@@ -202,7 +225,7 @@ def _hop_height(start: float, hop: Hop, height: Array, time: Array, stand: float
     flying = high + speed * t - 0.5 * GRAVITY * t**2
     falling = low + 0.5 * speed / push * (t - flight - push) ** 2
     down, up = (np.clip(x / CROUCH, 0, 1) for x in (time - begin, end - time))
-    standing = height + (low - height) * _smooth(np.minimum(down, up))
+    standing = height + (low - height) * smooth(np.minimum(down, up))
     for until, part in ((flight + push, falling), (flight, flying), (0.0, rising)):
         standing = np.where((t < until) & (t >= -push), part, standing)
     return standing
@@ -223,7 +246,7 @@ def _feet(walks: list[_Walk], time: Array, flying: Array) -> tuple[Array, NDArra
             inside = (time > piece.start + 1e-9) & (time < piece.end - 1e-9)
             contact[inside, foot] = False
             share = (time[inside] - piece.start) / (piece.end - piece.start)
-            even = share if piece.kind is Hop else _smooth(share)
+            even = share if piece.kind is Hop else smooth(share)
             moved = piece.before + even[:, None] * (piece.after - piece.before)
             lifted = _lifted(piece, time[inside], flying[inside])
             poses[inside, foot] = np.column_stack([moved[:, :2], lifted, moved[:, 2]])
@@ -237,7 +260,7 @@ def _lifted(piece: _Piece, time: Array, flying: Array) -> Array:
     if piece.kind is Lift:
         rise = min(RISE, (piece.end - piece.start) / 2)
         nearest = np.minimum(time - piece.start, piece.end - time)
-        return piece.height * _smooth(np.clip(nearest / rise, 0, 1))
+        return piece.height * smooth(np.clip(nearest / rise, 0, 1))
     return piece.height * np.sin(np.pi * (time - piece.start) / (piece.end - piece.start)) ** 2
 
 
@@ -283,6 +306,6 @@ def _rotated(xy: Array, angle: Array | float) -> Array:
     return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
 
-def _smooth(share: Array) -> Array:
+def smooth(share: Array) -> Array:
     """Polynomial from 0 to 1 that begins and ends at rest and without acceleration."""
     return share**3 * (10 - 15 * share + 6 * share**2)
