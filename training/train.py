@@ -23,7 +23,7 @@ from grek.training.log import Log, Statistics, trim
 from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
-from grek.training.task_settings import settings, task_of
+from grek.training.task_settings import chosen_skills, settings, staged, task_of
 from grek.training.vec_env import GrekVecEnv
 
 CHECKPOINT_EVERY = 120.0  # time between two checkpoints [s]
@@ -35,7 +35,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
     `after_update` is called with the model after each update. Raises InputError for invalid
     settings, and KeyboardInterrupt after SIGINT or SIGTERM, once checkpoint and policy are saved.
     """
-    run, config, state = run_directory.prepare(config)
+    run, config, state = run_directory.prepare(staged(config))
     threads = config.threads or os.cpu_count() or 1
     torch.set_num_threads(1)  # PPO splits an update over `threads` of its own
     torch.manual_seed(config.seed)
@@ -47,6 +47,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
         materials=run_directory.materials(config.materials),
         replay=config.replay,
         task=task_of(config, start and start[1]),
+        skills=None if config.skills == "walk" else chosen_skills(config.skills),
     )
     env = GrekVecEnv(config.worlds, threads, episodes)
     model = make_model(env, config, threads)
@@ -76,6 +77,7 @@ def train(config: TrainConfig, after_update: Callable[[PPO], None] | None = None
         checkpoint.save(run / "checkpoints", model, env, curriculum)
         training = {
             "space": config.space,
+            "skills": config.skills,
             "materials": config.materials,
             "scenarios": config.scenarios,
             "seed": config.seed,

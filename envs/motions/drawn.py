@@ -115,9 +115,7 @@ def _poses(draw: _Draw, bar: int, tempo: float, held: dict[str, float]) -> _Word
     """A pose every beat, or every second one."""
     every = 1.0 if tempo < 100 else 2.0
     count = int(BAR / every)
-    return [
-        (every * k, _pose(draw, BAR * bar + k, every, tempo, held)) for k in range(count)
-    ]
+    return [(every * k, _pose(draw, BAR * bar + k, every, tempo, held)) for k in range(count)]
 
 
 def _bob(draw: _Draw, bar: int, tempo: float, held: dict[str, float]) -> _Words:

@@ -9,6 +9,7 @@ are part of a policy's contract.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,11 +208,14 @@ class GaitMotion:
         self._advance[worlds] = advance
         return self._at(self.phase[worlds], advance, command, height)
 
-    def ahead(self, steps: int, command: Array) -> Reference:
-        """Reference `steps` control steps later, if `command` (n, 3) and amplitude stay."""
-        height = np.maximum(effort(command), self._recovery)
-        phase = (self.phase + steps * self._advance) % 1
-        return self._at(phase, self._advance, command, height)
+    def ahead(self, worlds: NDArray, steps: Sequence[int], command: Array) -> Reference:
+        """Reference of `worlds` (m,) at each of `steps` (k,) control steps from now, world by world
+        (m k, ...), if `command` (m, 3) and amplitude stay."""
+        advance = self._advance[worlds]
+        phase = (self.phase[worlds, None] + advance[:, None] * np.array(steps)) % 1
+        height = np.maximum(effort(command), self._recovery[worlds])
+        many = (np.repeat(each, len(steps), 0) for each in (advance, command, height))
+        return self._at(phase.ravel(), *many)
 
     def calm(self, worlds: NDArray[np.bool_]) -> None:
         """End recovery steps in the mask `worlds` (n,)."""

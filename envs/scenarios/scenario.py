@@ -15,6 +15,7 @@ from grek.envs.ground import materials, shapes
 from grek.envs.ground.planes import CONTACT_TIME
 from grek.envs.ground.shapes import Shape
 from grek.envs.ground.surface import Surface
+from grek.envs.motions.act import Act
 
 EPISODE = 20.0  # [s]
 EASIEST_BEARING = 3.0  # factor of bearing at difficulty level 0
@@ -22,6 +23,9 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 _BEARING = materials.index("bearing")
 _GRAINS = [materials.index(name) for name in ("relief", "collapse_share")]
+
+
+_PLAIN = ("material", "shape", "hard", "numerics", "link")  # axes whose values are names
 
 
 class Context(NamedTuple):
@@ -34,8 +38,8 @@ class Context(NamedTuple):
 
     @property
     def slug(self) -> str:
-        """CONTEXT in scenario names: the value, prefixed by the axis for "near" and "far"."""
-        named = self.value in ("near", "far")
+        """CONTEXT in scenario names: the value, prefixed by the axis unless that is in _PLAIN."""
+        named = self.axis not in _PLAIN
         return f"{self.axis}-{self.value}" if named else self.value
 
 
@@ -161,6 +165,8 @@ class Scenario:
     numerics: Numerics = Numerics()
     commands: tuple[Command, ...] = (Command(0.0, (0.0, 0.0), 0.0),)
     pushes: tuple[Push, ...] = ()
+    acts: tuple[Act, ...] = ()
+    """Skills commanded, in order of time; of tasks with skills."""
 
     @property
     def space(self) -> str:
@@ -171,7 +177,7 @@ class Scenario:
         """This scenario at difficulty `level` in [0, 1]; 1 or more returns it unchanged.
 
         Size of shapes, relief and share of loose stones, and pushes scale with `level`, velocity
-        commands with (1 + level) / 2, the bearing of soft ground with EASIEST_BEARING^(1 - level).
+        commands, way and turn of acts with (1 + level) / 2, the bearing of soft ground with EASIEST_BEARING^(1 - level).
         """
         if level >= 1:
             return self
@@ -192,17 +198,27 @@ class Scenario:
             pushes=tuple(
                 dataclasses.replace(p, velocity=_scaled(p.velocity, level)) for p in self.pushes
             ),
+            acts=tuple(_eased(act, speed) for act in self.acts),
         )
 
 
 def to_plain(scenario: Scenario) -> dict[str, Any]:
-    """JSON-serialisable form of `scenario`."""
-    return dataclasses.asdict(scenario)
+    """JSON-serialisable form of `scenario`; without "acts" where there are none."""
+    plain = dataclasses.asdict(scenario)
+    if not scenario.acts:
+        del plain["acts"]
+    return plain
 
 
 def from_plain(content: Any) -> Scenario:
     """Inverse of `to_plain`; raises InputError naming an entry of a wrong type or out of range."""
     return files.converted(content, Scenario, "not a scenario")
+
+
+def _eased(act: Act, factor: float) -> Act:
+    """`act` with `factor` times its way and turn."""
+    scaled = {k: v * factor for k, v in act.values.items() if k in ("forward", "left", "turn")}
+    return dataclasses.replace(act, values={**act.values, **scaled})
 
 
 def _scaled(vector: tuple[float, float], factor: float) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from grek.envs.ground.shapes import SHAPES, Shape, ShapePart
 from grek.envs.ground.surface import LAYOUTS, Surface
 from grek.envs.registry import Registry
 from grek.envs.robots import GREK, Robot
+from grek.envs.scenarios import stage
 from grek.envs.scenarios.links import LINKS
 from grek.envs.scenarios.scenario import (
     EPISODE,
@@ -115,6 +116,10 @@ class Ranges:
     """Impulse of a push over the robot's mass [m/s]."""
     numerics: Mapping[str, Any] = _frozen()
     """Fields of `Numerics` that differ from their defaults."""
+    first: str | None = None
+    """Material; that of the context, or drawn, by default."""
+    acts: stage.Programme | None = None
+    """Acts of tasks with skills, which command in place of velocities."""
 
 
 TRAIN = Ranges()
@@ -266,10 +271,13 @@ class Space:
         draw = _Draw(self.name, "" if self.same_worlds else context.slug, index)
         if context.axis == "material":
             first = context.value
+        elif ranges.first is not None:
+            first = ranges.first
         elif self.same_worlds:  # balanced over materials
             first = ranges.materials[index % len(ranges.materials)]
         else:
             first = draw.choice("surface.first", ranges.materials)
+        acts = () if ranges.acts is None else stage.drawn(ranges.acts, draw)
         return Scenario(
             name=f"{self.name}/{context.slug}:{index}",
             context=context,
@@ -286,8 +294,9 @@ class Space:
             motors=Motors(**{k: draw(f"motors.{k}", d) for k, d in ranges.motors.items()}),
             sensors=_errors(ranges, draw, len(robot.joints)),
             numerics=Numerics(**ranges.numerics),
-            commands=_commands(ranges, draw),
+            commands=stage.commands(acts) or _commands(ranges, draw),
             pushes=_pushes(ranges, draw),
+            acts=acts,
         )
 
     def numbered(self, number: int, robot: Robot = GREK) -> Scenario:
@@ -308,10 +317,13 @@ SPACES = Registry(
     Space("numerics", _numerics, same_worlds=True),
     Space("everywhere", _everywhere),
     Space("faults", _faults, same_worlds=True),
+    Space("stage", stage.trained),
+    Space("tour", stage.touring),
+    Space("transitions", stage.transitions),
 )
 space = SPACES.named
 
-TRAINABLE = ("train", "everywhere")
+TRAINABLE = ("train", "everywhere", "stage")
 """Spaces to train in. A policy that trained "everywhere" has met the held-out ranges, in worlds of
 its own: what another loses against it on held-out rows is lack of transfer, not difficulty."""
 
@@ -373,7 +385,7 @@ def zone(space: str, context: Context) -> str | None:
     rows of the numerics space that average over solver settings.
     """
     if (
-        space in ("train", "tune", "everywhere")
+        space in ("train", "tune", "everywhere", "stage", "transitions")
         or context.value == "as_trained"
         or context in _INSIDE
     ):

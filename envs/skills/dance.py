@@ -1,5 +1,7 @@
 """Dance: a choreography, shipped, of a file or drawn by its index."""
 
+from grek.envs.distributions import Uniform
+from grek.envs.motions.act import Act
 from grek.envs.motions.choreography import choreography
 from grek.envs.motions.clip import Clip, clip_of
 from grek.envs.motions.drawn import NUMBER, drawn
@@ -7,7 +9,7 @@ from grek.envs.motions.feasibility import Demand, check
 from grek.envs.motions.planner import Plan, plan
 from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
-from grek.envs.skills.skill import Act, Skill
+from grek.envs.skills.skill import Skill
 from grek.errors import InputError
 
 DRAWN = "drawn:"  # then the index of a drawn choreography
@@ -30,4 +32,12 @@ def clip(robot: Robot, act: Act) -> Clip:
     return clip_of(plan, demand.lead, robot)
 
 
-DANCE = Skill(name="dance", clip=clip, dances=True, seconds=6.0, measures=("beat_error",))
+DANCE = Skill(
+    name="dance",
+    clip=clip,
+    dances=True,
+    seconds=6.0,
+    lasts=Uniform(4.0, 9.0),
+    pause=Uniform(0.3, 1.0),
+    measures=("beat_error",),
+)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grek.envs.motions.act import Act
 from grek.envs.motions.clip import Clip
 from grek.envs.motions.gait import Gait, GaitMotion
 from grek.envs.motions.motion import Reference
@@ -20,7 +21,7 @@ from grek.envs.motions.planner import smooth
 from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.skills import SKILLS
-from grek.envs.skills.skill import Act, Skill
+from grek.envs.skills.skill import Skill
 from grek.envs.skills.transitions import WAITS, phase
 from grek.envs.vectors import Array
 
@@ -64,6 +65,7 @@ class ShowMotion:
         self._robot, self._gait = robot, GaitMotion(gait, robot, worlds)
         self._skills = list(SKILLS.values())
         self._acting, self._feet = len(robot.joints), len(robot.feet)
+        self._clock = 2 * self._acting + 8  # first column of the clock
         self._home = _table(clip_of_act(robot, "stand", (), ""))[0]
         self._acts: list[tuple[Act, ...]] = [()] * worlds
         self._rows = np.tile(self._home, (worlds, 1, 1))  # of the clips (n, most rows, columns)
@@ -168,7 +170,7 @@ class ShowMotion:
 
     def _begin(self, world: int | np.int64, act: Act) -> None:
         """Make `act` the present one of `world`."""
-        self._before[world], self._since[world] = self._packed(0)[world], 0
+        self._before[world], self._since[world] = self._packed((0,))[world, 0], 0
         self._present[world] = self._next[world] - 1
         self._set(world, act)
         of = self._skills[self._skill[world]]
@@ -221,43 +223,46 @@ class ShowMotion:
 
     # -- reference -------------------------------------------------------------------------
 
-    def _packed(self, later: int) -> Array:
-        """Rows (n, columns) of the reference `later` control steps from now."""
-        each = np.arange(len(self._step))
-        rows = self._rows[each, np.minimum(self._step + later, self._length - 1)]
-        gait = self._gait.now if later == 0 else self._gait.ahead(later, self._velocity())
-        gaits = _pack(gait)
-        walking = self._walking
-        a, f = self._acting, self._feet
-        catching = gait.moving & self._steps()
-        if catching.any():
-            rows[catching, :a] += gaits[catching, :a] - self._home[:a]
-            rows[catching, -f - f - 1 :] = gaits[catching, -f - f - 1 :]
-            rows[catching, -f - f - 5 : -f - f - 1] = gaits[catching, -f - f - 5 : -f - f - 1]
-        rows[walking] = gaits[walking]
-        share = smooth(np.minimum((self._since + later) * (CONTROL_STEP / BLEND), 1))[:, None]
-        soft = slice(0, -f - f - 1)  # contacts, clearance and rest pass at once
-        rows[:, soft] = self._before[:, soft] + share * (rows[:, soft] - self._before[:, soft])
+    def _packed(self, later: tuple[int, ...]) -> Array:
+        """Rows (n, k, columns) of the reference, `later` (k,) control steps from now."""
+        each, after = np.arange(len(self._step))[:, None], np.array(later)
+        rows = self._rows[each, np.minimum(self._step[:, None] + after, self._length[:, None] - 1)]
+        stepping = self._walking | (self._gait.now.moving & self._steps())
+        ids = np.flatnonzero(stepping)
+        if len(ids):
+            gait = _pack(self._gait.ahead(ids, later, self._velocity()[ids]))
+            gait = gait.reshape(len(ids), len(later), -1)
+            walking, a = self._walking[ids, None, None], self._acting
+            pose = np.where(walking, self._home[:a], rows[ids, :, :a])  # that it steps in
+            gait[..., :a] += pose - self._home[:a]
+            held = slice(a, self._clock)  # lead, height, attitude, velocity, look
+            gait[..., held] = np.where(walking, gait[..., held], rows[ids, :, held])
+            rows[ids] = gait
+        share = smooth(np.minimum((self._since[:, None] + after) * (CONTROL_STEP / BLEND), 1))
+        before, soft = self._before[:, None], slice(0, self._clock + 4)  # contacts pass at once
+        passed = before[..., soft] + share[..., None] * (rows[..., soft] - before[..., soft])
+        rows[..., soft] = passed
         return rows
 
     def _reference(self) -> Preview:
-        a, f, rows = self._acting, self._feet, self._packed(0)
-        ahead = np.stack([self._packed(later) for later in AHEAD], 1)  # (n, AHEAD, columns)
-        seen = [*range(a), *range(2 * a, 2 * a + 3), *range(rows.shape[1] - f, rows.shape[1])]
+        a, f, c = self._acting, self._feet, self._clock
+        rows = self._packed((0, *AHEAD))
+        seen = [*range(a), *range(2 * a, 2 * a + 3), *range(c + 5 + f, c + 5 + 2 * f)]
+        now = rows[:, 0]
         return Preview(
-            joints=rows[:, :a],
-            lead=rows[:, a : 2 * a],
-            height=rows[:, 2 * a],
-            attitude=rows[:, 2 * a + 1 : 2 * a + 3],
-            velocity=rows[:, 2 * a + 3 : 2 * a + 6],
-            look=rows[:, 2 * a + 6 : 2 * a + 8],
-            clock=rows[:, 2 * a + 8 : 2 * a + 12],
-            rest=rows[:, 2 * a + 12],
-            clearance=rows[:, 2 * a + 13 : 2 * a + 13 + f],
-            contact=rows[:, 2 * a + 13 + f :] > 0.5,
+            joints=now[:, :a],
+            lead=now[:, a : 2 * a],
+            height=now[:, 2 * a],
+            attitude=now[:, 2 * a + 1 : 2 * a + 3],
+            velocity=now[:, 2 * a + 3 : 2 * a + 6],
+            look=now[:, 2 * a + 6 : c],
+            clock=now[:, c : c + 4],
+            rest=now[:, c + 4],
+            clearance=now[:, c + 5 : c + 5 + f],
+            contact=now[:, c + 5 + f :] > 0.5,
             moving=np.where(self._walking, self._gait.now.moving, self._step < self._length - 1),
             skill=self._skill.copy(),
-            ahead=ahead[..., seen],
+            ahead=rows[:, 1:][..., seen],
         )
 
     # -- snapshots -------------------------------------------------------------------------

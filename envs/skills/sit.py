@@ -10,12 +10,14 @@ pose needs 70 (N m)^2.
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from grek.envs.distributions import Uniform
+from grek.envs.motions.act import Act
 from grek.envs.motions.clip import Clip, clip_of
 from grek.envs.motions.feasibility import check
 from grek.envs.motions.planner import posed
 from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
-from grek.envs.skills.skill import Act, Skill
+from grek.envs.skills.skill import Skill
 
 # Of Grek: time [s], torso ahead and up [m] relative to the home pose's feet, pitch [rad].
 DOWN = (
@@ -66,6 +68,8 @@ SIT = Skill(
     leave=up,
     steps=False,
     seconds=4.0,
+    lasts=Uniform(3.5, 6.0),
+    pause=Uniform(2.2, 3.5),
     weights={"seat": 1.0, "ease": -0.01},
     measures=("seat_share", "seat_power"),
 )

@@ -1,25 +1,13 @@
-"""Skill: something a robot does on command, as a value; `Act`: one command."""
+"""Skill: something a robot does on command, as a value."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from grek.envs.distributions import Distribution
+from grek.envs.distributions import Constant, Distribution
+from grek.envs.motions.act import Act
 from grek.envs.motions.clip import Clip
 from grek.envs.robots import Robot
 from grek.errors import InputError
-
-
-@dataclass(frozen=True)
-class Act:
-    """Command of a skill at a time; it begins when it may (`transitions`)."""
-
-    time: float
-    """[s]"""
-    skill: str
-    values: Mapping[str, float] = field(default_factory=dict)
-    """Parameters of the skill by name; the others have their defaults."""
-    motion: str = ""
-    """Choreography, for a skill that does one: a shipped name, a file, or drawn:INDEX."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +19,6 @@ class Parameter:
     default: float
     lowest: float
     highest: float
-    drawn: Distribution
-    """Its distribution in training."""
     about: str
 
 
@@ -55,6 +41,13 @@ class Skill:
     that stands does."""
     seconds: float = 2.0
     """Time that an act takes in a script that does not say [s]."""
+    kinds: tuple[Mapping[str, Distribution], ...] = ({},)
+    """Kinds of acts in training, each as likely as the others: distributions of the parameters that
+    are not at their defaults."""
+    lasts: Distribution = Constant(3.0)
+    """Time in training until the next act [s]."""
+    pause: Distribution | None = None
+    """Time of standing before each act, where the skill is trained alone [s]; None for none."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Reward terms of `grek.envs.tasks.stage` beyond tracking, with their weights [1/s]."""
     measures: tuple[str, ...] = ()

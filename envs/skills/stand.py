@@ -3,12 +3,13 @@
 import numpy as np
 
 from grek.envs.distributions import Uniform
+from grek.envs.motions.act import Act
 from grek.envs.motions.clip import Clip, clip_of
 from grek.envs.motions.feasibility import check
 from grek.envs.motions.planner import posed, smooth
 from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
-from grek.envs.skills.skill import Act, Parameter, Skill
+from grek.envs.skills.skill import Parameter, Skill
 
 MOVE = 0.8  # time from the home pose to another [s]
 
@@ -27,12 +28,18 @@ def clip(robot: Robot, act: Act) -> Clip:
 STAND = Skill(
     name="stand",
     parameters=(
-        Parameter("height", "m", 0.0, -0.06, 0.01, Uniform(-0.05, 0.005), "above the home pose"),
-        Parameter("lean", "rad", 0.0, -0.15, 0.2, Uniform(-0.1, 0.15), "pitch, forward"),
-        Parameter("look_pitch", "rad", 0.0, -0.3, 0.4, Uniform(-0.3, 0.4), "head down"),
-        Parameter("look_yaw", "rad", 0.0, -0.8, 0.8, Uniform(-0.8, 0.8), "head to the left"),
+        Parameter("height", "m", 0.0, -0.06, 0.01, "above the home pose"),
+        Parameter("lean", "rad", 0.0, -0.15, 0.2, "pitch, forward"),
+        Parameter("look_pitch", "rad", 0.0, -0.3, 0.4, "head down"),
+        Parameter("look_yaw", "rad", 0.0, -0.8, 0.8, "head to the left"),
     ),
     clip=clip,
     seconds=3.0,
+    kinds=(
+        {},
+        {"height": Uniform(-0.05, 0.005), "lean": Uniform(-0.1, 0.15)},
+        {"look_pitch": Uniform(-0.3, 0.4), "look_yaw": Uniform(-0.8, 0.8)},
+    ),
+    lasts=Uniform(2.0, 5.0),
     measures=("drift",),
 )
