@@ -12,7 +12,7 @@ from grek import files
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.progress import Show
 from grek.sanitize import printable
-from grek.training.curriculum import Curriculum
+from grek.training.curriculum import Curriculum, Shares
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget
 from grek.training.vec_env import GrekVecEnv
@@ -27,9 +27,9 @@ class Statistics(BaseCallback):
     Also advances the curriculum, which depends on the same falls.
     """
 
-    def __init__(self, curriculum: Curriculum) -> None:
+    def __init__(self, curriculum: Curriculum, shares: Shares | None = None) -> None:
         super().__init__()
-        self.curriculum = curriculum
+        self.curriculum, self.shares = curriculum, shares
         self.clear()
 
     def clear(self) -> None:
@@ -48,6 +48,8 @@ class Statistics(BaseCallback):
         self.episodes += falls + int(outcome.truncated.sum())
         self.control_steps += 1
         env.episodes.level = self.curriculum.record(falls, env.num_envs)
+        if self.shares is not None:
+            env.episodes.shares = self.shares.record(env.axes, env.follows, outcome.terminated)
         return True
 
     def reward(self) -> dict[str, float]:
@@ -96,6 +98,8 @@ class Log:
         }
         logged = model.logger.name_to_value
         row |= {key: round(float(logged[f"train/{key}"]), 6) for key in _LOSSES}
+        for name, share in (env.episodes.shares or {}).items():
+            row[f"share/{name}"] = round(share, 3)
         reward = statistics.reward()
         row["reward"] = round(sum(reward.values()), 4)
         return row | {f"reward/{name}": round(value, 4) for name, value in reward.items()}

@@ -17,7 +17,7 @@ from grek.progress import bar
 from grek.provenance import versions
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
-from grek.training.curriculum import Curriculum
+from grek.training.curriculum import Curriculum, Shares
 from grek.training.export import export
 from grek.training.log import Log, Statistics, trim
 from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
@@ -102,8 +102,10 @@ def learn(
 ) -> None:
     """Alternate rollouts and updates until the budget is spent or `interruption` is requested."""
     budget = Budget(config, model.num_timesteps)
-    statistics = Statistics(curriculum)
     env: GrekVecEnv = model.env  # type: ignore[assignment]
+    axes = env.episodes.axes
+    shares = Shares(axes) if config.skills != "walk" and len(axes) > 1 else None
+    statistics = Statistics(curriculum, shares)
     model._setup_learn(0, statistics, reset_num_timesteps=False)
     saved = budget.began
     with bar("steps" if config.steps else "s") as show:
