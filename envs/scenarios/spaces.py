@@ -363,10 +363,13 @@ _FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal", "far")
 
 
 def parse(text: str, robot: Robot = GREK) -> Scenario:
-    """Scenario named SPACE/CONTEXT:INDEX, or SPACE:NUMBER for short.
+    """Scenario named SPACE/CONTEXT:INDEX, or SPACE:NUMBER for short; #SCRIPT after it is its acts.
 
-    Raises InputError for another format or an unknown space or context.
+    Raises InputError for another format, an unknown space or context, or a script at fault.
     """
+    if isinstance(text, str) and "#" in text:
+        name, _, script = text.partition("#")
+        return stage.scripted(parse(name, robot), script)
     found = _NAME.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise InputError(f"scenario {text!r} is not SPACE/CONTEXT:INDEX, for example train/sand:41")

@@ -6,7 +6,7 @@ has every pair of skills.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any, Protocol
 
@@ -15,9 +15,10 @@ from grek.envs.ground.materials import MATERIALS
 from grek.envs.motions.act import Act
 from grek.envs.motions.choreography import shipped
 from grek.envs.motions.drawn import NUMBER
-from grek.envs.scenarios.scenario import EPISODE, Command, Context
+from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario
 from grek.envs.skills import SKILLS
 from grek.envs.skills.dance import DRAWN
+from grek.envs.skills.script import acts as script_acts
 
 SHOW = "show"  # axis of the contexts with all of SHOWN
 SHOWN = ("stand", "walk", "sit", "jump", "dance")
@@ -93,6 +94,25 @@ def commands(acts: tuple[Act, ...]) -> tuple[Command, ...]:
         )
         look = (act.values.get("look_pitch", 0.0), act.values.get("look_yaw", 0.0))
         found.append(Command(act.time, (forward, left), turn, look))
+    return tuple(found)
+
+
+def scripted(scenario: Scenario, script: str) -> Scenario:
+    """`scenario` with the acts of `script`, which its name then ends in."""
+    found, _ = script_acts(script)
+    name = f"{scenario.name}#{script}"
+    return replace(scenario, name=name, acts=found, commands=commands(found))
+
+
+def walked(commands: tuple[Command, ...]) -> tuple[Act, ...]:
+    """Acts of walking and standing that `commands` amount to."""
+    names = SKILLS["walk"].velocity or ()
+    found = []
+    for command in commands:
+        velocity = (*command.velocity, command.yaw_rate)
+        walks = any(velocity)
+        values = dict(zip(names, velocity, strict=True)) if walks else {}
+        found.append(Act(command.time, "walk" if walks else "stand", values))
     return tuple(found)
 
 

@@ -112,6 +112,12 @@ class ShowMotion:
         reason = WAITS[phase(self._skills[self._skill[world]], coming)]
         return f"{skill}   ({coming} waits {reason})"
 
+    def on_beat(self, world: int) -> bool:
+        """Whether the dance of `world` is at the first control step of a beat."""
+        step, beats = self._step[world], self._beats[world]
+        dances = self._skills[self._skill[world]].dances and step + 1 < len(beats)
+        return bool(dances and (step == 0 or int(beats[step] + 1e-9) > int(beats[step - 1] + 1e-9)))
+
     # -- motion ----------------------------------------------------------------------------
 
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:
@@ -156,7 +162,7 @@ class ShowMotion:
         }[needed]
         if needed == "seated" and over and not self._leaving[world]:
             assert present.leave is not None
-            self._play(world, _left(self._robot, present.name))
+            self._play(world, left(self._robot, present.name))
             self._leaving[world] = True
         if needed == "halted" and self._speed[world].any():
             self._steer(world, (0.0, 0.0, 0.0))
@@ -285,7 +291,7 @@ class ShowMotion:
             if present >= 0:
                 self._set(world, self._acts[world][present])
             if leaving:
-                self._play(world, _left(self._robot, self._skills[saved["_skill"][world]].name))
+                self._play(world, left(self._robot, self._skills[saved["_skill"][world]].name))
         for name in self._KEPT:
             getattr(self, name)[:] = saved[name]
         self._step = saved["_step"].copy()
@@ -312,7 +318,7 @@ def _clip(robot: Robot, act: Act) -> Clip:
 
 
 @lru_cache(maxsize=32)
-def _left(robot: Robot, skill: str) -> Clip:
+def left(robot: Robot, skill: str) -> Clip:
     """Motion that leaves the end of a skill."""
     of: Skill = SKILLS.named(skill)
     assert of.leave is not None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.scenarios.scenario import Scenario
+from grek.envs.scenarios.stage import walked
 from grek.envs.simulation.simulation import CONTROL_STEP, GRAVITY, Simulation
 from grek.envs.simulation.state import State
 from grek.envs.skills.show import ShowMotion
@@ -87,7 +88,7 @@ class TaskBatch:
         self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
         seeds = np.array([scenario.seed for scenario in scenarios], np.uint64)
         if isinstance(self.motion, ShowMotion):
-            self.motion.perform(ids, [scenario.acts for scenario in scenarios])
+            self.motion.perform(ids, [s.acts or walked(s.commands) for s in scenarios])
         self.motion.reset(ids, seeds, self._followed()[ids, :3])
         self.sensors.fill(ids, self._step_data(), self.age)
 

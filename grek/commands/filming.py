@@ -14,15 +14,20 @@ class Render:
     """Film a rollout of a policy in one scenario."""
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
-    motion:NAME, which dances the choreography NAME in open loop."""
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
+    motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     scenario: str | None = None
     """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default."""
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances.
     `grek materials` lists the names."""
-    seconds: float = 10.0
-    """Length of the film [s], in [0.02, 600]; it ends 1 s after a fall."""
+    script: str | None = None
+    """Acts of a policy of skills: "walk 0.4 3s; jump 0.06; dance carnival; sit 4s; stand"."""
+    sound: bool = False
+    """Let an .mp4 click on the beats of dances."""
+    seconds: float | None = None
+    """Length of the film [s], in [0.02, 600]; by default 10, or that of the script. It ends 1 s
+    after a fall."""
     fps: int = 25
     """Frame rate [1/s], 25 or 50; the film plays in real time at both."""
     out: Path = Path("grek.mp4")
@@ -35,8 +40,16 @@ class Render:
         from grek.eval.films import filming
         from grek.eval.scores import policies
 
-        if not 0.02 <= self.seconds <= 600:
+        acts = None
+        if self.script is not None:
+            from grek.envs.skills import script
+
+            acts = script.acts(self.script)
+        seconds = self.seconds or (10.0 if acts is None else min(acts[1] + 0.5, 600.0))
+        if not 0.02 <= seconds <= 600 or self.seconds == 0:
             raise InputError(f"--seconds {self.seconds} is outside [0.02, 600]")
+        if self.sound and self.out.suffix != ".mp4":
+            raise InputError(f"--sound needs an .mp4 file, not {self.out}")
         if self.fps not in (25, 50):
             raise InputError(f"--fps {self.fps} is neither 25 nor 50")
         if self.scenario is not None and self.material is not None:
@@ -44,7 +57,11 @@ class Render:
         check_output(self.out, self.force)
         policy = policies.load(self.policy)
         scenario = filming.world(self.scenario, self.material, policy.task.robot)
+        if self.script is not None:
+            scenario = filming.scripted(policy, scenario, self.script)
         with counter("control steps") as show:
-            said = filming.film(policy, scenario, self.seconds, self.fps, self.out, show)
+            said = filming.film(
+                policy, scenario, seconds, self.fps, self.out, show, sound=self.sound
+            )
         print(said)
         return 0
