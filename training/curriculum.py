@@ -52,7 +52,7 @@ class Shares:
     """Shares of several skills in new episodes: those that are done worst have the largest.
 
     A skill is done as well as its joints follow the reference, times m / (m + `rare`) for a mean
-    time m between its falls; both are averaged over `memory` seconds of simulated time of the skill.
+    time m between its falls; both are averaged over `memory` seconds of its simulated time.
     """
 
     names: tuple[str, ...]

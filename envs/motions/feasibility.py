@@ -129,11 +129,9 @@ def _inverse(
     padded = np.concatenate([np.zeros((1, model.nv)), change, np.zeros((1, model.nv))])
     speed, acceleration = (padded[1:] + padded[:-1]) / 2, np.diff(padded, axis=0) / interval
     # Legs stop at take-off and bend from landing on: one-sided differences there.
-    flies = ~plan.contact.any(1)
-    leaves, lands = (
-        np.flatnonzero(flies[1:] & ~flies[:-1]),
-        1 + np.flatnonzero(np.diff(~flies) & ~flies[1:]),
-    )
+    stands = plan.contact.any(1)
+    leaves = np.flatnonzero(stands[:-1] & ~stands[1:])
+    lands = 1 + np.flatnonzero(stands[1:] & ~stands[:-1])
     speed[leaves], acceleration[leaves] = padded[leaves], acceleration[leaves - 1]
     speed[lands], acceleration[lands] = padded[lands + 1], acceleration[lands + 1]
     data, dof = mujoco.MjData(model), layout.dof[: len(robot.joints)]

@@ -172,8 +172,9 @@ class Robot:
     def physics_spec(self) -> "mujoco.MjSpec":
         """Editable model for simulation, without elements that cost time but do not affect motion.
 
-        Visual geoms (group 2) and sensors, but for the load of the seat, are removed: an accelerometer makes MuJoCo compute all
-        constraint forces after every step, and gyro and velocimeter are functions of the state.
+        Visual geoms (group 2) and sensors, but for the load of the seat, are removed: an
+        accelerometer makes MuJoCo compute all constraint forces after every step, and gyro and
+        velocimeter are functions of the state.
         Constraint islands are disabled, as one robot forms one island. Motors of acting joints get
         a delay buffer of at least DELAY_SAMPLES physics steps.
         """

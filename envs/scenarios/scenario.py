@@ -177,7 +177,8 @@ class Scenario:
         """This scenario at difficulty `level` in [0, 1]; 1 or more returns it unchanged.
 
         Size of shapes, relief and share of loose stones, and pushes scale with `level`, velocity
-        commands, way and turn of acts with (1 + level) / 2, the bearing of soft ground with EASIEST_BEARING^(1 - level).
+        commands, way and turn of acts with (1 + level) / 2, the bearing of soft ground with
+        EASIEST_BEARING^(1 - level).
         """
         if level >= 1:
             return self

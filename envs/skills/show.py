@@ -6,7 +6,7 @@ clip follows the gait; where the last row of a clip is held, a robot that tips s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -43,7 +43,7 @@ class Preview(Reference):
 class Show:
     """Reference motion of the acts in the scenario; raises InputError for a malformed gait."""
 
-    gait: Gait = Gait()
+    gait: Gait = field(default_factory=Gait)
 
     def start(self, robot: Robot, worlds: int) -> "ShowMotion":
         """State for `worlds` worlds, all standing; raises InputError for a robot without `legs`."""

@@ -51,8 +51,9 @@ def up(robot: Robot) -> Clip:
 def _clip(robot: Robot, name: str, keys, rest) -> Clip:  # type: ignore[no-untyped-def]
     """Clip through `keys`; the legs bear 1 - `rest` of the torque that they need without pod."""
     knots, *columns = np.array(keys).T
-    time = np.arange(round(knots[-1] / CONTROL_STEP) + 1) * CONTROL_STEP
-    x, z, pitch = (PchipInterpolator(knots, column)(time) for column in columns)
+    time = np.arange(int(np.ceil(knots[-1] / CONTROL_STEP)) + 1) * CONTROL_STEP
+    at = np.minimum(time, knots[-1])
+    x, z, pitch = (PchipInterpolator(knots, column)(at) for column in columns)
     zero = np.zeros(len(time))
     scale = robot.stand_height / DOWN[0][2]
     position = np.stack([x, zero, z], 1) * scale

@@ -10,17 +10,20 @@ from grek.envs.motions.planner import posed, smooth
 from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.skills.skill import Parameter, Skill
+from grek.envs.vectors import Array
 
 MOVE = 0.8  # time from the home pose to another [s]
 
 
 def clip(robot: Robot, act: Act) -> Clip:
-    """From the home pose to the pose of `act`."""
-    time = np.arange(round(MOVE / CONTROL_STEP) + 1) * CONTROL_STEP
-    share = smooth(np.minimum(time / MOVE, 1))
+    """From the home pose to the pose of `act`; two rows where that is the home pose."""
+    height, lean = STAND.value(act, "height"), STAND.value(act, "lean")
+    move = MOVE if height or lean else CONTROL_STEP
+    time: Array = np.arange(round(move / CONTROL_STEP) + 1) * CONTROL_STEP
+    share = smooth(np.minimum(time / move, 1))
     position, attitude = np.zeros((len(time), 3)), np.zeros((len(time), 3))
-    position[:, 2] = robot.stand_height + share * STAND.value(act, "height")
-    attitude[:, 1] = share * STAND.value(act, "lean")
+    position[:, 2] = robot.stand_height + share * height
+    attitude[:, 1] = share * lean
     plan = posed("stand", time, position, attitude, robot)
     return clip_of(plan, check(plan, robot).lead, robot)
 

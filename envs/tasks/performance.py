@@ -20,6 +20,7 @@ from grek.envs.vectors import Array
 __all__ = ["STAGE", "moving", "records"]
 
 LONGEST_LAG = 0.3  # of a motion behind its beat that is looked for [s]
+SIZES = np.array([0.03, 0.1, 0.1, 0.04, 0.04])  # height [m], roll, pitch [rad], feet [m] of a dance
 SETTLED = 0.99  # share of rest from which a robot counts as seated
 LANDING = 1.0  # time after a landing in which a robot must be up [s]
 
@@ -39,6 +40,13 @@ def records(robot: Robot) -> Mapping[str, Callable[[StepData], Array]]:
         )
         return np.arccos(np.clip((down * m.state.gravity_b).sum(1), -1, 1))
 
+    def moves(m: StepData) -> Array:
+        ahead, left = m.state.gravity_b[:, 0], m.state.gravity_b[:, 1]
+        is_ = (m.state.height[:, None], -left[:, None], ahead[:, None], m.state.clearance)
+        of = m.reference
+        wanted = (of.height[:, None], of.attitude, of.clearance)
+        return np.stack([np.concatenate(each, 1) for each in (is_, wanted)], 1) / SIZES
+
     return {
         "joint_error": joint_error,
         "height_error": lambda m: np.abs(m.state.height - m.reference.height),
@@ -47,6 +55,7 @@ def records(robot: Robot) -> Mapping[str, Callable[[StepData], Array]]:
         "skill": lambda m: m.reference.skill,
         "rest": lambda m: m.reference.rest,
         "height": lambda m: np.stack([m.state.height, m.reference.height], 1),
+        "moves": moves,
         "seat_share": lambda m: m.state.seat_load / m.weight,
         "torque_square": lambda m: (m.state.torque[:, :acting] ** 2).sum(1),
         "clearance": lambda m: m.state.clearance.min(1),
@@ -159,17 +168,20 @@ def landed(log: EpisodeLog) -> Array:
 
 
 def beat_error(log: EpisodeLog) -> Array:
-    """Lag of the torso's height behind the wanted one in dances [s], at the largest correlation of
-    their changes, by magnitude; NaN where the height does not move."""
-    height = np.diff(log.records["height"].astype(float), axis=0)
+    """Lag of torso and feet behind their reference in dances [s], by magnitude.
+
+    That of the largest correlation of the changes of height, roll and pitch of the torso and height
+    of the feet, in units of SIZES; NaN for a dance that hardly moves them.
+    """
+    change = np.diff(log.records["moves"].astype(float), axis=0)  # (T - 1, n, 2, quantities)
     doing, most = _doing(log, "dance")[1:], round(LONGEST_LAG / log.dt)
+    lags = np.arange(-most, most + 1)
     found = np.full(doing.shape[1], np.nan)
     for world in range(doing.shape[1]):
-        actual, wanted = (height[:, world, k] * doing[:, world] for k in (0, 1))
-        if np.abs(wanted).sum() < 0.02 or not doing[:, world].any():
+        actual, wanted = (change[:, world, k] * doing[:, world, None] for k in (0, 1))
+        if np.abs(wanted).sum() < 1:
             continue
-        lags = np.arange(-most, most + 1)
-        match = np.array([(np.roll(wanted, lag) * actual).sum() for lag in lags])
+        match = np.array([(np.roll(wanted, lag, 0) * actual).sum() for lag in lags])
         found[world] = abs(_peak(lags, match)) * log.dt
     return found
 

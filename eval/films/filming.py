@@ -79,9 +79,8 @@ def film(
 
     The film is `seconds` [s] long, or ends AFTER_FALL after a fall. `size` is SIZE by default, TINY
     for animated images (.webp, .gif). `advance`, given the world and the number of the control
-    step, steps the world in place of the policy. With `sound`, an .mp4 clicks on the beats of dances.
-    Raises InputError for invalid actions and as
-    `Film` does.
+    step, steps the world in place of the policy. With `sound`, an .mp4 clicks on the beats of
+    dances. Raises InputError for invalid actions and as `Film` does.
     """
     batch = TaskBatch(policy.task, 1)
     batch.reset([0], [scenario])

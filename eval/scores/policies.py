@@ -72,8 +72,8 @@ def from_function(
 
 def _reference(name: str) -> Policy:
     """Reference policy: "zero" holds the stand pose, "gait" tracks the open-loop reference gait,
-    "random" adds N(0, 1) actions to it, "motion" does skills, and "motion:NAME" the dance NAME, in open
-    loop."""
+    "random" adds N(0, 1) actions to it, "motion" does skills in open loop, and "motion:NAME" the
+    dance NAME."""
     walking = tasks.staging() if name == OPEN_LOOP else tasks.walking()
     acting = walking.actions
     if name.startswith(MOTION):

@@ -10,7 +10,8 @@ import numpy as np
 
 from grek.envs.scenarios.scenario import Context
 from grek.envs.scenarios.spaces import GROUPS, axis_group, zone
-from grek.envs.tasks.metrics import falls_per_km
+from grek.envs.tasks.metrics import WALKING, falls_per_km
+from grek.envs.tasks.performance import STAGE
 from grek.eval.scores.statistics import (
     Array,
     Interval,
@@ -32,6 +33,8 @@ _PER_EPISODE = (
     *("torque_saturation", "yaw_error", "heading_drift", "yaw_oscillation"),
     *("joint_limit_time", "foot_impact", "action_jerk"),
 )
+SKILLED = tuple(name for name in STAGE if name not in WALKING)
+"""Metrics of skills, which rows have with an interval where the task measures them."""
 _METRIC = {"survival": "survived", "traversal": "traversal"}  # scores in [0, 1], and their column
 
 
@@ -68,6 +71,11 @@ def row(space: str, axis: str, context: str, episodes: Sequence[Episode]) -> dic
         "slip_per_metre": _weighted_mean(_column(episodes, "slip_per_metre"), distance),
         "distance": float(np.nansum(distance)),
         **{metric: _mean(_column(episodes, metric)) for metric in _PER_EPISODE},
+        **{
+            metric: _interval(episodes, metric, name, most=math.inf)
+            for metric in SKILLED
+            if any(metric in episode for episode in episodes)
+        },
     }
 
 

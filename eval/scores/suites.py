@@ -35,6 +35,7 @@ SUITES = Registry(
     Suite("heldout", ("heldout",), 64),
     Suite("numerics", ("numerics",), 64),
     Suite("faults", ("faults",), 16),
+    Suite("stage", ("stage", "tour", "transitions"), 64),
     Suite("full", ("train", "heldout", "numerics"), 64),
 )
 suite = SUITES.named
