@@ -23,10 +23,11 @@ class Eval:
     """
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
-    motion:NAME, which dances the choreography NAME in open loop."""
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
+    motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, or faults."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, faults,
+    or stage, for policies of skills."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
     seed: int = 0
