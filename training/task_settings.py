@@ -26,7 +26,7 @@ def staged(config: TrainConfig) -> TrainConfig:
             raise InputError(
                 f"--{name} {getattr(config, name)} cannot be with --skills {config.skills}"
             )
-    return dataclasses.replace(config, **_STAGE)
+    return dataclasses.replace(config, task=_STAGE["task"], space=_STAGE["space"])
 
 
 def chosen_skills(text: str) -> tuple[str, ...] | None:

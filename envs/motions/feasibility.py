@@ -129,7 +129,7 @@ def _inverse(
     padded = np.concatenate([np.zeros((1, model.nv)), change, np.zeros((1, model.nv))])
     speed, acceleration = (padded[1:] + padded[:-1]) / 2, np.diff(padded, axis=0) / interval
     # Legs stop at take-off and bend from landing on: one-sided differences there.
-    stands = plan.contact.any(1)
+    stands = np.asarray(plan.contact.any(1))
     leaves = np.flatnonzero(stands[:-1] & ~stands[1:])
     lands = 1 + np.flatnonzero(stands[1:] & ~stands[:-1])
     speed[leaves], acceleration[leaves] = padded[leaves], acceleration[leaves - 1]

@@ -30,6 +30,9 @@ BLEND = 0.4  # time in which one reference passes into another [s]
 RAMP = 1.0  # time in which the gait reaches a new velocity [s]
 
 
+_LONG = 10**6  # control steps since an act began before all acts
+
+
 @dataclass(frozen=True)
 class Preview(Reference):
     """Reference with what it will be, should no other act begin."""
@@ -75,13 +78,14 @@ class ShowMotion:
         self._before = np.tile(self._home, (worlds, 1))  # row from which it passes to the present
         self._speed_before, self._speed = np.zeros((worlds, 3)), np.zeros((worlds, 3))
         self._due = np.full(worlds, np.inf)  # time of the next act [s]
-        for name in ("next", "present", "skill", "step", "time"):
-            setattr(self, f"_{name}", np.zeros(worlds, int))
+        self._next, self._present = np.zeros(worlds, int), np.full(worlds, -1)  # acts
+        self._skill, self._step = np.zeros(worlds, int), np.zeros(worlds, int)
+        self._time = np.zeros(worlds, int)  # [control steps], as the two below
         self._since, self._ramped = np.zeros(worlds, int), np.zeros(worlds, int)
         self._walking, self._leaving = np.zeros(worlds, bool), np.zeros(worlds, bool)
         self.waiting = np.zeros(worlds, bool)
         """Worlds in which a command waits (n,)."""
-        self.now = self._reference()
+        self.now: Reference = self._reference()
 
     # -- acts ------------------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class ShowMotion:
         for state in (self._speed_before, self._speed, self._walking, self._leaving, self.waiting):
             state[ids] = 0
         self._present[ids] = -1
-        self._since[ids] = 10**6
+        self._since[ids] = _LONG
         self._before[ids] = self._home
         for world in ids:
             self._fill(world, self._home[None], np.ones(1, bool), np.zeros(1))

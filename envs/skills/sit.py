@@ -7,6 +7,8 @@ one of least leg torque, 3 (N m)^2 in sum of squares, with 0.75 of the weight on
 pose needs 70 (N m)^2.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
@@ -18,6 +20,7 @@ from grek.envs.motions.planner import posed
 from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.skills.skill import Skill
+from grek.envs.vectors import Array
 
 # Of Grek: time [s], torso ahead and up [m] relative to the home pose's feet, pitch [rad].
 DOWN = (
@@ -48,10 +51,14 @@ def up(robot: Robot) -> Clip:
     return _clip(robot, "stand up", UP, lambda time: 1 - time / LOAD)
 
 
-def _clip(robot: Robot, name: str, keys, rest) -> Clip:  # type: ignore[no-untyped-def]
+Keys = tuple[tuple[float, float, float, float], ...]
+
+
+def _clip(robot: Robot, name: str, keys: Keys, rest: Callable[[Array], Array]) -> Clip:
     """Clip through `keys`; the legs bear 1 - `rest` of the torque that they need without pod."""
     knots, *columns = np.array(keys).T
-    time = np.arange(int(np.ceil(knots[-1] / CONTROL_STEP)) + 1) * CONTROL_STEP
+    steps = int(np.ceil(knots[-1] / CONTROL_STEP))
+    time: Array = np.arange(steps + 1).astype(float) * CONTROL_STEP
     at = np.minimum(time, knots[-1])
     x, z, pitch = (PchipInterpolator(knots, column)(at) for column in columns)
     zero = np.zeros(len(time))

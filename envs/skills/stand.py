@@ -19,7 +19,7 @@ def clip(robot: Robot, act: Act) -> Clip:
     """From the home pose to the pose of `act`; two rows where that is the home pose."""
     height, lean = STAND.value(act, "height"), STAND.value(act, "lean")
     move = MOVE if height or lean else CONTROL_STEP
-    time: Array = np.arange(round(move / CONTROL_STEP) + 1) * CONTROL_STEP
+    time: Array = np.arange(round(move / CONTROL_STEP) + 1).astype(float) * CONTROL_STEP
     share = smooth(np.minimum(time / move, 1))
     position, attitude = np.zeros((len(time), 3)), np.zeros((len(time), 3))
     position[:, 2] = robot.stand_height + share * height
