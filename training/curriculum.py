@@ -32,6 +32,8 @@ class Curriculum:
     """Simulated time in the current window [s]."""
     fallen: int = 0
     """Falls in the current window."""
+    skills: dict[str, list[float]] = field(default_factory=dict)
+    """State of `Shares`, kept here so that checkpoints have it."""
 
     def record(self, fallen: int, worlds: int) -> float:
         """Count a control step of `worlds` worlds with `fallen` falls; return the updated level."""
@@ -63,12 +65,9 @@ class Shares:
     """[s]"""
     least: float = 0.15
     """Weight of a skill that is done perfectly, over that of one not done at all [-]."""
-    lived: list[float] = field(default_factory=list)
-    """Simulated time of each skill, forgotten with `memory` [s]."""
-    followed: list[float] = field(default_factory=list)
-    """Part of it, as far as joints followed [s]."""
-    fallen: list[float] = field(default_factory=list)
-    """Falls in it."""
+    state: dict[str, list[float]] = field(default_factory=dict)
+    """Of each skill, forgotten with `memory`: simulated time "lived", the part of it "followed" as
+    far as joints follow [s], and falls "fallen"."""
 
     def record(
         self, axes: Sequence[str], follows: NDArray, fell: NDArray[np.bool_]
@@ -77,18 +76,15 @@ class Shares:
         `follows` (n,) in [0, 1]; returns the shares by axis."""
         which = np.array([self.names.index(axis) for axis in axes])
         count = len(self.names)
-        added = (
-            np.bincount(which, w, count)
-            for w in (np.full(len(which), CONTROL_STEP), follows * CONTROL_STEP, fell)
-        )
-        kept = [
-            np.array(x) if x else np.zeros(count) for x in (self.lived, self.followed, self.fallen)
-        ]
-        forget = np.exp(-np.bincount(which, minlength=count) * CONTROL_STEP / self.memory)
-        lived, followed, fallen = (a * forget + b for a, b in zip(kept, added, strict=True))
-        self.lived, self.followed, self.fallen = lived.tolist(), followed.tolist(), fallen.tolist()
+        time = np.full(len(which), CONTROL_STEP)
+        forget = np.exp(-np.bincount(which, time, count) / self.memory)
+        found = []
+        for name, each in (("lived", time), ("followed", follows * time), ("fallen", fell)):
+            before = np.array(self.state.get(name, [0.0] * count))
+            found.append(before * forget + np.bincount(which, each, count))
+            self.state[name] = found[-1].tolist()
+        lived, followed, fallen = found
         between = lived / np.maximum(fallen, 1)
         score = followed / np.maximum(lived, CONTROL_STEP) * between / (between + self.rare)
-        return dict(
-            zip(self.names, (self.least + (1 - self.least) * (1 - score)).tolist(), strict=True)
-        )
+        shares = self.least + (1 - self.least) * (1 - score)
+        return dict(zip(self.names, shares.tolist(), strict=True))

@@ -104,7 +104,8 @@ def learn(
     budget = Budget(config, model.num_timesteps)
     env: GrekVecEnv = model.env  # type: ignore[assignment]
     axes = env.episodes.axes
-    shares = Shares(axes) if config.skills != "walk" and len(axes) > 1 else None
+    several = config.skills != "walk" and len(axes) > 1
+    shares = Shares(axes, state=curriculum.skills) if several else None
     statistics = Statistics(curriculum, shares)
     model._setup_learn(0, statistics, reset_num_timesteps=False)
     saved = budget.began

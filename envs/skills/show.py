@@ -128,9 +128,11 @@ class ShowMotion:
         """Begin the acts in `worlds` (m,), the gait at a phase of `seeds` (m,)."""
         ids = np.asarray(worlds)
         self._gait.reset(ids, seeds, np.zeros((len(ids), 3)))
-        for state in (self._next, self._skill, self._step, self._time, self._since, self._ramped):
-            state[ids] = 0
-        for state in (self._speed_before, self._speed, self._walking, self._leaving, self.waiting):
+        zeroed: tuple[NDArray, ...] = (
+            *(self._next, self._skill, self._step, self._time, self._ramped),
+            *(self._speed_before, self._speed, self._walking, self._leaving, self.waiting),
+        )
+        for state in zeroed:
             state[ids] = 0
         self._present[ids] = -1
         self._since[ids] = _LONG

@@ -1,12 +1,21 @@
 """Shares of skills, and the settings that choose skills."""
 
+import csv
+import dataclasses
+import signal
+
 import numpy as np
 import pytest
+import torch
 
 from grek.errors import InputError
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Shares
+from grek.training.ppo import PPO
 from grek.training.task_settings import chosen_skills, staged
+from grek.training.train import train
+
+from .runs import PER_UPDATE, config, weights
 
 
 def shares_after(follows: tuple[float, float], falls: tuple[int, int]) -> dict[str, float]:
@@ -42,3 +51,26 @@ def test_skills_choose_task_and_space():
         staged(TrainConfig(skills="sit,fly"))
     with pytest.raises(InputError, match="--space everywhere cannot be with --skills all"):
         staged(TrainConfig(skills="all", space="everywhere"))
+
+
+def test_a_run_of_skills_goes_on_as_if_never_interrupted(tmp_path):
+    """Weights, worlds with their acts, and shares; the policy names its task."""
+    from grek.eval.scores import policies
+
+    whole = train(config(tmp_path / "whole", 6, skills="sit,jump"))
+    half = tmp_path / "half"
+
+    def interrupt(model: PPO) -> None:
+        if model.num_timesteps == 3 * PER_UPDATE:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config(half, 6, skills="sit,jump"), interrupt)
+    train(dataclasses.replace(config(half, 3), resume=half))
+    one, two = weights(whole), weights(half)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    head, *rows = csv.reader((half / "progress.csv").read_text().splitlines())
+    assert {"share/sit", "share/jump"} <= set(head) and len(rows) == 6
+    policy = policies.load(str(half))
+    assert policy.task.name == "grek/Stage-v0"
+    assert policy.contract["training"]["skills"] == "sit,jump"
