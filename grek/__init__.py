@@ -28,7 +28,7 @@ def register_envs() -> None:
         register(
             id=f"grek/{name}-v0",
             entry_point="grek.envs.gym_env:GrekEnv",
-            vector_entry_point="grek.envs.gym_env:GrekVectorEnv",
+            vector_entry_point="grek.envs.gym_vector_env:GrekVectorEnv",
             kwargs=settings,
         )
 

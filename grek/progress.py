@@ -4,8 +4,11 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 REFRESH = 0.1  # shortest time between two updates of a bar [s]
 
@@ -33,7 +36,7 @@ def bar(unit: str) -> Iterator[Show | None]:
     Other output to stderr appears above the bar. The bar is drawn by the caller's thread only: a
     thread of its own would disturb what `grek bench` measures, and be lost in a fork.
     """
-    if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+    if not _redraws():
         yield None
         return
     from rich.console import Console
@@ -61,6 +64,28 @@ def bar(unit: str) -> Iterator[Show | None]:
 
     with progress:
         yield show
+
+
+@contextlib.contextmanager
+def live() -> Iterator["Callable[[RenderableType], None] | None"]:
+    """Yield a function that draws a picture of rich in place of the last, or None as `bar` does.
+
+    The last picture stays.
+    """
+    if not _redraws():
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    with Live(console=console, auto_refresh=False, redirect_stdout=False) as place:
+        yield lambda picture: place.update(picture, refresh=True)
+
+
+def _redraws() -> bool:
+    """Return True if stderr is a terminal on which lines can be drawn again."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def lines(unit: str) -> Show:

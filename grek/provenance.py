@@ -1,7 +1,10 @@
 """Provenance of results: versions of packages and commit of the checkout."""
 
+import ast
+import hashlib
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,6 +20,46 @@ def versions(*packages: str) -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+@cache
+def code() -> str:
+    """SHA-256 of the code that scores depend on: `envs` without its pictures, rollouts, the models.
+
+    Comments, docstrings and formatting do not count.
+    """
+    from grek import assets, envs
+    from grek.eval.scores import rollout
+
+    folders = [Path(module.__path__[0]) for module in (envs, assets)]
+    sources = [p for p in folders[0].rglob("*.py") if "rendering" not in p.parts]
+    models = [p for p in folders[1].rglob("*.xml")]
+    named = {p.relative_to(folders[0]): _logic(p) for p in sources}
+    named |= {p.relative_to(folders[1]): p.read_bytes() for p in models}
+    named |= {Path("rollout.py"): _logic(Path(str(rollout.__file__)))}
+    found = hashlib.sha256()
+    for path, content in sorted(named.items()):
+        found.update(f"{path.as_posix()} {len(content)}\n".encode() + content)
+    return found.hexdigest()
+
+
+def _logic(source: Path) -> bytes:
+    """Source of a module as its syntax tree has it, without docstrings."""
+    tree = ast.parse(source.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [x for x in body if not _is_text(x)]  # type: ignore[attr-defined]
+    return ast.unparse(tree).encode()
+
+
+def _is_text(node: ast.AST) -> bool:
+    """True for a docstring, also of a field."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def commit() -> str:

@@ -10,7 +10,13 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-SLOW = ("test_kills.py", "test_scores.py", "test_pytest_plugin.py", "test_docs_commands.py")
+SLOW = (
+    "test_kills.py",
+    "test_notebook.py",
+    "test_scores.py",
+    "test_pytest_plugin.py",
+    "test_docs_commands.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

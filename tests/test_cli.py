@@ -19,7 +19,7 @@ from grek.__main__ import main
 from grek.commands import COMMANDS
 from grek.envs.contract import contract_of
 from grek.envs.tasks import walking
-from grek.eval.scores import partial
+from grek.eval.episodes import partial
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_FILES = sorted(
@@ -307,7 +307,7 @@ def test_tables_of_what_is_no_scorecard(capsys, tmp_path):
     assert "cut.json is cut off" in refused(capsys, "table", whole, cut)
     assert "empty.json is empty" in refused(capsys, "table", empty, "--rows")
     assert "scorecard.json" in refused(capsys, "table", tmp_path)
-    assert "different suites" in refused(capsys, "table", whole, whole.with_name("walk-train.json"))
+    assert "different suites" in refused(capsys, "table", whole, ROOT / "tests/scores/walk.json")
 
 
 @pytest.mark.parametrize(

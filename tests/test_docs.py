@@ -28,7 +28,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SCENARIO = re.compile(r"\b(?:train|heldout|numerics)(?:/[\w-]+)?:\d+\b")
 CODE = re.compile(r"`([^`\n]+)`")
-FOLDERS = ("assets", "docs", "envs", "eval", "grek", "tests", "training")
+FOLDERS = ("assets", "deploy", "docs", "envs", "eval", "grek", "tests", "training")
 RUN_ELSEWHERE = ("extending.md", "clients.md")  # by tests/test_extending.py, test_clients.py
 LONGEST_README = 110  # lines
 LARGEST_PICTURE = 3_000_000  # bytes
@@ -126,7 +126,7 @@ def test_every_command_is_shown():
 
 @each_page
 def test_targets_of_make_exist(page):
-    targets = re.findall(r"^(\w[\w ]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^(\w[\w -]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     known = {name for line in targets for name in line.split()}
     lines = [line for block in blocks(page, "") for line in block.splitlines()]
     shown = [x.split()[1] for x in (*lines, *CODE.findall(prose(page))) if x.startswith("make ")]

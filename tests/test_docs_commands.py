@@ -13,7 +13,7 @@ from grek.__main__ import main
 from grek.eval.films import filming
 from grek.eval.scores import suites
 
-from .test_docs import PAGES, commands
+from .test_docs import PAGES, ROOT, blocks, commands
 
 SMALL = ("--steps", "1024", "--worlds", "16", "--threads", "1", "--ppo.hidden", "16")
 ORDER = {"train": 0, "eval": 1}  # what others need
@@ -63,9 +63,13 @@ def test_commands_run(place, capfd):
     unique = {tuple(command): command for command in listed}.values()
     assert len(unique) > 15
     # Rates take minutes whatever the numbers; tests/bench measures each of them by itself.
-    # Body and computer wait for each other; tests/onboard runs them together.
-    apart = ("plant", "onboard", "replay")
+    # Body and computer wait for each other; tests/onboard and tests/identify run them together.
+    # A drive lasts until an interrupt; tests/drive does that.
+    apart = ("plant", "onboard", "replay", "identify", "drive")
+    (space,) = blocks(ROOT / "docs/identify.md", "toml")
+    (place / "my_robot.toml").write_text(space)
     run = [c for c in unique if c[0] not in ("bench", *apart) or "--learning" in c]
+    run = [c for c in run if "--cluster" not in c]  # tests/cluster runs those
     for command in sorted(run, key=lambda c: (ORDER.get(c[0], 2), "--resume" in c)):
         if command[0] == "eval":
             for name in ("mine.onnx", "policy.onnx"):

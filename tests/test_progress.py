@@ -21,11 +21,11 @@ print("a result")
 """
 
 
-def terminal(*arguments: str, **environment: str) -> str:
-    """Output of a process on a terminal of 100 columns, stdout and stderr together."""
+def terminal(*arguments: str, code: str = WORK, **environment: str) -> str:
+    """All output of a process that runs `code` on a terminal of 100 columns."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", WORK, *arguments],
+        [sys.executable, "-c", code, *arguments],
         **{"stdin": child, "stdout": child, "stderr": child},  # type: ignore[call-overload]
         env={**os.environ, "COLUMNS": "100", "TERM": "xterm", **environment},
     )
@@ -72,3 +72,40 @@ def test_an_interrupted_bar_leaves_the_cursor_visible_on_a_new_line():
 def test_a_dumb_terminal_gets_lines():
     said = terminal("99", TERM="dumb")
     assert "\x1b" not in said and "20/20 episodes [a note]\r\n" in said
+
+
+LIVE = """
+import sys
+from rich.text import Text
+from grek import progress
+with progress.live() as draw:
+    for k in range(3):
+        if draw:
+            draw(Text(f"first {k}\\nsecond {k}"))
+        else:
+            print("plain", file=sys.stderr)
+        if k == 1:
+            print("a warning", file=sys.stderr)
+"""
+
+
+def test_a_live_picture_is_drawn_over_the_last_and_stays():
+    said = terminal(code=LIVE)
+    rows: list[str] = [""]  # of a terminal that knows newline, cursor up and erase
+    at = 0
+    for part in re.findall(r"\x1b\[\??\d*[A-Za-z]|\r|\n|[^\x1b\r\n]+", said):
+        if part == "\n":
+            at += 1
+            rows += [""] * (at + 1 - len(rows))
+        elif part == "\x1b[1A":
+            at -= 1
+        elif part == "\x1b[2K":
+            rows[at] = ""
+        elif part[0] not in "\x1b\r":
+            rows[at] += part
+    assert [row for row in rows if row] == ["a warning", "first 2", "second 2"]
+
+
+def test_a_pipe_gets_no_live_picture():
+    done = subprocess.run([sys.executable, "-c", LIVE], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == ["plain", "plain", "a", "warning", "plain"]

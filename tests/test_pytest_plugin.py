@@ -92,7 +92,7 @@ def test_two_policies_meet_in_fresh_worlds(suite, pytester):
 
 
 def test_the_material_on_which_it_walks_worse_is_named(suite, pytester):
-    baseline = ROOT / "assets/policies/walk-train.json"
+    baseline = ROOT / "tests/scores/walk-train.json"
     (pytester.path / "walk.json").write_bytes(baseline.read_bytes())
     result = suite(LIMPING, "--grek-report", "reports")
     result.assert_outcomes(failed=1)

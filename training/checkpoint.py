@@ -1,7 +1,8 @@
 """Files to go on training from: checkpoints of a run, and the weights of a learner.
 
 A checkpoint is the complete state of a run, which resumed equals an uninterrupted one: one file of
-tensors and plain values under a digest, loaded with `weights_only=True`. A learner is actor, critic
+tensors and plain values under a digest, loaded with `weights_only=True`. With several processes,
+the leader's file holds the worlds and random states of all. A learner is actor, critic
 and normaliser of a policy with its contract and the level of its curriculum, in the safetensors
 format: tensors and text, no code.
 """
@@ -21,6 +22,7 @@ from grek import files
 from grek.assets import SHIPPED, asset_path
 from grek.errors import InputError
 from grek.training.curriculum import Curriculum
+from grek.training.parallel import collectives
 from grek.training.ppo import PPO
 from grek.training.vec_env import GrekVecEnv
 
@@ -30,9 +32,15 @@ KEPT = 3  # number of newest checkpoints that are not deleted
 
 
 def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -> Path:
-    """Write a checkpoint named after the number of steps; delete all but the newest KEPT."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write a checkpoint named after the number of steps; delete all but the newest KEPT.
+
+    Every process of a group calls it; the leader writes.
+    """
     path = directory / f"step_{model.num_timesteps:012d}.pt"
+    own, *others = collectives.gathered(_own(model, env)) or [{}]
+    if collectives.rank():
+        return path
+    directory.mkdir(parents=True, exist_ok=True)
     state = {
         "policy": model.policy.state_dict(),
         "optimizer": model.policy.optimizer.state_dict(),
@@ -40,12 +48,10 @@ def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -
         "updates": model._n_updates,
         "rate": model.rate,
         "curriculum": vars(curriculum),
-        "episodes": _plain(env.episodes.snapshot()),
-        "observation": torch.as_tensor(np.asarray(model._last_obs)),
-        "starts": torch.as_tensor(np.asarray(model._last_episode_starts)),
-        "numpy": _plain(np.random.get_state()),  # noqa: NPY002 - shuffles the samples in SB3
-        "torch": torch.get_rng_state(),
+        **own,
     }
+    if others:
+        state["others"] = others
     content = io.BytesIO()
     torch.save(state, content)
     payload = content.getbuffer()
@@ -57,6 +63,17 @@ def save(directory: Path, model: PPO, env: GrekVecEnv, curriculum: Curriculum) -
     for old in sorted(directory.glob("step_*.pt"))[:-KEPT]:
         old.unlink()
     return path
+
+
+def _own(model: PPO, env: GrekVecEnv) -> dict[str, Any]:
+    """The part of a checkpoint that each process has of its own: worlds and random states."""
+    return {
+        "episodes": _plain(env.episodes.snapshot()),
+        "observation": torch.as_tensor(np.asarray(model._last_obs)),
+        "starts": torch.as_tensor(np.asarray(model._last_episode_starts)),
+        "numpy": _plain(np.random.get_state()),  # noqa: NPY002 - shuffles the samples in SB3
+        "torch": torch.get_rng_state(),
+    }
 
 
 def newest(run: Path) -> tuple[dict[str, Any], list[str]]:
@@ -86,19 +103,32 @@ def _load(content: bytes) -> dict[str, Any]:
     return state
 
 
-def restore(state: dict[str, Any], model: PPO, env: GrekVecEnv, curriculum: Curriculum) -> None:
-    """Set `model`, `env` and `curriculum` to the `state` of a checkpoint."""
+def processes(state: dict[str, Any]) -> int:
+    """Number of processes that wrote the checkpoint `state`."""
+    return 1 + len(state.get("others", ()))
+
+
+def restore(state: dict[str, Any], model: PPO, env: GrekVecEnv, curriculum: Curriculum) -> bool:
+    """Set `model`, `env` and `curriculum` to the `state` of a checkpoint.
+
+    Worlds and random states of another number of processes do not fit this one's: they are left
+    alone and False is returned.
+    """
     model.policy.load_state_dict(state["policy"])
     model.policy.optimizer.load_state_dict(state["optimizer"])
     model.num_timesteps, model._n_updates = state["steps"], state["updates"]
     model.rate = state["rate"]
     vars(curriculum).update(state["curriculum"])
-    env.episodes.restore(_arrays(state["episodes"]))
-    model._last_obs = state["observation"].numpy()
-    model._last_episode_starts = state["starts"].numpy()
-    name, keys, *rest = _arrays(state["numpy"])
+    if processes(state) != collectives.size():
+        return False
+    own = [state, *state.get("others", ())][collectives.rank()]
+    env.episodes.restore(_arrays(own["episodes"]))
+    model._last_obs = own["observation"].numpy()
+    model._last_episode_starts = own["starts"].numpy()
+    name, keys, *rest = _arrays(own["numpy"])
     np.random.set_state((name, keys, *rest))  # noqa: NPY002
-    torch.set_rng_state(state["torch"])
+    torch.set_rng_state(own["torch"])
+    return True
 
 
 def save_learner(

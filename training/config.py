@@ -59,7 +59,11 @@ class TrainConfig:
     worlds: int = 256
     """Number of worlds simulated in parallel, in [1, 65536]."""
     threads: int = 0
-    """Threads for simulation and updates; 0 uses all cores."""
+    """Threads for simulation and updates, of all processes together; 0 uses all cores."""
+    processes: int = 0
+    """Processes that share worlds, threads and updates; their number must divide --worlds.
+    0 takes the fastest: one per thread, if each gets at least 128 worlds. The same seed and number
+    of processes give the same policy; --resume takes the run's own number."""
     seed: int = 0
     """Seed of scenarios, initial weights and exploration."""
     skills: str = "walk"
@@ -69,7 +73,8 @@ class TrainConfig:
     """Registered task: "grek/Walk-v0", or one that an extension adds (docs/extending.md)."""
     space: str = "train"
     """Space to draw scenarios from: train, or everywhere, which is train and heldout together.
-    The latter is the reference for what a policy loses by not having trained there."""
+    The latter is the reference for what a policy loses by not having trained there.
+    Or a file FILE.toml with ranges of your own, such as `grek identify` writes."""
     materials: str = "all"
     """Materials to train on, separated by commas, or "all" training materials.
     `grek materials` lists the names."""
@@ -85,6 +90,9 @@ class TrainConfig:
     It trains for another --minutes or --steps; --threads may differ, other settings may not."""
     force: bool = False
     """Replace an existing run directory."""
+    film_every: float | None = None
+    """Time between two short films, in RUN/films, of the policy as it is [min]; none by default.
+    Each is made beside the training by a process of low priority."""
     given: Annotated[tuple[str, ...], Suppress] = ()
     """Names of the settings that were given, which --resume checks; others may be defaults."""
     history: int = 4

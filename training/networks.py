@@ -17,6 +17,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from grek.training.parallel import collectives
+
 _LOG_2_PI = math.log(2 * math.pi)
 CLIP = 10.0  # normalised observations are clipped to [-CLIP, CLIP]
 EPSILON = 1e-4  # added to the variance before division by its square root
@@ -67,10 +69,18 @@ class Normaliser(BaseFeaturesExtractor):
         return scaled.clamp(-CLIP, CLIP)
 
     def update(self, observation: Tensor) -> None:
-        """Add a batch (n, size) to mean and variance (Chan et al. 1979, parallel variance)."""
+        """Add a batch (n, size) to mean and variance (Chan et al. 1979, parallel variance).
+
+        Each process of a group gives a batch of its own, all of one size.
+        """
         n = len(observation)
         mean = observation.mean(0)
         variance = (observation - mean).square().mean(0)  # Tensor.var takes four times as long
+        if (processes := collectives.size()) > 1:
+            own = torch.stack([mean, mean.square() + variance]).double()
+            mean, square = collectives.total(own) / processes
+            n, variance = processes * n, (square - mean.square()).clamp(min=0).float()
+            mean = mean.float()
         if self.reflection is not None:  # as if the mirrored batch were concatenated
             n, mirrored = 2 * n, self.reflection(mean)
             variance = (variance + variance[self.reflection.order]) / 2

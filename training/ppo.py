@@ -4,9 +4,11 @@ Additions to `stable_baselines3.PPO` (Schulman et al. 2017): truncated episodes 
 one batched forward pass; after each update the learning rate is adapted to the mean KL divergence
 (after Rudin et al. 2022, who adapt it after each minibatch) and the normaliser inside the policy is
 updated; samples are augmented by their left-right mirror images, if the robot has a mirror map; an
-update is split over threads.
+update is split over threads, and over processes (`grek.training.parallel`), each of which takes an
+equal part of every minibatch from its own worlds.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from torch.nn import functional
 
 from grek.training.config import Symmetry
 from grek.training.networks import Mirror, PrivilegedCriticPolicy
+from grek.training.parallel import collectives
 
 SYMMETRY_WEIGHT = 4.0  # coefficient of the asymmetry loss, which has the unit of a squared action
 RATE_FACTOR = 1.5  # factor on the learning rate after an update off the KL target
@@ -94,7 +97,7 @@ class PPO(stable_baselines3.PPO):
             action = action.numpy()
             after, reward, done, infos = env.step(action)
             assert isinstance(after, np.ndarray)
-            self.num_timesteps += env.num_envs
+            self.num_timesteps += env.num_envs * collectives.size()
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
@@ -127,23 +130,28 @@ class PPO(stable_baselines3.PPO):
         for group in self.policy.optimizer.param_groups:
             group["lr"] = self.rate
         samples = self._samples()
+        picks = [
+            pick
+            for _ in range(self.n_epochs)
+            for pick in _shuffled(len(samples.returns)).split(self.batch_size)
+        ]
+        advantages = _normalised([samples.advantage[pick] for pick in picks])
         with ThreadPoolExecutor(self.threads) as pool:
             losses = [
-                self._step(samples, pick, pool)
-                for _ in range(self.n_epochs)
-                for pick in _shuffled(len(samples.returns)).split(self.batch_size)
+                self._step(samples, pick, advantage, pool)
+                for pick, advantage in zip(picks, advantages, strict=True)
             ]
         policy_loss, value_loss, divergence = torch.stack(losses).mean(0).tolist()
         self._adapt_rate(divergence)
         seen = torch.as_tensor(self.rollout_buffer.observations)
         self.policy.normaliser.update(seen.flatten(0, 1))
         self._n_updates += self.n_epochs
-        unexplained = (samples.returns - samples.value).var() / (samples.returns.var() + 1e-8)
+        left, whole = _variances(samples.returns - samples.value, samples.returns)
         self.logger.record("train/policy_loss", policy_loss)
         self.logger.record("train/value_loss", value_loss)
         self.logger.record("train/kl", divergence)
         self.logger.record("train/learning_rate", self.rate)
-        self.logger.record("train/explained_variance", 1 - float(unexplained))
+        self.logger.record("train/explained_variance", 1 - float(left / (whole + 1e-8)))
         self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
 
     def _samples(self) -> Samples:
@@ -161,16 +169,13 @@ class PPO(stable_baselines3.PPO):
         single = (buffer.values, buffer.log_probs, buffer.advantages, buffer.returns)
         return Samples(features, action, *(flat(x).flatten() for x in single))
 
-    def _step(self, samples: Samples, pick: Tensor, pool: Executor) -> Tensor:
-        """Take an optimiser step on the samples `pick` (minibatch,).
+    def _step(self, samples: Samples, pick: Tensor, advantage: Tensor, pool: Executor) -> Tensor:
+        """Take an optimiser step on the samples `pick` (minibatch,) of normalised `advantage`.
 
         Returns policy loss, value loss and KL divergence (3,). Each thread computes the gradient of
         a part of the minibatch: OpenMP would split every small operation instead, and its threads
         keep cores busy while they wait.
         """
-        advantage = samples.advantage[pick]
-        if len(advantage) > 1:
-            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         row = pick
         if self.symmetry == "augment":  # each sample is replaced by its image with probability 0.5
             row = pick + len(samples.returns) * (torch.rand(len(pick)) < 0.5)
@@ -182,9 +187,10 @@ class PPO(stable_baselines3.PPO):
             parameter.grad = sum(
                 weight * gradient for weight, gradient in zip(weights, each, strict=True)
             )
+        mean_losses = _averaged(parameters, weights @ torch.stack(losses))
         torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         self.policy.optimizer.step()
-        return weights @ torch.stack(losses)
+        return mean_losses
 
     def _gradient(
         self, samples: Samples, pick: Tensor, row: Tensor, advantage: Tensor
@@ -233,6 +239,51 @@ class PPO(stable_baselines3.PPO):
             self.rate = max(self.rate / RATE_FACTOR, low)
         elif divergence < self.kl_target / 2:
             self.rate = min(self.rate * RATE_FACTOR, high)
+
+
+def _normalised(advantages: list[Tensor]) -> list[Tensor]:
+    """The advantages of each minibatch with mean 0 and standard deviation 1 over all processes.
+
+    A minibatch of one sample stays as it is.
+    """
+    if collectives.size() == 1:
+        return [(a - a.mean()) / (a.std() + 1e-8) if len(a) > 1 else a for a in advantages]
+    moments = torch.stack([_moments(a) for a in advantages])  # (minibatches, 3)
+    count, mean, square = collectives.total(moments).T
+    mean, square = mean / count, square / count
+    std = ((square - mean**2).clamp(min=0) * count / (count - 1)).sqrt()
+    return [((a - m) / (s + 1e-8)).float() for a, m, s in zip(advantages, mean, std, strict=True)]
+
+
+def _variances(*samples: Tensor) -> list[Tensor]:
+    """Variance of each of `samples` (n,) over all processes."""
+    if collectives.size() == 1:
+        return [x.var() for x in samples]
+    count, mean, square = collectives.total(torch.stack([_moments(x) for x in samples])).T
+    return list((square / count - (mean / count) ** 2) * count / (count - 1))
+
+
+def _moments(x: Tensor) -> Tensor:
+    """Number, sum and sum of squares of `x` (3,), as float64 for differences of large sums."""
+    x = x.double()
+    return torch.stack([torch.tensor(float(x.numel()), dtype=torch.float64), x.sum(), x @ x])
+
+
+def _averaged(parameters: Sequence[Tensor], losses: Tensor) -> Tensor:
+    """Average the gradients of `parameters`, and `losses` (k,), over processes; return the latter.
+
+    All processes have as many samples, and all values go in one message.
+    """
+    size = collectives.size()
+    if size == 1:
+        return losses
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([*(g.flatten() for g in gradients), losses])
+    collectives.total(flat).div_(size)
+    *parts, losses = flat.split([*(g.numel() for g in gradients), len(losses)])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+    return losses
 
 
 def _shuffled(size: int) -> Tensor:

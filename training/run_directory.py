@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from grek import files
 from grek.envs.ground.materials import material
-from grek.envs.scenarios.spaces import TRAINABLE, TRAINING_SCENARIOS
+from grek.envs.scenarios.spaces import TRAINABLE, TRAINING_SCENARIOS, space
 from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.provenance import versions
@@ -23,8 +23,10 @@ from grek.sanitize import message
 from grek.training import checkpoint, task_settings
 from grek.training.config import PPOConfig, TrainConfig
 
+SPACE = "space.toml"  # copy of the file of --space, which --resume reads
 _OWN = ("out", "force", "start")  # settings of a run's beginning, never of its resumption
-_RESUMABLE = ("minutes", "steps", "threads", "resume", "given", "ppo")  # may differ, or are parts
+_ADDED = ("minutes", "steps", "threads", "processes", "film_every")  # of a resumption
+_RESUMABLE = (*_ADDED, "resume", "given", "ppo")  # may differ, or are parts
 DEPENDS_ON = ("mujoco", "numpy", "torch", "stable-baselines3")  # packages recorded by version
 
 
@@ -87,9 +89,12 @@ def make(run: Path, config: TrainConfig, task: dict[str, Any]) -> None:
         document: dict[str, Any] = {"train": dataclasses.asdict(config)}
         document |= {"task": task, "versions": made_with}
         del document["train"]["given"]
+        if config.space.endswith(".toml"):
+            files.write(run / SPACE, Path(config.space).read_bytes())
     else:
-        document = _recorded(run)
-        more = {"minutes": config.minutes, "steps": config.steps, "versions": made_with}
+        document = recorded(run)
+        more = {name: getattr(config, name) for name in ("minutes", "steps", "processes")}
+        more["versions"] = made_with
         document["resumed"] = [*document.get("resumed", []), more]
     files.write(run / "config.json", json.dumps(document, indent=2, default=str) + "\n")
 
@@ -120,8 +125,10 @@ def check(config: TrainConfig) -> None:
     for name, low, high in (
         ("minutes", 0, 1e5),
         ("steps", 1, 1e11),
+        ("film_every", 0, 1e5),
         ("worlds", 1, 65536),
-        ("threads", 0, 1024),
+        ("threads", 0, 65536),
+        ("processes", 0, 65536),
         ("seed", 0, 2**31 - 1),
         ("scenarios", 1, TRAINING_SCENARIOS),
         ("history", 0, 50),
@@ -133,8 +140,18 @@ def check(config: TrainConfig) -> None:
         value = getattr(config, name)
         if value is not None and not low <= value <= high:
             raise InputError(f"--{name.replace('_', '-')} {value} is outside [{low:g}, {high:g}]")
-    if config.space not in TRAINABLE:
-        raise InputError(f"--space {config.space!r} is none of {', '.join(TRAINABLE)}")
+    if config.space.endswith(".toml"):
+        space(config.space)
+    elif config.space not in TRAINABLE:
+        raise InputError(
+            f"--space {config.space!r} is none of {', '.join(TRAINABLE)}, and no .toml file"
+        )
+    if config.processes and config.worlds % config.processes:
+        divisors = [str(n) for n in range(1, config.worlds + 1) if config.worlds % n == 0]
+        raise InputError(
+            f"--processes {config.processes} does not divide --worlds {config.worlds}; it may be"
+            f" {', '.join(divisors)}"
+        )
     if config.worlds * ppo.rollout < 2:
         raise InputError("--worlds 1 with --ppo.rollout 1 leaves a single sample per update")
     materials(config.materials)
@@ -149,11 +166,13 @@ def materials(text: str) -> tuple[str, ...] | None:
 
 def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[str, Any]]:
     """Return `run`, its saved settings with the additions of `config`, and its checkpoint."""
-    document = _recorded(run)
+    document = recorded(run)
     saved = {k: v for k, v in document["train"].items() if k not in ("out", "resume")}
     name = f"cannot resume {run}: config.json"
     settings = files.converted(saved, TrainConfig, name)
     _refuse_changes(config, settings, run)
+    if settings.space.endswith(".toml"):
+        settings = dataclasses.replace(settings, space=str(run / SPACE))
     task = files.converted(document.get("task", {}), _Task, name)
     settings = dataclasses.replace(
         settings,
@@ -161,7 +180,7 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
         motion=tuple(f"{k}={_listed(v)}" for k, v in (task.motion or {}).items())
         or settings.motion,
     )
-    added = {name: getattr(config, name) for name in ("minutes", "steps", "threads")}
+    added = {name: getattr(config, name) for name in _ADDED}
     settings = dataclasses.replace(settings, resume=run, out=run, force=False, **added)
     try:
         check(settings)
@@ -176,6 +195,14 @@ def _resumed(config: TrainConfig, run: Path) -> tuple[Path, TrainConfig, dict[st
     return run, settings, state
 
 
+def processes(run: Path) -> int:
+    """Number of processes that last trained into `run`, 1 for a run of one that knew no others."""
+    document = recorded(run)
+    kept = [document["train"], *document.get("resumed", [])]
+    counts = [part.get("processes", 1) for part in kept if isinstance(part, dict)]
+    return files.converted(counts[-1], int, f"cannot resume {run}: config.json: processes")
+
+
 class _Task(msgspec.Struct):
     """Entry "task" of config.json: weights of reward terms and parameters of the motion, in full.
 
@@ -186,7 +213,7 @@ class _Task(msgspec.Struct):
     motion: dict[str, float | tuple[float, ...]] | None = None
 
 
-def _recorded(run: Path) -> dict[str, Any]:
+def recorded(run: Path) -> dict[str, Any]:
     """Content of config.json of `run`; raises InputError unless its entries are objects."""
     name = f"cannot resume {run}: config.json"
     document = files.converted(files.read_json(run / "config.json", name), dict[str, Any], name)

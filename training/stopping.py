@@ -1,5 +1,6 @@
 """Conditions that end a training run: time, environment steps, or a signal."""
 
+import math
 import signal
 import time
 from types import FrameType
@@ -30,6 +31,17 @@ class Budget:
         if self.seconds is not None and self.elapsed() > self.seconds:
             return True
         return self.steps is not None and step >= self.first_step + self.steps
+
+    def left(self, step: int) -> float:
+        """Return the time to the end [s], at environment step `step`; of steps at the rate so far.
+
+        Infinite before the first step.
+        """
+        elapsed, done = self.elapsed(), step - self.first_step
+        if self.seconds is not None:
+            return max(self.seconds - elapsed, 0.0)
+        assert self.steps is not None
+        return elapsed * max(self.steps - done, 0) / done if done else math.inf
 
     def fraction(self, step: int) -> float:
         """Return the completed fraction of the run at environment step `step`, in [0, 1].

@@ -14,8 +14,9 @@ from grek.envs.tasks.stage import joints
 class GrekVecEnv(VecEnv):
     """SB3 `VecEnv` of `worlds` worlds, simulated by `threads` threads in this process.
 
-    `outcome` is the result of the last control step, with each reward term, `axes` are the axes of
-    the scenarios' contexts in it, and `follows` (worlds,) in [0, 1] tells how well joints followed.
+    `outcome` is the result of the last control step, with each reward term; `ended` has the worlds
+    whose episode ended in it, with the materials of their ground; `axes` are the axes of the
+    scenarios' contexts in it, and `follows` (worlds,) in [0, 1] tells how well joints followed.
     """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
@@ -29,6 +30,7 @@ class GrekVecEnv(VecEnv):
             spaces.Box(-limit, limit, (task.actions,), np.float32),
         )
         self.outcome: Outcome | None = None
+        self.ended: dict[int, tuple[str, ...]] = {}
         self.axes: list[str] = []  # of the contexts of the last step
         self.follows = np.zeros(worlds)  # joints in it, in [0, 1]
         self._actions = np.zeros((worlds, task.actions))
@@ -56,8 +58,10 @@ class GrekVecEnv(VecEnv):
         observation = self.episodes.batch.observe(True)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = outcome.terminated | outcome.truncated
-        if ended.any():
-            for world in np.flatnonzero(ended):
+        scenarios = self.episodes.scenarios
+        self.ended = {w: scenarios[w].surface.materials for w in np.flatnonzero(ended).tolist()}
+        if self.ended:
+            for world in self.ended:
                 infos[world] = {
                     "terminal_observation": observation[world],
                     "TimeLimit.truncated": bool(outcome.truncated[world]),

@@ -17,15 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.motions.motion import Motion, Reference
-from grek.envs.robots import Foot, Robot
+from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
-from grek.envs.vectors import Array
+from grek.envs.vectors import Array, clamp
 from grek.errors import InputError
 
 STANDING = 0.05  # commands up to this |vx| + |vy| + |yaw rate| mean "stand" [m/s, rad/s]
 STEPPING = 0.15  # commands from this on have full step height
 FAST = 0.6  # speed of the shortest period [m/s]
 TIPPING = 0.18  # time constant of the inverted pendulum, sqrt(height / g) [s]
+_TURNS = np.array([2 * np.pi, 4 * np.pi])  # of the clock in a period [rad]
 RISE, DECAY = 0.1, 1.0  # time of recovery amplitude from 0 to 1, and back [s]
 
 
@@ -100,7 +101,7 @@ def moving(command: Array) -> NDArray[np.bool_]:
 
 def effort(command: Array) -> Array:
     """Step amplitude (n,) in [0, 1] under `command` (n, 3); 0 is standing."""
-    return np.clip((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
+    return clamp((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
 
 
 def lean(gyro: Array, gravity: Array) -> Array:
@@ -120,18 +121,18 @@ def recovery(gait: Gait, before: Array, lean: Array, time: float) -> Array:
     Rises while `lean` (n,) [rad] exceeds `gait.catch`, otherwise decays.
     """
     tips = (lean > gait.catch) & (gait.catch > 0)
-    return np.clip(before + np.where(tips, time / RISE, -time / DECAY), 0, 1)
+    return clamp(before + np.where(tips, time / RISE, -time / DECAY), 0, 1)
 
 
 def period(gait: Gait, command: Array) -> Array:
     """Period of a stride (n,) [s] under `command` (n, 3)."""
     speed = np.sqrt(command[:, 0] ** 2 + command[:, 1] ** 2)
-    return gait.period - gait.quickening * np.clip(speed / FAST, 0, 1)
+    return gait.period - gait.quickening * clamp(speed / FAST, 0, 1)
 
 
-def foot_phase(phase: Array, feet: tuple[Foot, ...]) -> Array:
-    """Phase of each foot (n, F) in [0, 1) at gait phase `phase` (n,)."""
-    return (phase[:, None] + np.array([foot.phase for foot in feet])) % 1
+def foot_phase(phase: Array, robot: Robot) -> Array:
+    """Phase of each foot of `robot` (n, F) in [0, 1) at gait phase `phase` (n,)."""
+    return (phase[:, None] + robot.foot_phases) % 1
 
 
 def stance(gait: Gait, foot_phase: Array, effort: Array) -> NDArray[np.bool_]:
@@ -141,7 +142,15 @@ def stance(gait: Gait, foot_phase: Array, effort: Array) -> NDArray[np.bool_]:
 
 def swing_height(gait: Gait, foot_phase: Array, effort: Array) -> Array:
     """Height of each foot above the ground (n, F) [m] at step amplitude `effort` (n,)."""
-    swing = np.clip((foot_phase - gait.duty) / (1 - gait.duty), 0, 1)
+    return _height(gait, _swing(gait, foot_phase), effort)
+
+
+def _swing(gait: Gait, foot_phase: Array) -> Array:
+    """Share of the swing that each foot has done (n, F); 0 in stance."""
+    return clamp((foot_phase - gait.duty) / (1 - gait.duty), 0, 1)
+
+
+def _height(gait: Gait, swing: Array, effort: Array) -> Array:
     sine = np.sin(np.pi * swing)
     return gait.lift * (sine + gait.softness * (sine**2 - sine)) * effort[:, None]
 
@@ -155,12 +164,11 @@ def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort:
     assert robot.legs is not None
     step = period(gait, command) * gait.duty * (effort > 0)  # duration of a stance [s]
     sway = gait.sway * np.sin(2 * np.pi * phase) * effort
-    p = foot_phase(phase, robot.feet)  # (n, F)
-    side = np.array([[float(foot.side) for foot in robot.feet]])
-    ankle_x, ankle_y, ankle_z = np.array(robot.legs.home_ankles).T
+    p = foot_phase(phase, robot)  # (n, F)
+    ankle_x, ankle_y, ankle_z = robot.legs.ankles
     vx, vy, rate = command.T[..., None]
     forward, sideways, turn = gait.gain
-    swing = np.clip((p - gait.duty) / (1 - gait.duty), 0, 1)
+    swing = _swing(gait, p)
     ends = -gait.retraction * (1 - gait.duty) / gait.duty  # slope over the swing
     ahead = -0.5 * np.cos(np.pi * swing) + ends * swing * (1 - swing) * (1 - 2 * swing)
     back = np.where(p < gait.duty, 0.5 - p / gait.duty, ahead)
@@ -169,9 +177,9 @@ def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort:
     angles = robot.legs.inverse(
         ankle_x + forward * vx * along - yaw * ankle_y,
         ankle_y + sideways * vy * along - sway[:, None] + yaw * ankle_x,
-        ankle_z + swing_height(gait, p, effort),
+        ankle_z + _height(gait, swing, effort),
         yaw,
-        side,
+        robot.foot_sides,
     )
     return angles.reshape(len(phase), -1)
 
@@ -225,16 +233,17 @@ class GaitMotion:
         """Reference at `phase` (n,) and step amplitude `height` (n,), before it has advanced."""
         gait, steps = self._gait, height > 0
         after = (phase + advance) % 1
-        angle = 2 * np.pi * phase
-        clock = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
-        end = foot_phase(after, self._robot.feet)
+        angles = phase[:, None] * _TURNS
+        clock = np.empty((len(phase), 4))
+        clock[:, ::2], clock[:, 1::2] = np.sin(angles), np.cos(angles)
+        end = foot_phase(after, self._robot)
         joints = joint_angles(gait, self._robot, phase, command, height)
         return Reference(
             joints=joints,
             lead=np.zeros_like(joints),
             contact=stance(gait, end, height),
             clearance=swing_height(gait, end, height),
-            clock=steps[:, None] * np.stack(clock, 1),
+            clock=steps[:, None] * clock,
             moving=steps,
             height=np.full(len(phase), self._robot.stand_height),
             look=np.zeros((len(phase), 2)),

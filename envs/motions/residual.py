@@ -10,7 +10,7 @@ import numpy as np
 
 from grek.envs.motions.motion import Reference
 from grek.envs.robots import Robot
-from grek.envs.vectors import Array
+from grek.envs.vectors import Array, clamp
 
 Ranges = tuple[tuple[float, float], ...]
 
@@ -50,21 +50,21 @@ class Residual:
     def followed(self, command: Array) -> Array:
         """Command within the ranges (n, 5): vx, vy, yaw rate, head pitch, head yaw."""
         command = command.copy()
-        command[:, :3] = np.clip(command[:, :3], self._low, self._high)
+        command[:, :3] = clamp(command[:, :3], self._low, self._high)
         return command
 
     def taken(self, action: Array) -> Taken:
         """`action` (n, A, or A + 1 with a phase rate) within its limits, split."""
-        action = np.clip(action, -self._limit, self._limit)
+        action = clamp(action, -self._limit, self._limit)
         if not self._phase_rate:
             return Taken(action, np.zeros(len(action)))
-        return Taken(action[:, :-1], self._phase_rate * np.clip(action[:, -1], -1, 1))
+        return Taken(action[:, :-1], self._phase_rate * clamp(action[:, -1], -1, 1))
 
     def targets(self, reference: Reference, action: Array, look: Array) -> Array:
         """Joint targets (n, J) [rad], before joint limits: sum of `reference`,
         `Robot.static_offset`, `look` command (n, 2) [rad] and scaled `action` (n, A)."""
         acting = action.shape[1]
-        targets = np.tile(self.held, (len(action), 1))
+        targets = np.repeat(self.held[None], len(action), 0)
         wanted = reference.joints + reference.lead - self._home
         targets[:, :acting] += wanted + action * self._scale
         if self._look:

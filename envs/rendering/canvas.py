@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from functools import cache
 
 import mujoco
 import numpy as np
@@ -14,26 +15,31 @@ from grek.errors import InputError
 
 def check_rendering() -> None:
     """Raise InputError, on one line, if OpenGL does not work here."""
-    try:
-        stage = Stage(mujoco.MjSpec())
-        stage.compile()
-        Canvas(stage, (16, 16)).close()
-    except Exception as error:  # a missing or broken GL library may raise anything
-        raise InputError(
-            "rendering needs OpenGL without a display: install the Debian package libegl1"
-            f" (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {_one_line(error)})"
-        ) from error
+    stage = Stage(mujoco.MjSpec())
+    stage.compile()
+    Canvas(stage, (16, 16)).close()
 
 
 class Canvas:
-    """Renderer of a compiled stage to images of `size` (width, height) [px]."""
+    """Renderer of a compiled stage to images of `size` (width, height) [px].
+
+    It takes over the stage as it is, so that what is written before is uploaded once. Raises
+    InputError, on one line, if OpenGL does not work here.
+    """
 
     def __init__(self, stage: Stage, size: tuple[int, int]) -> None:
+        _check_process()
         self._stage = stage
         self._rect = mujoco.MjrRect(0, 0, *size)
-        self._gl = _gl_context()(*size)
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(stage.model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        try:
+            self._gl = _gl_context()(*size)
+            self._gl.make_current()
+            self._context = stage.context()
+        except Exception as error:  # a missing or broken GL library may raise anything
+            raise InputError(
+                "rendering needs OpenGL without a display: install the Debian package libegl1"
+                f" (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {_one_line(error)})"
+            ) from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._scene = mujoco.MjvScene(stage.model, maxgeom=2000)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
@@ -64,6 +70,21 @@ class Canvas:
         self._gl.make_current()
         self._context.free()
         self._gl.free()
+
+
+@cache
+def _first_process() -> int:
+    """Process that drew first."""
+    return os.getpid()
+
+
+def _check_process() -> None:
+    """Raise InputError in a fork of a process that drew: OpenGL's threads are not in it."""
+    if _first_process() != os.getpid():
+        raise InputError(
+            "a process forked from one that drew cannot draw: begin it with the context spawn or"
+            " forkserver, or fork before the first image"
+        )
 
 
 def _gl_context() -> type:

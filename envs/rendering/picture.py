@@ -68,8 +68,8 @@ class Picture:
     """Renderer of a robot on `ground` to images of `size` (width, height) [px].
 
     The robot is that of `spec`, which is modified; the camera follows its body `base`. Geoms in
-    group 2 are drawn, or all geoms if that group is empty. Call `canvas.check_rendering` first,
-    which says in one line what is missing. Raises InputError for an invalid look.
+    group 2 are drawn, or all geoms if that group is empty. Raises InputError for an invalid look;
+    the first image raises it, on one line, if OpenGL does not work here.
     """
 
     def __init__(
@@ -103,7 +103,8 @@ class Picture:
         self._camera = mujoco.MjvCamera()
         self._camera.distance = self._place.distance * self._scale
         self._camera.elevation = self._place.elevation
-        self._canvas = Canvas(stage, size)
+        self._stage, self._size = stage, size
+        self._canvas: Canvas | None = None  # made with the first image, when the ground is laid
         self._since = math.inf  # time since the ground was read for prints [s]
 
     def draw(self, qpos: Array, elapsed: float) -> NDArray[np.uint8]:
@@ -121,22 +122,30 @@ class Picture:
         ground, normal = scenery.tangent(base)
         self._shadow.cast(data, base, ground)
         self._aim(data, ground, math.inf if first else elapsed)
+        if self._canvas is None:
+            self._canvas = Canvas(self._stage, self._size)
         scene = self._canvas.scene(data, self._camera)
         if scenery.patches[0].glossy:
             reflect(scene, set(self._shadow.parts.tolist()), np.array([*base, ground]), normal)
         return self._canvas.draw()
 
-    def restart(self) -> None:
-        """Forget the ground that was drawn and the camera's place, for another world of its looks.
-
-        The ground must have the same names of materials.
-        """
+    def restart(self, ground: GroundView) -> None:
+        """Begin again on `ground`, whose materials have the same `scenery.form`."""
         self._since = math.inf
-        self._scenery.forget()
+        self._scenery.enter(ground)
+
+    def refresh(self, jump: bool = False) -> None:
+        """Read the ground anew, which has changed to one of the same `scenery.form`.
+
+        With `jump` the camera jumps to the robot.
+        """
+        self._since = math.inf if jump else self._since
+        self._scenery.enter(self._scenery.ground)
 
     def close(self) -> None:
         """Free the GL context."""
-        self._canvas.close()
+        if self._canvas is not None:
+            self._canvas.close()
 
     def _aim(self, data: mujoco.MjData, ground: float, elapsed: float) -> None:
         """Let the camera follow the robot smoothly, or jump to it for `elapsed` = inf."""

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from grek.envs.rendering.canvas import check_rendering
 from grek.envs.rendering.picture import CAMERAS, Camera, Picture
+from grek.envs.rendering.scenery import form
 from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.simulation.simulation import Simulation
 from grek.envs.vectors import Array
@@ -27,7 +27,8 @@ class _View:
     """Picture of one world, and what it shows."""
 
     picture: Picture
-    names: tuple[str, ...]
+    form: tuple[bool, tuple[str, ...]]
+    """`scenery.form` of its materials."""
     qpos: Array  # last one that was finite
     time: float = 0.0
 
@@ -83,19 +84,17 @@ class Renderer:
 
     def _view(self, world: int) -> _View:
         """View of `world` in its present episode."""
-        if not self._views:
-            check_rendering()
-        view, names = self._views.get(world), self._simulation.scenarios[world].surface.materials
-        if view is not None and view.names != names:
+        view, ground = self._views.get(world), WorldGround(self._simulation, world)
+        shape = form(ground.names)
+        if view is not None and view.form != shape:
             self._views.pop(world).picture.close()
             view = None
         if view is None:
             robot = self._simulation.robot
             drawn = round(self.size[0] * SCALE), round(self.size[1] * SCALE)
-            ground = WorldGround(self._simulation, world)
             picture = Picture(ground, robot.load_spec(), robot.base, drawn, self._camera)
-            view = self._views[world] = _View(picture, names, self._home())
+            view = self._views[world] = _View(picture, shape, self._home())
         elif world in self._new:
-            view.picture.restart()
+            view.picture.restart(ground)
         self._new.discard(world)
         return view

@@ -13,9 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.assets.textures import HAZE, SUN, TEXEL
+from grek.assets.textures import SUN, TEXEL
 from grek.envs.ground.materials import material
-from grek.envs.rendering import textures
+from grek.envs.rendering import colours, textures
 from grek.envs.rendering.stage import Array, Stage, grid_faces, points
 from grek.envs.rendering.textures import f32, ramp
 
@@ -26,7 +26,6 @@ RIM = 1 / 30  # margin of a texture around its mesh, over the width of the mesh
 STEP = 2 / 15  # move of a patch over its width: whole cells of the next coarser patch
 OPAQUE = 0.9985  # alpha from which MuJoCo treats a geom as opaque, roughly
 HAZE_LENGTH = 17.0  # length scale over which the ground fades into the horizon [m]
-LIT = 0.968  # brightness of level ground under the film's lights over that of its texture
 REACH = 0.45  # distance within which a robot at scale 1 may leave new prints [m]
 SHALLOW = 5e-4  # smallest change of print depth that is drawn [m]
 
@@ -82,18 +81,14 @@ class Scenery:
     """Patches of `ground` on a stage; `follow` moves them with a robot of size `scale`."""
 
     def __init__(self, stage: Stage, ground: GroundView, scale: float = 1.0) -> None:
-        self.stage, self.ground = stage, ground
-        rows = [material(name) for name in ground.names]
-        self.soft = any(row.soft for row in rows)
+        self.stage = stage
+        self.soft, _ = form(ground.names)
         cells = 2 * CELLS if self.soft else CELLS
         self.patches = [
             Patch(f"ground_{i}", width, cells, texels, np.full(2, np.inf))
             for i, (width, texels) in enumerate(zip(WIDTHS, TEXELS, strict=True))
         ]
         inner = self.patches[0]
-        tiles = [textures.load(row.look) for row in rows]
-        self._tiles = [[_shrink(tile, patch) for patch in self.patches] for tile in tiles]
-        self._film_gloss = np.array([row.look.film_gloss for row in rows])
         self._reach = REACH * scale
         self.heights = np.zeros((cells + 1, cells + 1))  # of the innermost patch [m]
         self._level = np.zeros_like(self.heights)  # the same without prints [m]
@@ -101,6 +96,7 @@ class Scenery:
         self._unpressed = np.zeros((0, 0, 4), np.uint8)  # texture of the same without prints
         for patch in self.patches:
             stage.add_sheet(patch.name, cells, patch.texels, patch.margin)
+        self.enter(ground)
 
     def follow(self, xy: Array, look_for_prints: bool) -> bool:
         """Move the patches to the robot at `xy` (2,) [m]; return True if anything changed."""
@@ -119,8 +115,14 @@ class Scenery:
         pressed = look_for_prints and self.soft and 0 not in moved and self._press(xy)
         return bool(moved) or pressed
 
-    def forget(self) -> None:
-        """Read the ground anew with the next call of `follow`."""
+    def enter(self, ground: GroundView) -> None:
+        """Show `ground` from the next call of `follow` on; its materials have the same `form`."""
+        self.ground = ground
+        looks = [material(name).look for name in ground.names]
+        factors = tuple(round(patch.texel / TEXEL) for patch in self.patches)
+        sizes = zip(*(textures.sizes(look, factors) for look in looks), strict=True)
+        self._tiles = [np.stack(tiles) for tiles in sizes]  # of each patch
+        self._film_gloss = f32([look.film_gloss for look in looks])
         for patch in self.patches:
             patch.origin = np.full(2, np.inf)
 
@@ -173,31 +175,27 @@ class Scenery:
     def _texture(self, i: int) -> NDArray[np.uint8]:
         """Colour and alpha (texels, texels, 4) of patch `i`, without prints."""
         patch, xy = self.patches[i], self.patches[i].samples()
-        first = np.round((patch.origin - RIM * patch.width) / patch.texel).astype(int)
-        slot = self.ground.material(xy)
-        image = np.zeros((4, patch.texels, patch.texels), np.float32)  # channels first, for speed
-        for k in np.unique(slot):
-            tile = self._tiles[k][i]
-            columns, rows = ((f + np.arange(patch.texels)) % tile.shape[1] for f in first)
-            share = f32(1) if (slot == k).all() else _up(patch, slot == k)
-            image += tile[:, rows][:, :, columns] * (share / f32(255))
-        gloss = 1 - image[3]
-        gain = _up(patch, 1 + 0.05 * _drift(xy))
-        if (wetness := self.ground.wetness(xy)).any():
-            film = ramp(_up(patch, wetness), 0.25, 0.75)
-            gain *= 1 - film * np.clip(0.55 - 1.2 * gloss, 0.12, 1)
-            gloss = np.maximum(gloss, film * _up(patch, self._film_gloss[slot]))
-        patch.glossy = bool(gloss.max() > 0.01)
-        image[:3] *= gain
+        square, none = (patch.side, patch.side), np.zeros((0, 0), np.float32)
+        slot, wetness = self.ground.material(xy), self.ground.wetness(xy)
+        clear = none
         if i > 0:
             distance = np.linalg.norm(xy - patch.origin - patch.width / 2, axis=1)
-            clear = _up(patch, np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2)))
-            gloss *= clear
-            image[:3] *= clear
-            image[:3] += (1 - clear) * f32(HAZE)[:, None, None] / f32(LIT)
-        image[3] = 1 - gloss
-        np.minimum(image, 1, out=image)
-        return np.moveaxis((image * 255).astype(np.uint8), 0, -1).copy()
+            clear = f32(np.exp(-((np.maximum(distance - 2, 0) / HAZE_LENGTH) ** 2))).reshape(square)
+        image = np.empty((patch.texels, patch.texels, 4), np.uint8)
+        gloss = colours.paint(
+            colours.Samples(
+                slot=slot.reshape(square),
+                gain=f32(1 + 0.05 * _drift(xy)).reshape(square),
+                wetness=f32(wetness).reshape(square) if wetness.any() else none,
+                film_gloss=self._film_gloss[slot].reshape(square),
+                clear=clear,
+                tiles=self._tiles[i],
+                first=np.round((patch.origin - RIM * patch.width) / patch.texel).astype(int),
+            ),
+            image,
+        )
+        patch.glossy = gloss > 0.01
+        return image
 
     def _press(self, xy: Array) -> bool:
         """Read new prints near `xy` (2,) [m]; return True if there are any."""
@@ -221,11 +219,18 @@ class Scenery:
             gy, gx = np.gradient(-depth, patch.cell / 2)
             light = 1 - (gx * SUN[0] + gy * SUN[1]) / SUN[2]
             tone = np.clip(0.7 + 0.3 * light, 0.6, 1.12) * (1 - 0.3 * ramp(depth, 0.0005, 0.012))
-            image = image.copy()
-            image[..., :3] = np.minimum(image[..., :3] * _up(patch, tone)[..., None], 255)
+            image = np.empty_like(self._unpressed)
+            colours.shade(self._unpressed, f32(tone), image)
         self.heights = self._level - self.prints
         self.stage.write_sheet(patch.name, self.heights, patch.cell, patch.origin)
         self.stage.write_texture(patch.name, image)
+
+
+def form(names: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
+    """Form of the scenery of materials `names`: whether one is soft, and those with a cover."""
+    rows = [material(name) for name in names]
+    covered = dict.fromkeys(row.name for row in rows if row.look.cover is not None)
+    return any(row.soft for row in rows), tuple(covered)
 
 
 def _stitch(height: Array) -> None:
@@ -233,20 +238,6 @@ def _stitch(height: Array) -> None:
     at = np.arange(len(height))
     for border in (height[0], height[-1], height[:, 0], height[:, -1]):
         border[:] = np.interp(at, at[::4], border[::4])
-
-
-def _shrink(tile: NDArray[np.uint8], patch: Patch) -> NDArray[np.uint8]:
-    """`tile` (n, n, 4) at the texel size of `patch`, channels first (4, m, m)."""
-    k = round(patch.texel / TEXEL)
-    n = len(tile) // k
-    return np.moveaxis(tile, -1, 0).reshape(4, n, k, n, k).mean((2, 4)).astype(np.uint8)
-
-
-def _up(patch: Patch, field: Array) -> NDArray[np.float32]:
-    """`field` (side**2,), interpolated to the texels of `patch` (texels, texels)."""
-    at = (np.arange(patch.texels) + 0.5) / patch.texels * (patch.side - 1)
-    share = f32(np.maximum(1 - np.abs(at[:, None] - np.arange(patch.side)), 0))
-    return f32(share @ f32(field.reshape(patch.side, -1)) @ share.T)
 
 
 def _drift(xy: Array) -> Array:

@@ -31,6 +31,13 @@ class Stage:
         model.geom_pos[ours] = 0
         model.geom_quat[ours] = 1, 0, 0, 0
 
+    def context(self) -> mujoco.MjrContext:
+        """Upload everything as it is; return the new context, in the present one of OpenGL."""
+        context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        self._changed_meshes.clear()
+        self._changed_textures.clear()
+        return context
+
     def upload(self, context: mujoco.MjrContext) -> None:
         """Upload meshes and textures that were rewritten since the last call."""
         for name in self._changed_meshes:

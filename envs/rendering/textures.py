@@ -1,5 +1,7 @@
 """Textures of materials and of the sky, read from image files."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
@@ -38,6 +40,17 @@ def load(look: Look) -> NDArray[np.uint8]:
         tint = 255 * np.array(look.rgb) / image[..., :3].mean((0, 1))
         image[..., :3] = np.minimum(image[..., :3] * f32(tint), 255)
     return image
+
+
+@lru_cache(maxsize=16)
+def sizes(look: Look, factors: tuple[int, ...]) -> tuple[NDArray[np.uint8], ...]:
+    """Texture of `look` shrunk by each of `factors`, kept for the next picture; see `load`."""
+    full = load(look)
+    n = len(full)
+    return tuple(
+        full.reshape(n // k, k, n // k, k, 4).mean((1, 3)).astype(np.uint8) if k > 1 else full
+        for k in factors
+    )
 
 
 def sky() -> NDArray[np.uint8]:

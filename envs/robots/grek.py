@@ -9,7 +9,7 @@ import numpy as np
 
 from grek.assets import asset_path
 from grek.envs.robots.robot import Foot, Legs, Mirror, Robot
-from grek.envs.vectors import Array
+from grek.envs.vectors import Array, clamp
 
 THIGH, SHIN = 0.120, 0.145  # link lengths [m]
 HIP_OFFSET = 0.055  # roll axis to leg, and base centre to yaw axis [m]
@@ -29,11 +29,15 @@ def leg_ik(x: Array, y: Array, z: Array, yaw: Array, side: Array | float) -> Arr
     lateral = y - HIP_OFFSET * side  # from the roll axis
     down = np.sqrt(np.maximum(lateral**2 + z**2 - HIP_OFFSET**2, 1e-6))
     roll = np.arctan2(lateral, -z) - np.arctan2(HIP_OFFSET * side, down)
-    reach = np.clip(np.sqrt(x**2 + down**2), 0.08, THIGH + SHIN - 5e-4)
-    knee = -np.arccos(np.clip((reach**2 - THIGH**2 - SHIN**2) / (2 * THIGH * SHIN), -1, 1))
-    inner = np.arccos(np.clip((THIGH**2 + reach**2 - SHIN**2) / (2 * THIGH * reach), -1, 1))
+    reach = clamp(np.sqrt(x**2 + down**2), 0.08, THIGH + SHIN - 5e-4)
+    square = reach**2
+    knee = -np.arccos(clamp((square - THIGH**2 - SHIN**2) / (2 * THIGH * SHIN), -1, 1))
+    inner = np.arccos(clamp((THIGH**2 + square - SHIN**2) / (2 * THIGH * reach), -1, 1))
     hip = np.arctan2(-x, down) + inner
-    return np.stack([yaw, roll, hip, knee, -(hip + knee)], -1)
+    angles = np.empty((*roll.shape, 5))
+    for joint, angle in enumerate((yaw, roll, hip, knee, -(hip + knee))):
+        angles[..., joint] = angle
+    return angles
 
 
 def leg_fk(joints: Array, side: float) -> Array:

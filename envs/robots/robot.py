@@ -7,6 +7,7 @@ Other packages refer to a robot's parts only through `Robot`, so a new robot is 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,11 @@ class Legs:
     """Ankle position of each foot in the home pose, base frame [m]."""
     hips: tuple[tuple[float, float], ...] = ()
     """x and y of the hip yaw axis of each leg, base frame [m]; zeros by default."""
+
+    @cached_property
+    def ankles(self) -> Array:
+        """x, y and z of the ankles in the home pose (3, F) [m]."""
+        return np.ascontiguousarray(np.array(self.home_ankles).T)
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,16 @@ class Robot:
                 raise InputError(f"robot {self.name}: no joint {name!r}")
         if self.seat is not None and self.seat not in self.body_geoms:
             raise InputError(f"robot {self.name}: the seat {self.seat!r} is not in body_geoms")
+
+    @cached_property
+    def foot_phases(self) -> Array:
+        """Phase offset of each foot (F,)."""
+        return np.array([foot.phase for foot in self.feet])
+
+    @cached_property
+    def foot_sides(self) -> Array:
+        """Side of each foot (1, F): 1 on the left, -1 on the right, 0 in the middle."""
+        return np.array([[float(foot.side) for foot in self.feet]])
 
     @property
     def all_joints(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Bounds in the types are checked for scenarios from files (`from_plain`).
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -214,6 +215,12 @@ def to_plain(scenario: Scenario) -> dict[str, Any]:
 def from_plain(content: Any) -> Scenario:
     """Inverse of `to_plain`; raises InputError naming an entry of a wrong type or out of range."""
     return files.converted(content, Scenario, "not a scenario")
+
+
+def read(path: Path) -> Scenario:
+    """Scenario of a JSON file made by `to_plain`; raises InputError naming the file and why."""
+    name = str(path)
+    return files.converted(files.read_json(path, name), Scenario, f"{name} is not a scenario")
 
 
 def _eased(act: Act, factor: float) -> Act:

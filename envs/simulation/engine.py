@@ -73,6 +73,10 @@ class Engine(Protocol):
         """Set base position (m, 3) [m] and quaternion (m, 4), joints (m, J) [rad], velocities 0."""
         ...
 
+    def hang(self, worlds: NDArray, height: float) -> None:
+        """Raise bodies by `height` [m] and hold their base there, until their next scenario."""
+        ...
+
     def hold(self, worlds: NDArray, targets: Array) -> None:
         """Set joint targets (m, J) [rad] and fill the motors' delay buffers with them."""
         ...

@@ -30,6 +30,7 @@ _SERVO_GAINS = ((1, "stiffness"), (2, "damping"))  # -kp, -kv of a position serv
 _LEVELS = slice(3, 5)  # Coulomb and static torque of a DC motor's dry friction (LuGre): biasprm
 _STIFFNESS = 5  # of its bristles: dynprm
 _BRISTLES = slice(_STIFFNESS, 7)  # stiffness and damping: dynprm
+_IMMOVABLE = 1e9  # added to the inertia of a base that is held [kg, kg m^2]
 
 
 def _write_no_log_file() -> None:
@@ -175,6 +176,7 @@ class MujocoEngine:
         strength = _column(motors, "strength")[..., None]
         self._peak[worlds, :acting] = model.actuator_forcerange[:acting] * strength
         self._delay[worlds, :acting] = _column(motors, "delay")
+        self._armature[worlds] = model.dof_armature
         rows = worlds[:, None], self.layout.dof[:acting]
         self._armature[rows] = model.dof_armature[rows[1]] * _column(motors, "armature")
         self._friction[rows] = model.dof_frictionloss[rows[1]] * friction
@@ -210,6 +212,20 @@ class MujocoEngine:
         self.torque[worlds] = 0
         self._broken[worlds] = False
         self._warnings[worlds] = self._warning_count()[worlds]
+
+    def interpolate_delays(self) -> None:
+        """Interpolate delayed targets between physics steps: motion is then smooth in the delay.
+
+        Whole physics steps of delay act as before, others are not rounded up.
+        """
+        self.batch.expand("actuator_history")[..., 1] = 1
+
+    def hang(self, worlds: NDArray, height: float) -> None:
+        """Raise bodies by `height` [m] and hold their base there, until their next scenario."""
+        self.qpos[worlds, 2] += height
+        base = self.model.body_dofadr[self.layout.base] + np.arange(6)
+        self._armature[worlds[:, None], base] = _IMMOVABLE
+        self.batch.set_const(worlds)
 
     def place(self, worlds: NDArray, position_w: Array, rotation: Array, joints: Array) -> None:
         """Put bodies at rest, the friction of their motors relaxed."""

@@ -27,6 +27,7 @@ from grek.errors import InputError
 CONTACT = 0.004  # largest gap to rigid ground that counts as contact [m]
 GRAVITY = 9.81  # [m/s^2]
 _PRELOAD = 1.5  # ground under a robot at reset was pressed by this times its weight before
+_HUNG = 0.3  # from the ground to the soles of a robot that hangs [m]
 _RESET_GAP = 0.0005  # between the lowest sole and the ground after a reset [m]
 
 
@@ -88,6 +89,54 @@ class Simulation:
         self.paused[ids] = False
         self._regroup()
 
+    def change(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Give `worlds` (m,) other scenarios in motion: poses, velocities and time go on.
+
+        On other ground, which is untouched, the lowest sole keeps its height above the surface, or
+        is lifted onto it. Ground of the same shape and surface keeps its prints. Encoder errors
+        and the physics step change at once, the initial heading has no effect. Raises InputError
+        as `reset` does, before anything is written.
+        """
+        ids = np.asarray(worlds, int)
+        for scenario in scenarios:
+            self._check(scenario)
+        old = [self.scenarios[world] for world in ids]
+        relaid = np.array(
+            [
+                (a.shape, a.surface) != (b.shape, b.surface)
+                for a, b in zip(old, scenarios, strict=True)
+            ]
+        )
+        engine, moved = self.engine, ids[relaid]
+        gap = self._gap(moved)
+        self._set_timing(ids, scenarios)
+        self._set_encoders(ids, scenarios)
+        self._set_ground(moved, [s for s, new in zip(scenarios, relaid, strict=True) if new])
+        kept = engine.snapshot()
+        engine.set_scenarios(ids, scenarios)
+        engine.restore(kept)
+        for world, scenario in zip(ids, scenarios, strict=True):
+            self.scenarios[world] = scenario
+        if len(moved):
+            origin, _ = engine.foot_pose(moved)
+            none = np.zeros_like(origin)
+            engine.push_feet(moved, origin, none, none)  # rigid ground would leave what acts now
+            engine.qpos[moved, 2] += np.maximum(gap, _RESET_GAP) - self._gap(moved)
+            engine.forward(moved)
+            base = engine.base_w[moved, None, :2]
+            self.planes.lay_first(
+                moved, self.ground.terrain.height_and_normal(base, moved)[1][:, 0]
+            )
+            self._lay(moved)
+        self._regroup()
+
+    def _gap(self, ids: NDArray) -> Array:
+        """Height of the lowest sole point of `ids` (m,) above the undisturbed surface (m,) [m]."""
+        soles = self.engine.soles(ids)
+        height, normal = self.ground.terrain.height_and_normal(soles[..., :2], ids)
+        gap = soles[..., 2] - height - self.layout.sole_radius / normal[..., 2]  # vertical
+        return gap.min(1)
+
     def _check(self, scenario: Scenario) -> None:
         """Raise InputError for a scenario that the robot or the engine does not support."""
         shapes.check(scenario.shape)
@@ -134,10 +183,7 @@ class Simulation:
         engine.hold(ids, np.tile(self._home + np.array(self.robot.static_offset), (len(ids), 1)))
         # Measure the vertical gaps below the sole points with the base at the origin, then lift.
         engine.forward(ids)
-        soles = engine.soles(ids)
-        height, normals = terrain.height_and_normal(soles[..., :2], ids)
-        gap = soles[..., 2] - height - self.layout.sole_radius / normals[..., 2]  # vertical
-        position[:, 2] = -gap.min(1) + _RESET_GAP
+        position[:, 2] = -self._gap(ids) + _RESET_GAP
         engine.place(ids, position, rotation, self._home)
         soft = np.flatnonzero(self.sinking.soft[ids])
         if len(soft):
@@ -147,6 +193,13 @@ class Simulation:
             depth = self.sinking.set_down(worlds, engine.mass[worlds] * GRAVITY, _PRELOAD)  # (m,)
             position[soft] -= depth[:, None] * normal[soft, 0]
             engine.place(worlds, position[soft], rotation[soft], self._home)
+
+    def hang(self, worlds: Sequence[int] | NDArray) -> None:
+        """Hold the bases of `worlds` (m,) in the air, as a stand does until the next reset."""
+        ids = np.sort(np.asarray(worlds, int))
+        self.engine.hang(ids, _HUNG)
+        self.engine.forward(ids)
+        self._lay(ids)
 
     # -- step ------------------------------------------------------------------------------
 

@@ -75,11 +75,7 @@ class TaskBatch:
         if not len(ids):
             return
         self.simulation.reset(ids, scenarios)
-        self.sensors.set(ids, scenarios)
-        for world, scenario in zip(ids, scenarios, strict=True):
-            self.schedule.set(world, scenario)
-            motors = scenario.motors
-            self._factors[:, world] = motors.strength, motors.delay, scenario.body.payload
+        self._take(ids, scenarios)
         self.age[ids] = 0
         for state in (self.stride_velocity, self.actions, self.rate, self.heading_error):
             state[ids] = 0
@@ -91,6 +87,24 @@ class TaskBatch:
             self.motion.perform(ids, [s.acts or walked(s.commands) for s in scenarios])
         self.motion.reset(ids, seeds, self._followed()[ids, :3])
         self.sensors.fill(ids, self._step_data(), self.age)
+
+    def change(self, worlds: Sequence[int] | NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Go on in other scenarios (m,) in `worlds` (m,), as `Simulation.change` does.
+
+        Commands and pushes of the new scenario count from the start of the episode.
+        """
+        ids = np.asarray(worlds, int)
+        self.simulation.change(ids, scenarios)
+        self._take(ids, scenarios)
+        self.state = self.state.with_rows(ids, self.simulation.state(ids))
+
+    def _take(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
+        """Set sensors, commands, pushes and factors of `ids` (m,) from their scenarios."""
+        self.sensors.set(ids, scenarios)
+        for world, scenario in zip(ids, scenarios, strict=True):
+            self.schedule.set(world, scenario)
+            motors = scenario.motors
+            self._factors[:, world] = motors.strength, motors.delay, scenario.body.payload
 
     # -- step ------------------------------------------------------------------------------
 

@@ -70,8 +70,8 @@ class SensorSuite:
             self._seed[world] = scenario.seed
             self.delay[world] = sensors.delay
         longer = self._history + 1 + math.ceil(self.delay.max()) - self._readings.shape[1]
-        if longer > 0:  # the zeros are never read, as `fill` follows
-            self._readings = np.pad(self._readings, ((0, 0), (0, longer), (0, 0)))
+        if longer > 0:  # in motion, what came before counts as the oldest reading
+            self._readings = np.pad(self._readings, ((0, 0), (0, longer), (0, 0)), mode="edge")
 
     def fill(self, worlds: NDArray, data: StepData, age: NDArray) -> None:
         """Fill the buffers of `worlds` (m,) with their present reading.

@@ -93,6 +93,13 @@ class Film:
         self._writer.send(frame.tobytes())
         self._frames += 1
 
+    def refresh(self, restart: bool = False) -> None:
+        """Read the ground anew, which has changed; with `restart` the camera jumps to the robot.
+
+        The names of the materials must be the same.
+        """
+        self._picture.refresh(restart)
+
     def __enter__(self) -> "Film":
         return self
 

@@ -13,7 +13,7 @@ from grek.envs.motions.dance import DanceMotion
 from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios import stage
-from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario
+from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario, read
 from grek.envs.scenarios.spaces import parse
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.skills.show import Show, ShowMotion
@@ -35,8 +35,11 @@ AFTER_FALL = 1.0  # continuation of a film after a fall [s]
 def world(scenario: str | None, material: str | None, robot: Robot = GREK) -> Scenario:
     """Scenario by name, or level ground of nominal `material` with a fixed sequence of commands.
 
-    DEFAULT if neither is given. Raises InputError for an unknown name.
+    A `scenario` that ends in .json is a file of one. DEFAULT if neither is given. Raises InputError
+    for an unknown name, and for a file that holds no scenario.
     """
+    if scenario is not None and scenario.endswith(".json"):
+        return read(Path(scenario))
     if material is None:
         return parse(scenario or DEFAULT, robot)
     row = materials.material(material)

@@ -17,6 +17,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from grek.eval.episodes.episodes import Episodes
 from grek.eval.report import wording
 from grek.eval.report.wording import Card, Row, interval, number
 from grek.eval.scores import breakdown
@@ -163,7 +164,8 @@ def _tracking(points: Sequence[tuple[float, ...]]) -> dict[str, Any]:
 
 def _histogram(card: Card, space: str) -> tuple[int, Any]:
     """Number of episodes, and bar heights (fell, survived) of each traversal bin, at most 54."""
-    episodes = [episode for episode in card["episodes"] if episode["space"] == space]
-    values, up = ([number(e[key]) for e in episodes] for key in ("traversal", "survived"))
+    every = Episodes.of(card["episodes"])
+    episodes = every.take(every.within(space))
+    values, up = episodes.column("traversal"), episodes.survived
     counts = np.histogram2d(values, up, bins=(BINS, 2), range=((0, 1), (0, 1)))[0]
     return len(episodes), np.round(54 * counts / max(counts.sum(1).max(), 1), 2).tolist()

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from grek import terminal
 from grek.errors import InputError
+from grek.eval.episodes.episodes import Episodes
 from grek.eval.report import wording
 from grek.eval.report.wording import UNKNOWN, Card, Row, bounds, decimal, name, percent
 from grek.eval.scores.statistics import student_interval
@@ -51,6 +52,11 @@ def scores(card: Card) -> tuple[Table | str, ...]:
     skilled = terminal.table(("space", "axis", "context", *SKILLED), _skilled(card), "<<<>")
     tables = (table, "", skilled) if _skilled(card) else (table,)
     return *tables, "", *_transfer(card), wording.headline(card)
+
+
+def world(row: Row) -> Table:
+    """One row of a scorecard as a table, for `terminal.show`."""
+    return terminal.table(ROWS, [_row(row)], "<<<>")
 
 
 def comparison(found: "Comparison") -> tuple[Table | str, ...]:
@@ -192,7 +198,7 @@ def _spaces(card: Card) -> list[Row]:
     """Spaces of the summary as rows."""
     return [
         {"space": space, "axis": "all", "context": "all"}
-        | {"episodes": sum(episode["space"] == space for episode in card["episodes"])}
+        | {"episodes": int(Episodes.of(card["episodes"]).within(space).sum())}
         | {key: wording.summary(card, space, key) for key in INTERVALS}
         for space in wording.spaces(card)
     ]

@@ -8,11 +8,13 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from grek.eval.episodes.episodes import Episode, Episodes, Indices
 from grek.eval.scores.statistics import Interval
 
 Card = Mapping[str, Any]
 Row = Mapping[str, Any]
-Episode = Mapping[str, Any]
 
 UNKNOWN = "–"  # noqa: RUF001 - shown for a number that is not defined
 BEYOND = {"near": "just outside", "far": "far outside"}  # contexts beyond the training range
@@ -23,6 +25,7 @@ TITLES = {
     "numerics": "Other numerics",
     "faults": "Faulty links",
 }
+WORST = 100  # episodes listed in the report
 LARGEST = 1e12  # larger numbers are not scores and would break the layout
 
 
@@ -140,16 +143,24 @@ def headline(card: Card) -> str:
 
 def picks(card: Card) -> dict[tuple[str, str], list[tuple[str, Episode]]]:
     """ "worst", "median" and "best" episode by traversal of each (space, axis)."""
-    groups: dict[tuple[str, str], list[Episode]] = {}
-    for episode in card["episodes"]:
-        for axis in episode["contexts"]:
-            groups.setdefault((str(episode["space"]), str(axis)), []).append(episode)
-    for group in groups.values():
-        group.sort(key=_traversal)
-    return {
-        key: [("worst", group[0]), ("median", group[(len(group) - 1) // 2]), ("best", group[-1])]
-        for key, group in groups.items()
-    }
+    episodes = Episodes.of(card["episodes"])
+    groups: dict[tuple[str, str], list[Indices]] = {}
+    for (space, axis, _), ids in episodes.groups().items():
+        groups.setdefault((space, axis), []).append(ids)
+    found: dict[tuple[str, str], list[tuple[str, Episode]]] = {}
+    for key, parts in groups.items():
+        ids = np.unique(np.concatenate(parts))
+        ordered = ids[np.argsort(episodes.column("traversal")[ids], kind="stable")]  # NaN last
+        chosen = {"worst": 0, "median": (len(ids) - 1) // 2, "best": -1}
+        found[key] = [(name, episodes[int(ordered[place])]) for name, place in chosen.items()]
+    return found
+
+
+def worst(card: Card, most: int = WORST) -> list[Episode]:
+    """Episodes of the lowest traversal, at most `most`, lowest first."""
+    episodes = Episodes.of(card["episodes"])
+    order = np.argsort(episodes.column("traversal"), kind="stable")[:most]
+    return [episodes[int(i)] for i in order]
 
 
 def render_command(policy: str, scenario: str) -> str:
@@ -158,6 +169,6 @@ def render_command(policy: str, scenario: str) -> str:
 
 
 def _traversal(scored: Mapping[str, Any]) -> float:
-    """Traversal of a row or an episode; undefined ones sort last."""
+    """Traversal of a row; undefined ones sort last."""
     value = number(scored["traversal"])
     return math.inf if math.isnan(value) else value

@@ -18,9 +18,8 @@ from grek.envs.ground.shapes import SHAPES, ShapeKind, sizes
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.tasks.metrics import LEVER_ARM, EpisodeLog, standing
+from grek.eval.episodes.episodes import Episodes
 from grek.eval.scores.statistics import wilson
-
-Episode = Mapping[str, Any]
 
 RECOVERY = 2.0  # time after the end of a push at which the droid must be up [s]
 STEADY = 1.0  # transient at the start of a stretch that is left out [s]
@@ -32,8 +31,6 @@ PASSED = 0.8  # survival at which a level counts as passed
 DELAYS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1)  # bin edges of loop delay [s]
 SINCE_PUSH = (0.0, 1.0, 2.0, 4.0, math.inf)  # bin edges of time since the last push [s]
 DOINGS = ("stand", "turn", "walk forward", "walk backward", "walk sideways")
-KEYS = ("pushes", "stretches", "fall", "shape", "delay")
-"""Keys of an episode that `details`, `shape` and `delay` provide and only `bins` reads."""
 
 
 def details(log: EpisodeLog) -> list[dict[str, Any]]:
@@ -73,13 +70,13 @@ def levels(kind: ShapeKind) -> tuple[float, ...]:
     return 0.0, trained / 2, trained, kind.near.high, kind.far.high
 
 
-def bins(episodes: Sequence[Episode]) -> dict[str, list[dict[str, Any]]]:
+def bins(episodes: Episodes) -> dict[str, list[dict[str, Any]]]:
     """Non-empty bins "pushes", "commands", "difficulty", "delays" and "falls" of `episodes`."""
     return {
         "delays": _delays(episodes),
-        "falls": _falls(episodes),
-        "pushes": _push_bins(_rows(episodes, "pushes", "pushes", 3)),
-        "commands": _command_bins(_rows(episodes, "stretches", "speed", 5)),
+        "falls": _falls(episodes.events["fall"][1]),
+        "pushes": _push_bins(_events(episodes, "pushes", "pushes")),
+        "commands": _command_bins(_events(episodes, "stretches", "speed")),
         "difficulty": _difficulty(episodes),
     }
 
@@ -152,47 +149,53 @@ def _fall(log: EpisodeLog, up: NDArray[np.bool_], i: int) -> list[float] | None:
     return [float(since), float(DOINGS.index(doing))]
 
 
-def _delays(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
+def _delays(episodes: Episodes) -> list[dict[str, Any]]:
     """Survival by loop delay, in worlds of the training space and of the held-out axis."""
-    outcomes = [
-        (e["delay"], bool(e["survived"]))
-        for e in episodes
-        if "delay" in e and _varies_only(e, "delay")
-    ]
+    known = _varies_only(episodes, "delay")
+    value = episodes.details.get("delay", np.full(len(episodes), math.nan))
     found = []
     for low, high in pairwise(DELAYS):
-        survived = [outcome for value, outcome in outcomes if low <= value < high]
-        if survived:
-            bin = {"low": low, "high": high, "episodes": len(survived)}
-            found.append({**bin, "survival": asdict(wilson(sum(survived), len(survived)))})
+        own = known & (low <= value) & (value < high)
+        if own.any():
+            found.append({"low": low, "high": high, **_survival(episodes.survived[own])})
     return found
 
 
-def _falls(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
-    """Number of falls by time since the last push and by command, over all `episodes`."""
-    rows = [tuple(e["fall"]) for e in episodes if e.get("fall")]
+def _survival(survived: NDArray[np.bool_]) -> dict[str, Any]:
+    """Number and survival of episodes, given which `survived` (n,)."""
+    n, stood = len(survived), int(survived.sum())
+    return {"episodes": n, "survival": asdict(wilson(stood, n))}
+
+
+def _falls(falls: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Number of `falls` (k, 2), as `details` has them, by time since the last push and command."""
     found = []
     for doing, name in enumerate(DOINGS):
-        mine = [since for since, what in rows if what == doing]
+        mine = falls[falls[:, 1] == doing, 0]
         for low, high in pairwise(SINCE_PUSH):
-            if count := sum(low <= since < high for since in mine):
+            if count := int(((low <= mine) & (mine < high)).sum()):
                 end = None if math.isinf(high) else high
                 found.append({"command": name, "low": low, "high": end, "falls": count})
-        if count := sum(math.isinf(since) for since in mine):
+        if count := int(np.isinf(mine).sum()):
             found.append({"command": name, "low": None, "high": None, "falls": count})
     return found
 
 
-def _varies_only(episode: Episode, axis: str) -> bool:
-    """True if no axis other than `axis` leaves the training range in the world of `episode`."""
-    heldout = episode["space"] == "heldout" and axis in episode["contexts"]
-    return heldout or episode["space"] == "train"
+def _varies_only(episodes: Episodes, axis: str) -> NDArray[np.bool_]:
+    """True (n,) where no axis other than `axis` leaves the training range in the world."""
+    return np.array(
+        [
+            kind.space == "train" or (kind.space == "heldout" and axis in dict(kind.contexts))
+            for kind in episodes.kinds
+        ],
+        bool,
+    )[episodes.kind]
 
 
-def _rows(episodes: Sequence[Episode], key: str, axis: str, columns: int) -> NDArray[np.float64]:
-    """All entries (k, columns) under `key` of the episodes that extend `axis` only."""
-    rows = [row for e in episodes if _varies_only(e, axis) for row in e.get(key, ())]
-    return np.array(rows, float).reshape(-1, columns)
+def _events(episodes: Episodes, key: str, axis: str) -> NDArray[np.float64]:
+    """Events `key` (k, columns) of the episodes that extend `axis` only."""
+    owner, values = episodes.events[key]
+    return values[_varies_only(episodes, axis)[owner]]
 
 
 def _push_bins(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
@@ -227,17 +230,16 @@ def _command_bins(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
     ]
 
 
-def _difficulty(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
+def _difficulty(episodes: Episodes) -> list[dict[str, Any]]:
     found = []
     for axis, kind in SHAPES.items():
-        outcomes = [
-            (e["shape"][axis], bool(e["survived"]))
-            for e in episodes
-            if axis in e.get("shape", ()) and _varies_only(e, axis)
-        ]
+        size = episodes.details.get(f"shape/{axis}")
+        if size is None:
+            continue
+        known = _varies_only(episodes, axis)
         for low, high in pairwise(levels(kind)):
-            survived = [outcome for size, outcome in outcomes if low < size <= high]
-            if survived:
-                level = {"axis": axis, "low": low, "high": high, "episodes": len(survived)}
-                found.append({**level, "survival": asdict(wilson(sum(survived), len(survived)))})
+            own = known & (low < size) & (size <= high)
+            if own.any():
+                level = {"axis": axis, "low": low, "high": high}
+                found.append({**level, **_survival(episodes.survived[own])})
     return found

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grek import terminal
 from grek.errors import InputError
+from grek.eval.episodes.episodes import Episodes, Indices
 from grek.eval.report import tables
-from grek.eval.scores.rows import Episode, clusters, stratum
 from grek.eval.scores.statistics import (
     ALPHA,
     Sample,
@@ -121,23 +122,23 @@ def compare(
     """
     check_margin(margin)
     _check_pairs(baseline, candidate)
-    pairs = list(zip(baseline["episodes"], candidate["episodes"], strict=True))
-    groups = _groups([first for first, _ in pairs])
-    overall = _line((ALL, ALL, ALL), pairs, margin)
-    lines = [_line(key, [pairs[i] for i in ids], margin) for key, ids in groups.items()]
-    survived = np.array([[bool(e["survived"]) for e in pair] for pair in pairs])  # (n, 2)
-    gains: dict[object, int] = {}  # change in the number of episodes survived, by world
-    for world, (before, after) in zip(clusters(candidate["episodes"]), survived, strict=True):
-        gains[world] = gains.get(world, 0) + int(after) - int(before)
-    gain = np.array(list(gains.values()))
+    before, after = (Episodes.of(card["episodes"]) for card in (baseline, candidate))
+    pairs = _Pairs(
+        before.column("traversal"), after.column("traversal"), before.clusters, before.strata
+    )
+    overall = _line((ALL, ALL, ALL), pairs, np.arange(len(before)), margin)
+    lines = [_line(key, pairs, ids, margin) for key, ids in _groups(before).items()]
+    # Change in the number of episodes survived, by world.
+    change = after.survived.astype(int) - before.survived
+    gain = np.bincount(after.clusters, change)
     return Comparison(
         baseline=_name(baseline, "the baseline"),
         candidate=_name(candidate, "the candidate"),
         margin=margin,
         overall=overall,
         lines=tuple(_corrected(lines, margin)),
-        new_falls=int((survived[:, 0] & ~survived[:, 1]).sum()),
-        mended_falls=int((~survived[:, 0] & survived[:, 1]).sum()),
+        new_falls=int((change < 0).sum()),
+        mended_falls=int((change > 0).sum()),
         falls_p=mcnemar(gain < 0, gain > 0),
         notes=_notes(baseline, candidate),
     )
@@ -162,42 +163,50 @@ def _check_pairs(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> N
                 f"cannot compare scorecards of different suites: {key} is {str(first)[:40]!r}"
                 f" in the baseline and {str(second)[:40]!r} in the candidate"
             )
-    counts = [len(card["episodes"]) for card in (baseline, candidate)]
-    if counts[0] != counts[1]:
-        raise InputError(f"cannot compare scorecards of {counts[0]} and {counts[1]} episodes")
-    for before, after in zip(baseline["episodes"], candidate["episodes"], strict=True):
-        if any(before[key] != after[key] for key in ("scenario", "space", "contexts")):
-            raise InputError(
-                f"cannot compare {before['scenario']} of the baseline with {after['scenario']}"
-            )
+    before, after = (Episodes.of(card["episodes"]) for card in (baseline, candidate))
+    if len(before) != len(after):
+        raise InputError(f"cannot compare scorecards of {len(before)} and {len(after)} episodes")
+    kinds = {kind: i for i, kind in enumerate(before.kinds)}
+    same = np.array([kinds.get(kind, -1) for kind in after.kinds], int)[after.kind] == before.kind
+    differing = np.flatnonzero(~(same & (before.scenario == after.scenario)))
+    if len(differing):
+        first = [str(episodes.scenario[differing[0]]) for episodes in (before, after)]
+        raise InputError("cannot compare {} of the baseline with {}".format(*first))
 
 
-def _groups(episodes: Sequence[Episode]) -> dict[Key, list[int]]:
+def _groups(episodes: Episodes) -> dict[Key, Indices]:
     """Indices of the episodes of each context, then of each axis and space with several parts."""
-    contexts: dict[Key, list[int]] = {}
-    wider: dict[Key, list[int]] = {}
+    contexts: dict[Key, Indices] = dict(episodes.groups())
+    wider: dict[Key, list[Indices]] = {}
     parts: dict[Key, set[str]] = {}
-    for i, episode in enumerate(episodes):
-        space = episode["space"]
-        wider.setdefault((space, ALL, ALL), []).append(i)
-        for axis, context in episode["contexts"].items():
-            contexts.setdefault((space, axis, context), []).append(i)
-            wider.setdefault((space, axis, ALL), []).append(i)
-            parts.setdefault((space, axis, ALL), set()).add(context)
-            parts.setdefault((space, ALL, ALL), set()).add(axis)
-    return {**contexts, **{key: ids for key, ids in wider.items() if len(parts[key]) > 1}}
+    for key, ids in contexts.items():
+        space, axis, context = key
+        for whole, part in (((space, ALL, ALL), axis), ((space, axis, ALL), context)):
+            wider.setdefault(whole, []).append(ids)
+            parts.setdefault(whole, set()).add(part)
+    several = {key: np.unique(np.concatenate(wider[key])) for key in wider if len(parts[key]) > 1}
+    return {**contexts, **several}
 
 
-def _line(key: Key, pairs: Sequence[tuple[Episode, Episode]], margin: float) -> Line:
-    """Test of `pairs`, those with an undefined traversal left out."""
-    pairs = [p for p in pairs if all(e["traversal"] is not None for e in p)]
-    before, after = (np.array([float(pair[i]["traversal"]) for pair in pairs]) for i in (0, 1))
-    labels = clusters([first for first, _ in pairs])
+@dataclass(frozen=True)
+class _Pairs:
+    """Traversal before and after, cluster and stratum of each pair of episodes (n,)."""
+
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    cluster: Indices
+    stratum: Indices
+
+
+def _line(key: Key, pairs: _Pairs, ids: Indices, margin: float) -> Line:
+    """Test of the pairs `ids` (k,), those with an undefined traversal left out."""
+    ids = ids[~np.isnan(pairs.before[ids] + pairs.after[ids])]
+    before, after, labels = pairs.before[ids], pairs.after[ids], pairs.cluster[ids]
     test = non_inferiority(
         after - before,
         margin,
         seed=zlib.crc32("/".join(key).encode()),
-        strata=[stratum(first) for first, _ in pairs],
+        strata=pairs.stratum[ids],
         clusters=labels,
     )
     baseline, candidate = (

@@ -1,16 +1,24 @@
 """Evaluation of a policy on a suite: scenarios, rollouts, metrics, scorecard (`grek eval`)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from grek import files
 from grek.assets import asset_path
+from grek.envs.scenarios.scenario import Scenario
 from grek.errors import InputError
 from grek.eval import report
-from grek.eval.scores import breakdown, partial, policies, rollout, scorecard, suites
+from grek.eval.episodes import partial
+from grek.eval.episodes.episodes import Episodes
+from grek.eval.scores import breakdown, policies, rollout, rows, scorecard, suites
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.scorecard import Card
-from grek.provenance import dirty, versions
+from grek.provenance import code, dirty, versions
+
+Elsewhere = Callable[[Iterator[Sequence[Scenario]]], Iterator[list[dict[str, Any]]]]
+"""Runs batches of scenarios on other machines; yields the episodes of each, in order."""
 
 
 def score(
@@ -23,11 +31,14 @@ def score(
     partial_file: Path | None = None,
     force: bool = False,
     driver: rollout.Driver | None = None,
+    elsewhere: Elsewhere | None = None,
+    worlds: int | None = None,
 ) -> Card:
     """Scorecard of `policy` on `suite`; `progress` is called with the episodes done and in total.
 
     Every finished batch of episodes is saved to `partial_file`; a call with the same arguments
     resumes from it. `driver` is that of `rollout.rollouts`; the suite of faulty links needs one.
+    A batch has `worlds` worlds, rollout.WORLDS by default, and is run `elsewhere` if that is given.
     Raises InputError for an unknown policy or suite, numbers out of range, invalid actions, and,
     unless `force`, a `partial_file` of another evaluation.
     """
@@ -52,39 +63,81 @@ def score(
         "worlds": about["sha256"],
         **made_with,
     }
-    done = [] if partial_file is None else partial.load(partial_file, evaluation, force)
-    total, resumed = len(scenarios), len(done)
-    runs = rollout.rollouts(
-        loaded,
-        scenarios[resumed:],
-        threads,
-        rollout.WORLDS,
-        progress=lambda episodes: progress(resumed + episodes, total),
-        driver=driver,
-    )
-    for run in runs:
-        details = breakdown.details(run.log)
-        found = {name: metric(run.log) for name, metric in task.metrics.items()}
-        measured = scorecard.episodes_of(run.scenarios, found, details)
-        for episode, scenario in zip(measured, run.scenarios, strict=True):
-            episode["shape"] = breakdown.shape(scenario)
-            episode["delay"] = breakdown.delay(scenario)
-            if episode["space"] == "numerics":  # adds the row of its material
-                episode["contexts"]["material"] = scenario.surface.materials[0]
-        done += measured
+    parts = [] if partial_file is None else [partial.load(partial_file, evaluation, force)]
+    total, resumed = len(scenarios), sum(map(len, parts))
+    done = resumed
+    size = worlds or rollout.WORLDS
+    batches = (scenarios[first : first + size] for first in range(resumed, total, size))
+
+    def tick(episodes: int) -> None:
+        progress(done + episodes, total)
+
+    here = (measured(loaded, batch, threads, tick, driver) for batch in batches)
+    for batch in elsewhere(batches) if elsewhere else here:
+        parts.append(Episodes.of(batch))
+        done += len(batch)
         if partial_file is not None:
-            partial.save(partial_file, evaluation, done)
-        progress(len(done), total)
+            partial.save(partial_file, evaluation, batch)
+        progress(done, total)
     named = {"name": loaded.name, "sha256": loaded.sha256, "contract": loaded.contract}
     training = loaded.contract.get("training") or {}
     provenance = {
         "commit": made_with["commit"],
         "dirty": dirty(),
+        "code": code(),
         "weights": training.get("weights"),
         "trained_with": training.get("versions"),
         "runs_with": made_with,
     }
-    return scorecard.build(named, about, made_with, done, provenance, trained_there())
+    episodes_run = Episodes.concatenated(parts)
+    return scorecard.build(named, about, made_with, episodes_run, provenance, trained_there())
+
+
+def measured(
+    policy: Policy,
+    scenarios: Sequence[Scenario],
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda episodes: None,
+    driver: rollout.Driver | None = None,
+) -> list[dict[str, Any]]:
+    """Episodes of `policy` in `scenarios`, which run side by side, for `scorecard.build`."""
+    (run,) = rollout.rollouts(
+        policy, scenarios, threads, len(scenarios), progress=progress, driver=driver
+    )
+    found = {name: metric(run.log) for name, metric in policy.task.metrics.items()}
+    episodes = scorecard.episodes_of(run.scenarios, found, breakdown.details(run.log))
+    for episode, scenario in zip(episodes, run.scenarios, strict=True):
+        episode["shape"] = breakdown.shape(scenario)
+        episode["delay"] = breakdown.delay(scenario)
+        if episode["space"] == "numerics":  # adds the row of its material
+            episode["contexts"]["material"] = scenario.surface.materials[0]
+    return episodes
+
+
+def in_world(
+    policy: Policy,
+    scenario: Scenario,
+    episodes: int = 12,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Row of a scorecard: `episodes` of `policy` in one `scenario`, which differ in its seed alone.
+
+    The first has the scenario's own seed if `seed` is 0. Raises InputError for numbers out of range
+    and for invalid actions.
+    """
+    suites.check_block(episodes, seed)
+    first = scenario.seed + seed * suites.BLOCK
+    worlds = [replace(scenario, seed=(first + i) % 2**31) for i in range(episodes)]
+    done: list[dict[str, Any]] = []
+    for run in rollout.rollouts(
+        policy, worlds, threads, progress=lambda count: progress(count, episodes)
+    ):
+        found = {name: metric(run.log) for name, metric in policy.task.metrics.items()}
+        done += scorecard.episodes_of(run.scenarios, found)
+    progress(episodes, episodes)
+    return rows.row(scenario.space, *scenario.context, Episodes.of(done))
 
 
 def trained_there() -> Card | None:

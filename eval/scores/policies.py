@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,8 @@ def load(text: str) -> Policy:
             f"unknown policy {text!r}; give an ONNX file, a run directory,"
             f" or one of: {', '.join((*SHIPPED, *REFERENCES, MOTION + 'NAME'))}"
         )
-    return _from_onnx(path, text if text in SHIPPED else path.stem)
+    name = text if text in SHIPPED else path.stem
+    return from_onnx(path.read_bytes(), str(path), name)
 
 
 def from_function(
@@ -97,12 +97,12 @@ def _own(name: str, task: Task, act: Act) -> Policy:
     return Policy(name, digest, contract, task, act)
 
 
-def _from_onnx(path: Path, name: str) -> Policy:
-    content = path.read_bytes()
-    network = Network(content, str(path))
-    contract = files.json_of(network.contract, f"{path}: its grek.contract")
+def from_onnx(content: bytes, source: str, name: str) -> Policy:
+    """Policy of the bytes of an ONNX file; `source` names it in the message of an InputError."""
+    network = Network(content, source)
+    contract = files.json_of(network.contract, f"{source}: its grek.contract")
     if not isinstance(contract, dict):
-        raise InputError(f"{path}: its grek.contract is not a JSON object")
-    task = task_of(contract, str(path))
+        raise InputError(f"{source}: its grek.contract is not a JSON object")
+    task = task_of(contract, source)
     network.check(task.size(), task.actions)
     return Policy(name, hashlib.sha256(content).hexdigest(), contract, task, network)

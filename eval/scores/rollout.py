@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from grek.envs.robots.robot import torque_limits
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.simulation.state import State
 from grek.envs.tasks import Outcome, Task, TaskBatch
 from grek.envs.tasks.metrics import EpisodeLog
-from grek.envs.vectors import heading_frame
+from grek.envs.vectors import Array, heading_frame
 from grek.errors import InputError
 from grek.eval.scores.policies import Policy
 
@@ -90,9 +91,6 @@ def driven(
     n = len(scenarios)
     batch = TaskBatch(task, n, threads)
     batch.reset(np.arange(n), scenarios)
-    strength = np.array([s.motors.strength for s in scenarios])
-    layout, acting = batch.simulation.layout, len(task.robot.joints)
-    low, high = layout.joint_low[:acting], layout.joint_high[:acting]
     alive = np.ones(n, bool)
     log: dict[str, list[np.ndarray]] = {}
     for step in range(steps):
@@ -101,35 +99,12 @@ def driven(
         command, before = batch.command[:, :3].copy(), batch.state
         push = batch.schedule.push(batch.age * CONTROL_STEP)
         action, outcome = drive(batch, step, alive)
-        state = batch.state
         fell = outcome.terminated & alive
         alive = alive & ~fell
         if fell.any():
             batch.simulation.pause(np.flatnonzero(fell))
-        torque, velocity = state.torque[:, :acting], state.joint_velocity[:, :acting]
-        lowest, highest = torque_limits(batch.simulation.engine.model, velocity, strength)
-        position = state.joint_position[:, :acting]
-        landed = state.contact & ~before.contact
-        rows = {
-            "alive": alive.copy(),
-            "position_w": state.position_w,
-            "yaw": np.arctan2(state.heading[:, 1], state.heading[:, 0]),
-            "velocity_h": np.concatenate([state.velocity_h, state.velocity_b[:, 2:]], 1),
-            "yaw_rate": state.gyro_b[:, 2],
-            "command": command,
-            "moving": task.moving(command),
-            "torque": torque,
-            "torque_limit": np.where(torque > 0, highest, -lowest),
-            "joint_velocity": velocity,
-            "joint_margin": np.minimum(position - low, high - position),
-            "action": action,
-            "foot_slip": np.sqrt((state.foot_velocity_w[..., :2] ** 2).sum(2))
-            * (state.contact & before.contact)
-            * CONTROL_STEP,
-            "push": heading_frame(push, before.heading),
-            "foot_impact": np.maximum(-before.foot_velocity_w[..., 2], 0) * landed,
-            **{RECORD + name: read(batch.data) for name, read in task.records.items()},
-        }
+        rows = logged(batch, before, command, push, action, alive)
+        rows |= {RECORD + name: read(batch.data) for name, read in task.records.items()}
         for name, value in rows.items():
             kept = value.astype(np.float32) if value.dtype == float else value
             log.setdefault(name, []).append(kept)
@@ -154,6 +129,47 @@ def driven(
         mass=batch.simulation.engine.mass,
     )
     return Rollout(scenarios, episode, list(batch.broken))
+
+
+def logged(
+    batch: TaskBatch,
+    before: State,
+    command: Array,
+    push: Array,
+    action: NDArray,
+    alive: NDArray[np.bool_],
+) -> dict[str, NDArray]:
+    """Entries of an `EpisodeLog` for the control step that `batch` has just made.
+
+    `before` is the state, `command` (n, 3) and `push` (n, 2) are what was asked and applied in it,
+    `alive` (n,) are the worlds that have not fallen at its end.
+    """
+    simulation, state, acting = batch.simulation, batch.state, len(batch.task.robot.joints)
+    low, high = (x[:acting] for x in (simulation.layout.joint_low, simulation.layout.joint_high))
+    strength = np.array([scenario.motors.strength for scenario in simulation.scenarios])
+    torque, velocity = state.torque[:, :acting], state.joint_velocity[:, :acting]
+    lowest, highest = torque_limits(simulation.engine.model, velocity, strength)
+    position = state.joint_position[:, :acting]
+    landed = state.contact & ~before.contact
+    return {
+        "alive": alive.copy(),
+        "position_w": state.position_w,
+        "yaw": np.arctan2(state.heading[:, 1], state.heading[:, 0]),
+        "velocity_h": np.concatenate([state.velocity_h, state.velocity_b[:, 2:]], 1),
+        "yaw_rate": state.gyro_b[:, 2],
+        "command": command,
+        "moving": batch.task.moving(command),
+        "torque": torque,
+        "torque_limit": np.where(torque > 0, highest, -lowest),
+        "joint_velocity": velocity,
+        "joint_margin": np.minimum(position - low, high - position),
+        "action": action,
+        "foot_slip": np.sqrt((state.foot_velocity_w[..., :2] ** 2).sum(2))
+        * (state.contact & before.contact)
+        * CONTROL_STEP,
+        "push": heading_frame(push, before.heading),
+        "foot_impact": np.maximum(-before.foot_velocity_w[..., 2], 0) * landed,
+    }
 
 
 def check_action(policy: Policy, action: np.ndarray, worlds: int) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 `build` makes it from episodes; `write` and `read` store and load it. An episode names its rows as
 `contexts`, such as {"material": "ice"}; the first is its stratum. A digest of the content reveals
-edited files.
+edited files. More than INLINE episodes go to a Parquet file beside the JSON file, under a digest of
+their values.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -18,12 +19,16 @@ import numpy as np
 
 from grek import files
 from grek.errors import InputError
+from grek.eval.episodes import stored
+from grek.eval.episodes.episodes import Episode, Episodes
 from grek.eval.scores import breakdown
-from grek.eval.scores.rows import Episode, paired, regret, row, summary, transfer
+from grek.eval.scores.rows import paired, regret, row, summary, transfer
 
 Card = dict[str, Any]
+"""Content of a scorecard file; "episodes" is an `Episodes`, or a list of their entries."""
 
 SCHEMA = 2  # 1 has a "gap" in its summary, and no "transfer", "paired" or "provenance"
+INLINE = 1000  # most episodes in the JSON file
 _SIX_DIGITS = ".6g"
 
 
@@ -31,7 +36,7 @@ def build(
     policy: Mapping[str, Any],
     suite: Mapping[str, Any],
     versions: Mapping[str, Any],
-    episodes: Sequence[Episode],
+    episodes: Iterable[Episode],
     provenance: Mapping[str, Any] = MappingProxyType({}),
     trained_there: Card | None = None,
 ) -> Card:
@@ -46,21 +51,15 @@ def build(
     one space with the same "world" form a cluster in the statistics. The keys that `breakdown` adds
     to an episode are stored as bins only. Raises InputError without episodes.
     """
-    if not episodes:
+    measured = Episodes.of(episodes)
+    if not measured:
         raise InputError("a scorecard needs at least one episode")
-    bins = breakdown.bins(episodes)
-    episodes = [
-        _rounded({key: value for key, value in episode.items() if key not in breakdown.KEYS})
-        for episode in episodes
-    ]
-    groups: dict[tuple[str, str, str], list[Episode]] = {}
-    for episode in episodes:
-        for axis, context in episode["contexts"].items():
-            groups.setdefault((episode["space"], axis, context), []).append(episode)
+    bins, kept = breakdown.bins(measured), measured.plain()
+    groups = {key: kept.take(ids) for key, ids in kept.groups().items()}
     rows = [row(*key, group) for key, group in groups.items()]
-    there: dict[str, Episode] | None = None
+    there: Episodes | None = None
     if trained_there is not None and trained_there["suite"] == _exact(suite):
-        there = {episode["scenario"]: episode for episode in trained_there["episodes"]}
+        there = Episodes.of(trained_there["episodes"])
         for line, group in zip(rows, groups.values(), strict=True):
             if line["space"] == "heldout":
                 line["regret"] = regret(group, there, f"regret/{line['axis']}/{line['context']}")
@@ -71,10 +70,10 @@ def build(
         "versions": _exact(versions),
         "provenance": _exact(provenance),
         "rows": _rounded(rows),
-        "summary": _rounded(summary(episodes, rows)),
-        "transfer": _rounded(transfer(episodes, there)),
-        "paired": _rounded(paired(episodes)),
-        "episodes": episodes,
+        "summary": _rounded(summary(kept, rows)),
+        "transfer": _rounded(transfer(kept, there)),
+        "paired": _rounded(paired(kept)),
+        "episodes": kept,
         **_rounded(bins),
     }
     return {**card, "digest": digest(card)}
@@ -128,21 +127,36 @@ def _rounded(value: Any) -> Any:
 
 def dumps(card: Card) -> str:
     """The text of a scorecard file."""
-    return json.dumps(card, indent=1, allow_nan=False) + "\n"
+    return json.dumps(plain(card), indent=1, allow_nan=False) + "\n"
+
+
+def plain(card: Mapping[str, Any]) -> dict[str, Any]:
+    """`card` as JSON types: its episodes as a list, or as their number and digest beyond INLINE."""
+    episodes = card.get("episodes")
+    if not isinstance(episodes, Episodes):
+        return dict(card)
+    if len(episodes) > INLINE:
+        return {**card, "episodes": {"count": len(episodes), "sha256": stored.digest(episodes)}}
+    return {**card, "episodes": list(episodes)}
 
 
 def write(card: Card, path: Path) -> None:
-    """Write `card` to `path`, replacing an existing file."""
-    files.write(path, dumps(card))
+    """Write `card` to `path`, replacing an existing file, and many episodes to .parquet beside."""
+    episodes, beside = Episodes.of(card["episodes"]), path.with_suffix(stored.SUFFIX)
+    if len(episodes) > INLINE:
+        stored.write(episodes, beside)
+    else:
+        beside.unlink(missing_ok=True)
+    files.write(path, dumps({**card, "episodes": episodes}))
 
 
-def digest(content: Mapping[str, Any], allow_nan: bool = False) -> str:
+def digest(content: Mapping[str, Any]) -> str:
     """SHA-256 of `content` without its "digest", as canonical JSON.
 
-    Raises ValueError for a number that is not finite, unless `allow_nan`.
+    Raises ValueError for a number that is not finite.
     """
-    signed = {key: value for key, value in content.items() if key != "digest"}
-    text = json.dumps(signed, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
+    signed = {key: value for key, value in plain(content).items() if key != "digest"}
+    text = json.dumps(signed, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -155,7 +169,13 @@ def read(path: Path) -> Card:
     path = path / "scorecard.json" if path.is_dir() else path
     card = files.read_json(path, f"scorecard {path}")
     validate(card, str(path))
-    return card
+    if isinstance(card["episodes"], list):
+        return {**card, "episodes": Episodes.of(card["episodes"])}
+    beside = path.with_suffix(stored.SUFFIX)
+    episodes = stored.read(beside)
+    if stored.digest(episodes) != card["episodes"]["sha256"]:
+        raise InputError(f"{beside} was edited: its digest is not that in {path}")
+    return {**card, "episodes": episodes}
 
 
 def validate(card: Any, name: str = "scorecard") -> None:
@@ -203,6 +223,11 @@ class _Episode(msgspec.Struct):
     world: int | str | None = None
 
 
+class _Stored(msgspec.Struct):
+    count: Annotated[int, msgspec.Meta(ge=1)]
+    sha256: str
+
+
 class _Scorecard(msgspec.Struct):
     """Keys that readers depend on; used for validation only, the content stays a dict."""
 
@@ -212,5 +237,5 @@ class _Scorecard(msgspec.Struct):
     versions: dict[str, Any]
     rows: Annotated[list[_Row], msgspec.Meta(min_length=1)]
     summary: dict[str, Any]
-    episodes: Annotated[list[_Episode], msgspec.Meta(min_length=1)]
+    episodes: Annotated[list[_Episode], msgspec.Meta(min_length=1)] | _Stored
     digest: str

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
 Array = NDArray[np.float64]
-Labels = Sequence[object] | None
+Labels = Sequence[object] | NDArray[np.int64] | None
 Statistic = Callable[[Array], Array]
 """Reduction of samples (..., n) over the last axis."""
 
@@ -76,14 +76,15 @@ class Sample:
     def of(cls, values: ArrayLike, strata: Labels = None, clusters: Labels = None) -> "Sample":
         """Sample of `values` (n,), one value per cluster, NaNs left out."""
         array = np.asarray(values, float)
-        labels = [0] * len(array) if strata is None else list(strata)
-        if clusters is not None and len(set(clusters)) < len(array):
-            array, labels = _cluster_means(array, labels, clusters)
-        codes = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-        code = np.array([codes[label] for label in labels], int)
+        code = np.zeros(len(array), np.int64) if strata is None else _codes(strata)
+        if clusters is not None:
+            cluster = _codes(clusters)
+            if len(array) and cluster.max() + 1 < len(array):
+                array, code = _cluster_means(array, code, cluster)
         known = ~np.isnan(array)
         array, code = array[known], code[known]
-        code[np.bincount(code, minlength=len(codes))[code] == 1] = len(codes)
+        if len(code):
+            code = np.where(np.bincount(code)[code] == 1, code.max() + 1, code)
         _, code, count = np.unique(code, return_inverse=True, return_counts=True)
         first = np.cumsum(count) - count
         order = np.argsort(code, kind="stable")
@@ -137,19 +138,30 @@ class Sample:
         return self.count[self._strata]
 
 
+def _codes(labels: Sequence[object] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number (n,) of each of `labels` in order of appearance."""
+    if isinstance(labels, np.ndarray):
+        _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[inverse]
+    codes: dict[object, int] = {}
+    return np.array([codes.setdefault(label, len(codes)) for label in labels], np.int64)
+
+
 def _cluster_means(
-    values: Array, strata: Sequence[object], clusters: Sequence[object]
-) -> tuple[Array, list[object]]:
-    """Mean of each cluster, NaNs left out, and its stratum: the set of strata of its members."""
-    members: dict[object, list[int]] = {}
-    for i, cluster in enumerate(clusters):
-        members.setdefault(cluster, []).append(i)
-    means, labels = [], []
-    for ids in members.values():
-        known = values[ids][~np.isnan(values[ids])]
-        means.append(known.mean() if len(known) else math.nan)
-        labels.append(frozenset(strata[i] for i in ids))
-    return np.array(means), list(labels)
+    values: Array, strata: NDArray[np.int64], clusters: NDArray[np.int64]
+) -> tuple[Array, NDArray[np.int64]]:
+    """Mean of each cluster, NaNs left out, and its stratum: the set of strata of its members.
+
+    Strata and clusters are numbers (n,) in order of appearance.
+    """
+    known = ~np.isnan(values)
+    count = np.bincount(clusters[known], minlength=clusters.max() + 1)
+    total = np.bincount(clusters[known], values[known], clusters.max() + 1)
+    members: list[set[int]] = [set() for _ in count]
+    for cluster, stratum in zip(clusters.tolist(), strata.tolist(), strict=True):
+        members[cluster].add(stratum)
+    with np.errstate(invalid="ignore"):
+        return total / count, _codes([frozenset(each) for each in members])
 
 
 def _batches(total: int, width: int) -> Iterator[int]:
@@ -182,7 +194,7 @@ def wilson(successes: float, n: int) -> Interval:
 def survival_interval(survived: ArrayLike, clusters: Labels = None) -> Interval:
     """Wilson interval of a survival rate, with the number of clusters as n (conservative)."""
     values = np.asarray(survived, float)
-    n = len(values) if clusters is None else len(set(clusters))
+    n = len(values) if clusters is None else len(np.unique(_codes(clusters)))
     return wilson(float(values.mean()) * n if n else 0.0, n)
 
 
@@ -235,7 +247,10 @@ def bootstrap_interval(
 
 
 def row_interval(
-    values: ArrayLike, rows: Sequence[object], seed: int, resamples: int = RESAMPLES
+    values: ArrayLike,
+    rows: Sequence[object] | NDArray[np.int64],
+    seed: int,
+    resamples: int = RESAMPLES,
 ) -> Interval:
     """Bootstrap interval of the mean of `values` (n,) if `rows` (n,) are a sample themselves.
 
@@ -244,14 +259,13 @@ def row_interval(
     the same kind; `bootstrap_interval` covers new worlds in these rows. NaNs are left out; the
     bounds are NaN for a single row.
     """
-    array, labels = np.asarray(values, float), list(rows)
-    groups: dict[object, list[float]] = {}
-    for value, label in zip(array, labels, strict=True):
-        if not math.isnan(value):
-            groups.setdefault(label, []).append(float(value))
-    if not groups:
+    array, label = np.asarray(values, float), _codes(rows)
+    known = ~np.isnan(array)
+    if not known.any():
         return _UNDEFINED
-    samples = [np.array(group) for group in groups.values()]
+    array, label = array[known], _codes(label[known])
+    order = np.argsort(label, kind="stable")
+    samples = np.split(array[order], np.cumsum(np.bincount(label))[:-1])
     sizes, count = np.array([len(sample) for sample in samples]), len(samples)
     rng = np.random.default_rng(seed)
     means = np.stack(  # (rows, resamples)

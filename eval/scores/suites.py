@@ -6,7 +6,9 @@ FIRST_EVALUATED in every context, suites draw from there on, so they are disjoin
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from grek.envs.registry import Registry
 from grek.envs.robots import GREK, Robot
@@ -16,6 +18,8 @@ from grek.errors import InputError
 
 VERSION = 6  # of the suites and of what is measured in them, part of their digest
 BLOCK = 10_000  # indices of a context per seed
+SEEDS = 10_000  # number of seeds
+MOST = 1_000_000  # episodes of a context; those beyond BLOCK have a block per seed of their own
 
 
 @dataclass(frozen=True)
@@ -38,31 +42,78 @@ SUITES = Registry(
     Suite("stage", ("stage", "tour", "transitions"), 64),
     Suite("full", ("train", "heldout", "numerics"), 64),
 )
-suite = SUITES.named
+
+
+def suite(name: str) -> Suite:
+    """Suite `name`, or that of the space in the file `name`, which ends in .toml.
+
+    Raises InputError for an unknown name or a malformed file.
+    """
+    if name.endswith(".toml"):
+        return Suite(space(name).name, (space(name).name,), 64)
+    return SUITES.named(name)
+
+
+@dataclass(frozen=True)
+class Draws(Sequence[Scenario]):
+    """Scenarios of a suite in order, drawn anew whenever they are asked for."""
+
+    spaces: tuple[str, ...]
+    seed: int
+    episodes: int
+    """Of each context."""
+    robot: Robot = GREK
+
+    def __len__(self) -> int:
+        return self.episodes * sum(len(space(name).contexts) for name in self.spaces)
+
+    @overload
+    def __getitem__(self, i: int) -> Scenario: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Scenario]: ...
+    def __getitem__(self, i: int | slice) -> Scenario | list[Scenario]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        rest = range(len(self))[i]
+        for name in self.spaces:
+            drawn = space(name)
+            number, context = divmod(rest, len(drawn.contexts))
+            if number < self.episodes:
+                return drawn.draw(drawn.contexts[context], self._index(number), self.robot)
+            rest -= self.episodes * len(drawn.contexts)
+        raise IndexError(i)
+
+    def _index(self, number: int) -> int:
+        """Index in its context of the episode `number` of a row."""
+        if number < BLOCK:
+            return FIRST_EVALUATED + self.seed * BLOCK + number
+        return FIRST_EVALUATED + SEEDS * BLOCK + self.seed * MOST + number
 
 
 def scenarios(
     suite: Suite, seed: int = 0, episodes: int | None = None, robot: Robot = GREK
-) -> list[Scenario]:
-    """Scenarios of `suite` in order; each `seed` has its own block of indices.
+) -> Draws:
+    """Scenarios of `suite` in order; each `seed` has its own indices.
 
-    Raises InputError for `episodes` outside [1, BLOCK] or `seed` outside [0, 9999].
+    Raises InputError for `episodes` outside [1, MOST] or `seed` outside [0, SEEDS - 1].
     """
     count = suite.episodes if episodes is None else episodes
-    if not 1 <= count <= BLOCK:
-        raise InputError(f"episodes must be between 1 and {BLOCK}, got {count}")
-    if not 0 <= seed < 10_000:
-        raise InputError(f"seed must be between 0 and 9999, got {seed}")
-    first = FIRST_EVALUATED + seed * BLOCK
-    return [
-        space(name).draw(context, first + i, robot)
-        for name in suite.spaces
-        for i in range(count)
-        for context in space(name).contexts
-    ]
+    check_block(count, seed)
+    return Draws(suite.spaces, seed, count, robot)
 
 
-def digest(scenarios: list[Scenario]) -> str:
+def check_block(episodes: int, seed: int) -> None:
+    """Raise InputError for `episodes` outside [1, MOST] or `seed` outside [0, SEEDS - 1]."""
+    if not 1 <= episodes <= MOST:
+        raise InputError(f"episodes must be between 1 and {MOST}, got {episodes}")
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"seed must be between 0 and {SEEDS - 1}, got {seed}")
+
+
+def digest(scenarios: Iterable[Scenario]) -> str:
     """SHA-256 of VERSION and the content of all `scenarios`."""
-    text = json.dumps([VERSION, *(to_plain(s) for s in scenarios)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    found = hashlib.sha256(f"[{VERSION}".encode())
+    for scenario in scenarios:
+        found.update(f", {json.dumps(to_plain(scenario), sort_keys=True)}".encode())
+    found.update(b"]")
+    return found.hexdigest()

@@ -16,7 +16,8 @@ import numpy as np
 from mujoco.batch import Batch
 
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.gym_env import GrekEnv
+from grek.envs.gym_vector_env import GrekVectorEnv
 from grek.envs.robots import GREK, Layout
 
 WORLDS = 256
@@ -216,7 +217,7 @@ def memory_per_world(worlds: int = 1024) -> float:
     """Measure the growth of resident memory per additional world on sand [MiB]."""
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from grek.envs.gym_env import GrekVectorEnv\n"
+        "from grek.envs.gym_vector_env import GrekVectorEnv\n"
         "from grek.envs.episodes import EpisodeConfig\n"
         "envs = GrekVectorEnv(int(sys.argv[1]), config=EpisodeConfig(materials=('sand',)))\n"
         "envs.reset(seed=0)\n"

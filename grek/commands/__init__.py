@@ -5,7 +5,9 @@
 
 from typing import Any
 
+from grek.commands.driving import Drive
 from grek.commands.filming import Render
+from grek.commands.identifying import Identify
 from grek.commands.learning import Train
 from grek.commands.measuring import Bench
 from grek.commands.robot import Onboard, Plant, Replay
@@ -18,11 +20,13 @@ COMMANDS: dict[str, Any] = {
     "compare": Compare,
     "table": Table,
     "render": Render,
+    "drive": Drive,
     "scenario": Scenario,
     "materials": Materials,
     "motions": Motions,
     "plant": Plant,
     "onboard": Onboard,
     "replay": Replay,
+    "identify": Identify,
     "bench": Bench,
 }

@@ -17,7 +17,8 @@ class Render:
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
     motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     scenario: str | None = None
-    """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default."""
+    """Scenario, SPACE/CONTEXT:INDEX, or a .json file of one; train/dry_concrete:300000 by
+    default."""
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances.
     `grek materials` lists the names."""
@@ -30,8 +31,10 @@ class Render:
     after a fall."""
     fps: int = 25
     """Frame rate [1/s], 25 or 50; the film plays in real time at both."""
+    size: tuple[int, int] | None = None
+    """Width and height of the film [px]; 1280 720 for .mp4 and 480 270 otherwise by default."""
     out: Path = Path("grek.mp4")
-    """File to write; its suffix selects the format: .mp4 (1280x720), .webp or .gif (480x270)."""
+    """File to write; its suffix selects the format: .mp4, .webp or .gif."""
     force: bool = False
     """Replace an existing file."""
 
@@ -61,7 +64,7 @@ class Render:
             scenario = filming.scripted(policy, scenario, self.script)
         with counter("control steps") as show:
             said = filming.film(
-                policy, scenario, seconds, self.fps, self.out, show, sound=self.sound
+                policy, scenario, seconds, self.fps, self.out, show, self.size, sound=self.sound
             )
         print(said)
         return 0

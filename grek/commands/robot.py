@@ -21,7 +21,8 @@ class Plant:
     """
 
     scenario: str | None = None
-    """Scenario, SPACE/CONTEXT:INDEX; train/dry_concrete:300000 by default."""
+    """Scenario, SPACE/CONTEXT:INDEX, SPACE also a file FILE.toml, or a .json file of a scenario;
+    train/dry_concrete:300000 by default."""
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances."""
     host: str = "127.0.0.1"
@@ -30,6 +31,8 @@ class Plant:
     """UDP port, in [0, 65535]; 0 takes a free one, which is printed."""
     seconds: float = 20.0
     """Length of the run [s], in [0.02, 3600]; it ends 1 s after a fall."""
+    hung: bool = False
+    """Hold the base in the air, as a stand does, for `grek onboard excite:air`."""
     lockstep: bool = False
     """Wait for the answer to each reading instead of running in real time."""
     log: Path | None = None
@@ -51,14 +54,14 @@ class Plant:
         check_port(self.port, 0)
         if self.log is not None:
             check_output(self.log, self.force)
-        body = plant.Body(filming.world(self.scenario, self.material))
+        body = plant.Body(filming.world(self.scenario, self.material), hung=self.hung)
         name, robot = body.scenario.name, body.batch.task.robot
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
             bind(listening, self.host, self.port)
             host, port = listening.getsockname()
             print(f"body in {name}, waiting at {host}:{port}", flush=True)
             link = plant.Link(listening, robot)
-            about = replay.about(body.scenario, robot.name)
+            about = replay.about(body.scenario, robot.name, self.hung)
             with log.recording(self.log, about) as record, counter("control steps") as show:
                 run = plant.run(body, link, self.seconds, self.lockstep, record, show)
         print(run.text())
@@ -75,7 +78,8 @@ class Onboard:
     """
 
     policy: PolicyArgument
-    """ONNX file, run directory, or the shipped policy "walk"."""
+    """ONNX file, run directory, or the shipped policy "walk"; or a motion to identify a body from:
+    excite:air for one that hangs, excite:ground for one that stands (docs/identify.md)."""
     plant: str = "127.0.0.1:4735"
     """Address of the body, HOST:PORT."""
     filter: bool = False
@@ -89,14 +93,16 @@ class Onboard:
 
     def run(self) -> int:
         """Run the computer and print what it counted."""
-        from grek.onboard import computer, log, policy
+        from grek.onboard import computer, excitation, log, policy
 
         host, port = host_and_port(self.plant)
         if not 0 < self.patience <= 86_400:
             raise InputError(f"--patience {self.patience} is outside (0, 86400]")
         if self.log is not None:
             check_output(self.log, self.force)
-        loaded = policy.load(self.policy)
+        kind = self.policy.removeprefix(excitation.PREFIX)
+        excited = kind != self.policy
+        loaded = excitation.excitation(kind) if excited else policy.load(self.policy)
         about = {"robot": loaded.robot.name, "policy": loaded.name}
         with log.recording(self.log, about) as record:
             made = computer.Computer(loaded, filters=self.filter, record=record)

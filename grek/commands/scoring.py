@@ -1,17 +1,19 @@
 """Subcommands that score policies and compare scorecards."""
 
 import contextlib
+import sys
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from grek.checks import check_output, thread_count
 from grek.commands.arguments import PolicyArgument
 from grek.errors import InputError
-from grek.progress import counter
+from grek.progress import Show, counter
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,15 @@ class Eval:
     """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
     motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     suite: str = "quick"
-    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, faults,
-    or stage, for policies of skills."""
+    """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, faults, or
+    stage, for policies of skills; or a file FILE.toml with a space of your own, such as
+    `grek identify` writes."""
+    scenario: str | None = None
+    """Instead of a suite: one scenario, SPACE/CONTEXT:INDEX, or a .json file of one. Its episodes
+    differ in the seed of sensor noise and gait phase; one row is printed, nothing is written."""
     episodes: int | None = None
-    """Episodes per row of the scorecard, in [1, 10000]; by default 12 for quick, 64 otherwise."""
+    """Episodes per row of the scorecard, in [1, 1000000]; by default 12 for quick, 64 otherwise.
+    Beyond 1000 in all, --out gets them as scorecard.parquet."""
     seed: int = 0
     """Block of scenarios, in [0, 9999]. Scorecards of different seeds cannot be compared."""
     threads: int = 0
@@ -38,17 +45,28 @@ class Eval:
     """Directory to write the scorecard and its reports to; by default nothing is written."""
     force: bool = False
     """Replace an existing scorecard, or kept episodes of another evaluation, in --out."""
+    cluster: str = ""
+    """Ray cluster to score on, HOST:PORT, or "local" for one on this machine (docs/cluster.md).
+    Scores are those of one machine, byte for byte; --threads are those of a task, 1 by default."""
     films: bool = False
     """Also film the worst, median and best episode of each axis to --out/films; takes minutes."""
+    open: bool = False
+    """Open the report, --out/scorecard.html, in the browser."""
 
     def run(self) -> int:
         """Score, print the table and write the scorecard."""
         from grek import terminal
         from grek.eval import report
-        from grek.eval.scores import evaluate, partial, policies
+        from grek.eval.episodes import partial
+        from grek.eval.scores import evaluate, policies
 
-        if self.films and self.out is None:
-            raise InputError("--films needs --out, the directory to write them to")
+        if self.scenario is not None:
+            return self._in_world(self.scenario)
+        if self.cluster and self.suite == "faults":
+            raise InputError("--suite faults cannot be with --cluster: it runs on one machine")
+        for flag, given in (("--films", self.films), ("--open", self.open)):
+            if given and self.out is None:
+                raise InputError(f"{flag} needs --out, the directory to write to")
         if self.films:
             from grek.eval.films.film import check_filming
 
@@ -59,16 +77,9 @@ class Eval:
                 check_output(self.out / name, self.force)
             if self.films and (self.out / "films").exists() and not self.force:
                 raise InputError(f"{self.out / 'films'} exists; use --force to replace them")
-        threads = thread_count(self.threads)
-        arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
-        driver = None
-        if self.suite == "faults":
-            from grek.onboard import policy, trial
-
-            driver = trial.driver(policy.load(self.policy))
         with naming_kept_episodes(kept):
             with counter("episodes") as show:
-                card = evaluate.score(*arguments, show, kept, self.force, driver)
+                card = self._scored(kept, show)
             written: list[Path] = []
             if self.out is not None and kept is not None:
                 written = evaluate.write(card, self.out, self.policy)
@@ -82,6 +93,52 @@ class Eval:
                 written = evaluate.write(card, self.out, self.policy, films)
             if written:
                 print(*written, sep="\n")
+            if self.open and self.out is not None:
+                report_page = (self.out / "scorecard.html").resolve().as_uri()
+                if not webbrowser.open(report_page):
+                    print(f"grek: no browser was found for {report_page}", file=sys.stderr)
+        return 0
+
+    def _scored(self, kept: Path | None, show: Show) -> Any:
+        """Scorecard, from this machine or the cluster."""
+        from grek.eval.scores import evaluate
+
+        threads = thread_count(self.threads)
+        arguments = (self.policy, self.suite, self.episodes, self.seed, threads)
+        driver = None
+        if self.suite == "faults":
+            from grek.onboard import policy, trial
+
+            driver = trial.driver(policy.load(self.policy))
+        if not self.cluster:
+            return evaluate.score(*arguments, show, kept, self.force, driver)
+        from grek.cluster import connection, scoring
+
+        with connection.connected(self.cluster) as ray:
+            return evaluate.score(
+                *arguments,
+                show,
+                kept,
+                self.force,
+                elsewhere=scoring.elsewhere(ray, self.policy, self.threads or 1),
+                worlds=scoring.SHARD,
+            )
+
+    def _in_world(self, scenario: str) -> int:
+        """Score in one world and print the row."""
+        from grek import terminal
+        from grek.eval import report
+        from grek.eval.films import filming
+        from grek.eval.scores import evaluate, policies
+
+        if self.out is not None or self.films:
+            raise InputError("--scenario prints one row: leave out --out and --films")
+        threads, policy = thread_count(self.threads), policies.load(self.policy)
+        world = filming.world(scenario, None, policy.task.robot)
+        episodes = 12 if self.episodes is None else self.episodes
+        with counter("episodes") as show:
+            row = evaluate.in_world(policy, world, episodes, self.seed, threads, show)
+        terminal.show(report.world(row))
         return 0
 
 

@@ -14,6 +14,7 @@ from grek.envs.robots.robot import CONTROL_STEP
 from grek.errors import InputError
 from grek.onboard.attitude import AttitudeFilter
 from grek.onboard.controller import Reading
+from grek.onboard.excitation import Excitation
 from grek.onboard.policy import Policy
 from grek.onboard.supervisor import Limits, State, Supervisor
 from grek.onboard.wire import (
@@ -36,7 +37,9 @@ Record = Callable[[str, int, dict[str, Any]], None]
 
 
 class Computer:
-    """Runs `policy` for one body after another; a new session of a body starts from the beginning.
+    """Runs a policy or an excitation for one body after another.
+
+    A new session of a body starts from the beginning.
 
     `filters` estimates the attitude from gyro and accelerometer instead of taking the body's;
     `clock` [s] measures computing times.
@@ -44,7 +47,7 @@ class Computer:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Policy | Excitation,
         limits: Limits | None = None,
         filters: bool = False,
         record: Record = lambda topic, time, message: None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.vectors import Array
+from grek.envs.vectors import Array, clamp
 from grek.onboard.policy import Policy
 
 _WORLD = np.array([0])  # the robot is row 0 of arrays over worlds
@@ -88,7 +88,7 @@ class Controller:
         action, self._rate = residual.taken(found)
         self._actions.appendleft(action)
         targets = residual.targets(motion.now, action, given[:, 3:])
-        return np.clip(targets, self._low, self._high)[0]
+        return clamp(targets, self._low, self._high)[0]
 
     def revise(self, reading: Reading, ago: int) -> None:
         """Put `reading` of `ago` control steps before the last in place of what stood in for it."""

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from grek import files
+from grek.envs.vectors import Array
 from grek.errors import InputError
 from grek.onboard.computer import Record
 
@@ -116,3 +119,14 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, list[dict[str, Any]]]]:
     if about is None:
         raise InputError(f"{path} is not a log of grek")
     return about, found
+
+
+def table(path: Path, messages: list[dict[str, Any]], name: str, columns: int) -> Array:
+    """Entry `name` of messages (k, columns); raises InputError for anything else."""
+    try:
+        found = np.array([message[name] for message in messages], float)
+    except (KeyError, TypeError, ValueError):
+        found = np.zeros(0)
+    if found.shape != (len(messages), columns) or not np.isfinite(found).all():
+        raise InputError(f"{path}: {name} is not {columns} finite numbers in every message")
+    return found

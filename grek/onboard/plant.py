@@ -79,11 +79,16 @@ class Watchdog:
 
 
 class Body:
-    """A droid in `scenario`: its motors, its sensors and a watchdog over its targets."""
+    """A droid in `scenario`: its motors, its sensors and a watchdog over its targets.
 
-    def __init__(self, scenario: Scenario, robot: Robot = GREK) -> None:
+    `hung` holds its base in the air, as a stand does.
+    """
+
+    def __init__(self, scenario: Scenario, robot: Robot = GREK, hung: bool = False) -> None:
         self.batch = TaskBatch(walking(robot), 1)
         self.batch.reset([0], [scenario])
+        if hung:
+            self.batch.simulation.hang([0])
         self.scenario = scenario
         self.watchdog = Watchdog(robot)
         self.fell: int | None = None  # control step of the fall

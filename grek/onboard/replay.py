@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +31,17 @@ class Recorded:
     """Joint targets that acted (steps, J) [rad]."""
     positions: Array
     """Position of the base after each step (steps, 3) [m]."""
+    held: bool
+    """The base was held in the air."""
 
 
-def about(scenario: Scenario, robot: str) -> dict[str, str]:
-    """Metadata of a body's log, from which its world can be built again."""
-    return {"robot": robot, "scenario": json.dumps(to_plain(scenario))}
+def about(scenario: Scenario, robot: str, held: bool = False) -> dict[str, str]:
+    """Metadata of a body's log, from which its world can be built again.
+
+    `held` says that its base is held in the air.
+    """
+    base = "held" if held else "free"
+    return {"robot": robot, "base": base, "scenario": json.dumps(to_plain(scenario))}
 
 
 def read(path: Path) -> Recorded:
@@ -47,11 +52,11 @@ def read(path: Path) -> Recorded:
     scenario = from_plain(files.json_of(told["scenario"], f"{path}: its scenario"))
     task = walking(robot(told.get("robot", "")))
     joints = len(task.robot.all_joints)
-    targets = _table(path, messages["/applied"], "joints", joints)
-    positions = _table(path, messages["/state"], "position", 3)
+    targets = log.table(path, messages["/applied"], "joints", joints)
+    positions = log.table(path, messages["/state"], "position", 3)
     if len(positions) != len(targets):
         raise InputError(f"{path}: {len(targets)} targets and {len(positions)} states")
-    return Recorded(scenario, task, targets, positions)
+    return Recorded(scenario, task, targets, positions, told.get("base") == "held")
 
 
 def score(recorded: Recorded) -> dict[str, float]:
@@ -89,15 +94,6 @@ def film(recorded: Recorded, fps: int, out: Path, progress: Callable[[int, int],
 
 def advance(recorded: Recorded, batch: TaskBatch, step: int) -> Outcome:
     """Advance a world by the targets of control step `step`."""
+    if recorded.held and step == 0:
+        batch.simulation.hang([0])
     return batch.follow(recorded.targets[step][None])
-
-
-def _table(path: Path, messages: list[dict[str, Any]], name: str, columns: int) -> Array:
-    """Column `name` of messages (k, columns); raises InputError for anything else."""
-    try:
-        table = np.array([message[name] for message in messages], float)
-    except (KeyError, TypeError, ValueError):
-        table = np.zeros(0)
-    if table.shape != (len(messages), columns) or not np.isfinite(table).all():
-        raise InputError(f"{path}: {name} is not {columns} finite numbers in every message")
-    return table

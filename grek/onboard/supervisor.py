@@ -5,6 +5,7 @@ disables what depends on time.
 """
 
 import dataclasses
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,11 +15,15 @@ from enum import Enum
 import numpy as np
 
 from grek.envs.robots.robot import CONTROL_STEP
-from grek.envs.vectors import Array
+from grek.envs.vectors import Array, clamp
 from grek.onboard.attitude import AttitudeFilter
 from grek.onboard.controller import Controller, Reading
+from grek.onboard.excitation import Excitation, Excited
 from grek.onboard.policy import Policy
 from grek.onboard.wire import Mode, Targets
+
+_CHECKED = ("gyro", "joint_position", "joint_velocity", "command", "accelerometer")
+_STILL = np.zeros(3)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Supervisor:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Policy | Excitation,
         limits: Limits | None = None,
         attitude: AttitudeFilter | None = None,
         note: Note = lambda kind, step, detail: None,
@@ -92,13 +97,23 @@ class Supervisor:
         self.state = State.READY
         self.events: Counter[str] = Counter()
         self.computing = 0.0  # time of the last control step [s]
-        self.controller = Controller(policy)
+        self.controller = Excited(policy) if isinstance(policy, Excitation) else Controller(policy)
         self._robot, self._note, self._attitude = policy.robot, note, attitude
         self._clock = clock
         acting = len(self._robot.joints)
         home = np.array(self._robot.home[:acting])
         low, high = np.array(self._robot.joint_range[:acting]).T
-        self._low, self._high = low - home, high - home
+        bound = self.limits
+        most = (
+            np.full(3, bound.gyro),
+            high - home + bound.joint_margin,
+            np.full(acting, bound.joint_speed),
+            np.full(5, bound.command),
+            np.full(3, bound.force),
+        )
+        least = -np.concatenate(most)
+        least[3 : 3 + acting] = low - home - bound.joint_margin
+        self._bounds = least, np.concatenate(most)  # of readings, in the order of _CHECKED
         self._last: Reading | None = None  # valid reading
         self._next = 0  # control step that is due
         self._missed = self._lapses = self._tipped = self._stopping = 0
@@ -212,7 +227,7 @@ class Supervisor:
     def _limited(self, targets: Array) -> Array:
         """`targets` (J,) [rad] at no more than `target_speed` from the last ones."""
         most = self.limits.target_speed * CONTROL_STEP
-        limited = np.clip(targets, self._targets - most, self._targets + most)
+        limited = clamp(targets, self._targets - most, self._targets + most)
         if (limited != targets).any():
             self._tell("slowed")
         return limited
@@ -221,25 +236,23 @@ class Supervisor:
 
     def _invalid(self, reading: Reading) -> tuple[str, str] | None:
         """Kind of event and detail if a reading cannot be used, else None."""
-        limits, force = self.limits, reading.accelerometer
-        read = (reading.gyro, reading.gravity, reading.joint_position, reading.joint_velocity)
-        used = (*read, reading.command, np.zeros(3) if force is None else force)
-        if not all(np.isfinite(values).all() for values in used):
+        force = reading.accelerometer
+        fields = (
+            *(reading.gyro, reading.joint_position, reading.joint_velocity, reading.command),
+            _STILL if force is None else force,
+        )
+        read = np.concatenate(fields)
+        if not (np.isfinite(read).all() and np.isfinite(reading.gravity).all()):
             return "not_finite", f"step {reading.step}"
-        estimated = self._attitude is not None and force is not None
-        length = 1.0 if estimated else float(np.sqrt((reading.gravity**2).sum()))
-        position = reading.joint_position
-        for name, fits in (
-            ("gyro", np.abs(reading.gyro).max() <= limits.gyro),
-            ("gravity", limits.gravity[0] <= length <= limits.gravity[1]),
-            ("joint_position", (position >= self._low - limits.joint_margin).all()),
-            ("joint_position", (position <= self._high + limits.joint_margin).all()),
-            ("joint_velocity", np.abs(reading.joint_velocity).max() <= limits.joint_speed),
-            ("command", np.abs(reading.command).max() <= limits.command),
-            ("accelerometer", force is None or np.abs(force).max() <= limits.force),
-        ):
-            if not fits:
-                return "out_of_range", f"step {reading.step}: {name}"
+        within = (read >= self._bounds[0]) & (read <= self._bounds[1])
+        if not within.all():
+            first, ends = int(within.argmin()), np.cumsum([len(values) for values in fields])
+            name = _CHECKED[int(np.searchsorted(ends, first, "right"))]
+            return "out_of_range", f"step {reading.step}: {name}"
+        if self._attitude is None or force is None:  # gravity is not estimated here
+            low, high = self.limits.gravity
+            if not low <= math.sqrt((reading.gravity**2).sum()) <= high:
+                return "out_of_range", f"step {reading.step}: gravity"
         return None
 
     def _watch(self, reading: Reading, now: float | None) -> None:

@@ -11,7 +11,8 @@ import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.gym_env import GrekEnv
+from grek.envs.gym_vector_env import GrekVectorEnv
 from grek.errors import InputError
 
 WORLDS, STEPS, SEED = 3, 90, 11

@@ -12,7 +12,8 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import grek
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.gym_env import GrekEnv
+from grek.envs.gym_vector_env import GrekVectorEnv
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.scenarios.spaces import parse
 from grek.envs.tasks import Outcome, TaskBatch, walking

@@ -1,6 +1,9 @@
 """Keywords of `gymnasium.make` and `make_vec`, what environments offer, and their bounds."""
 
 import dataclasses
+import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -8,7 +11,8 @@ import numpy as np
 import pytest
 
 from grek.envs.episodes import EpisodeConfig
-from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.gym_env import GrekEnv
+from grek.envs.gym_vector_env import GrekVectorEnv
 from grek.envs.robots import GREK
 from grek.envs.scenarios.spaces import parse
 from grek.envs.tasks import walking
@@ -200,3 +204,22 @@ def test_bounds_hold_and_are_finite_where_they_are_known():
             observation, _ = env.reset()
     unlimited = GrekEnv().observation_space
     assert np.isinf(unlimited.high[slice(*walking().slices()["command"])]).all()
+
+
+def _rows(heading: str) -> set[str]:
+    """Names in the first column of the table under `heading` of docs/gymnasium.md."""
+    page = (Path(__file__).resolve().parents[2] / "docs/gymnasium.md").read_text()
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    columns = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    return {name for column in columns for name in re.findall(r"`(\w+)`", column)}
+
+
+def test_the_page_names_every_keyword_and_every_info():
+    own = [inspect.signature(face).parameters for face in (GrekEnv, GrekVectorEnv)]
+    fields = {field.name for field in dataclasses.fields(EpisodeConfig)}
+    assert _rows("Keywords") == {*own[0], *own[1], *fields} - {"config", "settings"}
+    env = gymnasium.make(NAME)
+    env.reset(seed=0)
+    *_, info = env.step(np.zeros(10, np.float32))
+    terms = {term.name for term in env.unwrapped.episodes.task.terms}
+    assert set(info) - terms == _rows("Infos") - terms

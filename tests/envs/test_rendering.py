@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
-from grek.envs.gym_env import GrekEnv, GrekVectorEnv
+from grek.envs.gym_env import GrekEnv
+from grek.envs.gym_vector_env import GrekVectorEnv
 from grek.envs.rendering.picture import CAMERAS, Camera
 from grek.errors import InputError
 
@@ -47,6 +48,13 @@ def test_an_image_shows_the_present_state_and_no_other() -> None:
     env.reset(options={"scenario": "train/sand:3"})
     sand = env.render()
     assert sand is not None
+    env.reset(options={"scenario": "train/dry_concrete:3"})
+    assert np.array_equal(env.render(), first)
+    env.reset(options={"scenario": "train/carpet:3"})  # takes over the picture of concrete
+    other.reset(options={"scenario": "train/sand:3"})
+    other.reset(options={"scenario": "train/carpet:3"})
+    assert np.array_equal(env.render(), other.render())
+    other.reset(seed=1, options={"scenario": "train/dry_concrete:3"})
     red, _, blue = sand[-8:].mean((0, 1))
     assert red > 1.2 * blue  # sand is yellow, concrete is grey
     red, _, blue = first[-8:].mean((0, 1))
@@ -209,6 +217,35 @@ def test_human_without_a_display_says_so_once_and_goes_on() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["NoneType", "shut"]
     assert done.stderr.count('WARN: no display: render_mode="human" shows nothing') == 1
+
+
+FORK = """
+import multiprocessing
+from grek.envs.gym_env import GrekEnv
+from grek.errors import InputError
+
+def draw():
+    env = GrekEnv(render_mode="rgb_array", width=32, height=32, materials="dry_concrete")
+    env.reset(seed=0)
+    try:
+        print(env.render().shape, flush=True)
+    except InputError as error:
+        print("refused:", error, flush=True)
+
+for _ in range(2):
+    child = multiprocessing.get_context("fork").Process(target=draw)
+    child.start()
+    child.join()
+    draw()
+"""
+
+
+@needs_opengl
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_fork_draws_only_before_its_parent_did() -> None:
+    said = _python(FORK).stdout.splitlines()
+    assert said[:2] + said[3:] == ["(32, 32, 3)"] * 3
+    assert said[2].startswith("refused: a process forked from one that drew cannot draw")
 
 
 @needs_opengl

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +23,8 @@ def tries(count: int, seed: int = 0) -> Iterator[np.random.Generator]:
     while time.monotonic() - began < SECONDS if SECONDS else i < count:
         yield np.random.default_rng([seed, i])
         i += 1
+    if SECONDS:
+        print(f"attack {seed}: {i} tries", file=sys.stderr)  # seen with pytest -s
 
 
 def mutated(content: Any, rng: np.random.Generator) -> Any:

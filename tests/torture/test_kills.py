@@ -14,6 +14,7 @@ from grek.errors import InputError
 from grek.eval.scores import scorecard
 from grek.training import checkpoint
 
+from ..training.test_processes import alive, members
 from .attack import tries
 
 TRAIN = [
@@ -90,6 +91,32 @@ def test_training(tmp_path, run_grek):
         steps = [int(row.split(",")[0]) for row in rows[1:]]
         assert rows[0].startswith("steps,") and steps == sorted(set(steps))
         assert (where / "run" / "policy.onnx").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_training_in_processes(tmp_path, run_grek):
+    """Whichever of launcher and processes is killed, all end, and the run goes on."""
+    for i, rng in enumerate(tries(1, 33)):
+        where = tmp_path / str(i)
+        where.mkdir()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "grek", *TRAIN, "--processes", "2"],
+            cwd=where,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(rng.uniform(6, 20))
+        group = members(process.pid)
+        os.kill(int(rng.choice([process.pid, *group])), signal.SIGKILL)
+        process.wait(120)
+        deadline = time.monotonic() + 120
+        while any(map(alive, group)):
+            assert time.monotonic() < deadline, group
+            time.sleep(0.1)
+        whole(where)
+        if list((where / "run" / "checkpoints").glob("step_*.pt")):
+            ended = run_grek(["train", "--resume", "run", "--steps", "32"], where)
+            assert ended.returncode == 0, ended.stderr
 
 
 def test_scoring(tmp_path, run_grek):

@@ -1,11 +1,14 @@
 """Log of a run: statistics, progress.csv, and lines on stderr."""
 
 import csv
+import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console, RenderableType
 from stable_baselines3.common.logger import Logger
 
 from grek.envs.episodes import EpisodeConfig
@@ -13,6 +16,7 @@ from grek.training import log
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.log import Log, Statistics
+from grek.training.monitor.table import Sight, table
 from grek.training.stopping import Budget
 from grek.training.train import make_model, train
 from grek.training.vec_env import GrekVecEnv
@@ -30,6 +34,7 @@ def step(statistics: Statistics, terms: dict[str, list[float]], fallen: list[boo
             terminated=np.array(fallen),
             truncated=np.array([False, True]),
         ),
+        ended={1: ("sand", "gravel")} | ({0: ("sand",)} if fallen[0] else {}),
     )
     statistics.model = SimpleNamespace(get_env=lambda: env, num_timesteps=0)  # type: ignore[assignment]
     statistics.on_step()
@@ -43,8 +48,14 @@ def test_statistics_are_means_per_second_and_counts():
     assert statistics.reward() == pytest.approx({"alive": 1.25, "slip": -0.5})
     assert (statistics.episodes, statistics.falls) == (3, 1)
     assert statistics.curriculum.lived == pytest.approx(0.08) and statistics.curriculum.fallen == 1
+    # One fall in two control steps of two robots, 0.08 s.
+    assert statistics.falls_per_minute(2) == pytest.approx(750)
+    assert statistics.survival() == {"sand": (pytest.approx(2 / 3), 3), "gravel": (1.0, 2)}
     statistics.clear()
     assert statistics.reward() == {} and statistics.episodes == 0
+    for _ in range(log.RECENT):
+        step(statistics, {}, [True, True])
+    assert statistics.survival()["gravel"] == (0.0, log.RECENT)  # the older ones are forgotten
 
 
 @pytest.mark.parametrize(
@@ -88,29 +99,52 @@ def test_progress_csv_has_a_row_per_update_also_after_resuming(tmp_path):
 
 
 @pytest.mark.parametrize("minutes", [None, 1.0])
-def test_a_bar_counts_steps_or_seconds_and_lines_are_rare(tmp_path, minutes, capsys, monkeypatch):
+def test_a_table_shows_the_run_and_lines_are_rare(tmp_path, minutes, capsys, monkeypatch):
     env = GrekVecEnv(2, 1, EpisodeConfig())
     model = make_model(env, TrainConfig(ppo=SMALL))
     model.set_logger(Logger(None, []))
     settings = TrainConfig(steps=None if minutes else 640, minutes=minutes)
     budget = Budget(settings, first_step=64)
-    shown: list[tuple[float, float, str]] = []
-    drawn = Log(
-        tmp_path, budget, Statistics(Curriculum()), lambda *arguments: shown.append(arguments)
-    )
+    shown: list[list[str]] = []
+
+    def draw(picture: RenderableType) -> None:
+        console = Console(file=io.StringIO(), width=300, color_system=None)
+        console.print(picture)
+        shown.append(console.file.getvalue().splitlines())
+
+    statistics = Statistics(Curriculum(level=0.3))
+    drawn = Log(tmp_path, budget, statistics, draw)
     printed = Log(tmp_path, budget, Statistics(Curriculum()), None)
     monkeypatch.setattr(Budget, "elapsed", lambda self: 2.0)
     for model.num_timesteps in (128, 192):
         for name in log._LOSSES:
             model.logger.record(f"train/{name}", torch.zeros(()))
-        drawn.update(model)
+        step(statistics, {"alive": [0.02, 0.02], "slip": [0.0, -0.01]}, [True, False])
+        drawn.update(model, tmp_path / "films/step_1.mp4")
         for name in log._LOSSES:
             model.logger.record(f"train/{name}", torch.zeros(()))
         printed.update(model)
-    expected = [(2.0, 60.0)] * 2 if minutes else [(64, 640), (128, 640)]
-    assert [(done, total) for done, total, _ in shown] == expected
-    assert shown[0][2] == "32 steps/s, level 0.0, reward 0.00"
-    assert capsys.readouterr().err == f"2 s, 128 steps, {shown[0][2]}\n"  # the next is 30 s later
+    words = [" ".join(line.split()) for line in shown[0]]
+    figures = "\n".join(words)
+    # 2 of 60 s, or 64 of 640 steps in 2 s; one fall in 0.04 s; 1 - 0.005 / 0.02 of reward.
+    assert ("time left 0:00:58" if minutes else "time left 0:00:18") in figures
+    for said in ("level 0.30", "steps/s 32", "falls/min 1500.00", "reward [1/s] 0.75"):
+        assert said in figures
+    for said in ("alive +1.000", "slip -0.250", "gravel 1.00 1", "sand 0.50 2"):
+        assert said in figures
+    assert words[-1] == f"film: {tmp_path}/films/step_1.mp4".replace("\n", "")
+    assert "sand 0.50 4" in " ".join(" ".join(line.split()) for line in shown[1])
+    line = "2 s, 128 steps, 32 steps/s, level 0.0, reward 0.00"
+    assert capsys.readouterr().err == f"{line}\n"  # the next is 30 s later
+
+
+def test_a_name_of_a_film_is_plain_text() -> None:
+    row = {"steps": 1, "steps_per_second": 1, "level": 0, "reward": 0, "std": 0}
+    sight = Sight(row, 0.5, 3725.4, 0.0, {}, Path("[red]\x1b[1m.mp4"))
+    console = Console(file=io.StringIO(), width=300, color_system=None)
+    console.print(table(sight))
+    said = console.file.getvalue()
+    assert "film: [red] [1m.mp4" in said and "1:02:05" in said
 
 
 def test_failed_simulations_are_named_once(tmp_path, capsys):

@@ -21,7 +21,7 @@ RNG = np.random.default_rng(0)
 
 def phases(phase: np.ndarray) -> np.ndarray:
     """Of each foot, given that of the gait."""
-    return gaits.foot_phase(phase, GREK.feet)
+    return gaits.foot_phase(phase, GREK)
 
 
 def feet(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,9 +16,10 @@ from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.ground import materials, shapes
 from grek.envs.ground.materials import MATERIALS, Look, Material, index, uniform
 from grek.envs.ground.shapes import SHAPES, SLOPE, Parameter
-from grek.envs.scenarios import spaces
+from grek.envs.scenarios import draw, ranges
+from grek.envs.scenarios.ranges import TRAIN
 from grek.envs.scenarios.scenario import Context, Motors, Numerics, Scenario, to_plain
-from grek.envs.scenarios.spaces import FIRST_EVALUATED, SPACES, TRAIN, parse, space
+from grek.envs.scenarios.spaces import FIRST_EVALUATED, SPACES, parse, space
 from grek.errors import InputError
 
 NAMES = [
@@ -88,7 +89,7 @@ def test_a_shape_changes_no_other_world(before, crater):
 
 def test_an_axis_changes_no_other_world(before, monkeypatch):
     axis = (lambda d: {"mass_scale": d}), Uniform(1.1, 1.2), Uniform(1.2, 1.4)
-    monkeypatch.setattr(spaces, "_AXES", {"heft": axis, **spaces._AXES})
+    monkeypatch.setattr(ranges, "AXES", {"heft": axis, **ranges.AXES})
     assert plain() == before
     assert 1.1 <= parse("heldout/heft-near:0").body.mass_scale <= 1.2
     assert 1.2 <= parse("heldout/heft-far:0").body.mass_scale <= 1.4
@@ -102,9 +103,9 @@ def test_a_factor_changes_no_other_factor(before, monkeypatch):
         backlash: float = 0.0
 
     motors = {"backlash": Uniform(0.01, 0.02), **TRAIN.motors}
-    monkeypatch.setattr(spaces, "Motors", MoreMotors)
+    monkeypatch.setattr(draw, "Motors", MoreMotors)
     monkeypatch.setattr(
-        spaces, "TRAIN", dataclasses.replace(TRAIN, motors=MappingProxyType(motors))
+        ranges, "TRAIN", dataclasses.replace(TRAIN, motors=MappingProxyType(motors))
     )
     after = plain()
     added = [scenario["motors"].pop("backlash") for scenario in after]
@@ -120,7 +121,7 @@ def test_a_factor_changes_no_other_factor(before, monkeypatch):
 def test_other_ranges_of_one_factor_change_no_other(before, monkeypatch):
     """Twice the payload: twice the payload."""
     wider = dataclasses.replace(TRAIN, payload=Uniform(-1.0, 1.0))
-    monkeypatch.setattr(spaces, "TRAIN", wider)
+    monkeypatch.setattr(ranges, "TRAIN", wider)
     for old, new in zip(before, plain(), strict=True):
         if old["context"][0] != "payload":
             assert new["body"].pop("payload") == pytest.approx(2 * old["body"]["payload"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from grek.eval.scores.scorecard import Card
+from grek.eval.scores.scorecard import Card, plain
 
 from .. import cards
 
@@ -11,7 +11,7 @@ EVIL = '<script>alert("1")</script>`|[x](y)\n$(rm)\'&\x1b[2J{{ 7 * 7 }}'
 
 def whole() -> Card:
     """Scorecard with every part that a report shows."""
-    card = cards.card(cards.episodes(8, loss={"ice": 0.4}))
+    card = plain(cards.card(cards.episodes(8, loss={"ice": 0.4})))
     card["pushes"] = [
         {"direction": 0, "ring": 1, "pushes": 8, "stood": 6},
         {"direction": 2, "ring": 3, "pushes": 2, "stood": 0},

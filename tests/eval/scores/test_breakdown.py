@@ -8,11 +8,16 @@ import pytest
 from grek.envs.ground.shapes import part
 from grek.envs.scenarios.scenario import Motors, Scenario, Sensors
 from grek.envs.scenarios.spaces import SPACES
+from grek.eval.episodes.episodes import Episodes
 from grek.eval.scores import breakdown
 
 from ...envs.tasks.test_metrics import make
 
 DT = 0.02
+
+
+def bins(made: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    return breakdown.bins(Episodes.of(made))
 
 
 def pushed(at: int, push: tuple[float, float], falls: int | None = None, steps: int = 300) -> Any:
@@ -64,7 +69,7 @@ def episode(space: str, contexts: dict[str, str], **more: Any) -> dict[str, Any]
 
 
 def test_pushes_are_binned_by_where_they_come_from_and_how_hard_they_are():
-    found = breakdown.bins(
+    found = bins(
         [
             episode("train", {"material": "sand"}, pushes=[[0.2, 0.0, 1.0], [0.2, 0.01, 0.0]]),
             episode("heldout", {"pushes": "far"}, pushes=[[0.0, 0.6, 1.0]]),
@@ -79,7 +84,7 @@ def test_pushes_are_binned_by_where_they_come_from_and_how_hard_they_are():
 
 def test_commands_are_binned_and_errors_averaged_as_squares():
     rows = [[0.5, 0.4, 0.0, 0.0, 0.01], [0.5, 0.6, 0.0, 0.1, 0.03]]
-    (found,) = breakdown.bins([episode("train", {"material": "sand"}, stretches=rows)])["commands"]
+    (found,) = bins([episode("train", {"material": "sand"}, stretches=rows)])["commands"]
     edges = breakdown.FORWARD[found["forward"]], breakdown.FORWARD[found["forward"] + 1]
     assert edges == (0.4, 0.6)
     assert found["velocity_error"] == pytest.approx(np.sqrt(0.02))
@@ -100,7 +105,7 @@ def test_the_hardest_level_is_the_last_before_one_that_is_not_passed():
         for i in range(10)
     ]
     made += [episode("heldout", {"slope": "far"}, shape={"slope": 0.18}) for _ in range(10)]
-    levels = breakdown.bins(made)["difficulty"]
+    levels = bins(made)["difficulty"]
     assert [level["survival"]["mean"] for level in levels] == [0.9, 0.8, 0.7, 1.0]
     best = breakdown.hardest(levels)
     assert best is not None and best["high"] == 0.10
@@ -158,7 +163,7 @@ def test_a_fall_is_the_time_since_the_last_push_and_what_was_commanded():
 def test_falls_are_counted_by_command_and_time_since_the_last_push():
     falls = [[0.5, 0], [0.7, 0], [3.0, 0], [np.inf, 2], None, [9.0, 2]]
     made = [episode("train", {"material": "sand"}, fall=fall) for fall in falls]
-    assert breakdown.bins(made)["falls"] == [
+    assert bins(made)["falls"] == [
         {"command": "stand", "low": 0.0, "high": 1.0, "falls": 2},
         {"command": "stand", "low": 2.0, "high": 4.0, "falls": 1},
         {"command": "walk forward", "low": 4.0, "high": None, "falls": 1},
@@ -175,8 +180,8 @@ def test_survival_by_delay_is_of_worlds_that_leave_no_other_range():
         episode("heldout", {"delay": "far"}, delay=0.045),
         episode("heldout", {"slope": "far"}, delay=0.045, survived=False),  # another axis
     ]
-    bins = breakdown.bins(made)["delays"]
-    assert [(b["low"], b["high"], b["episodes"], b["survival"]["mean"]) for b in bins] == [
+    found = bins(made)["delays"]
+    assert [(b["low"], b["high"], b["episodes"], b["survival"]["mean"]) for b in found] == [
         (0.0, 0.01, 1, 1.0),
         (0.04, 0.06, 2, 0.5),
     ]

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from grek.__main__ import main
-from grek.eval.scores import partial, policies, rollout
+from grek.eval.episodes import partial
+from grek.eval.scores import policies, rollout
 
 IN_BATCHES = (
     "import sys; from grek.eval.scores import rollout; rollout.WORLDS = 2\n"
@@ -25,6 +26,17 @@ def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
     subprocess.run([sys.executable, "-c", IN_BATCHES, *GAIT, str(out)], check=True)
     return contents(out)
+
+
+def evaluated(kept):
+    """What the kept episodes are of."""
+    return json.loads(kept.read_text().splitlines()[0])["of"]
+
+
+def batches(kept):
+    """Kept episodes, of all batches."""
+    lines = kept.read_text().splitlines()[1:]
+    return [episode for line in lines for episode in json.loads(json.loads(line)["episodes"])]
 
 
 def contents(directory):
@@ -45,7 +57,7 @@ def test_an_interrupted_evaluation_goes_on_to_the_same_bytes(number, whole, tmp_
     assert process.returncode == 130, said
     assert said.startswith("grek: interrupted; the same command continues") and str(kept) in said
     assert list(contents(tmp_path)) == [partial.NAME]
-    done = len(json.loads(kept.read_text())["episodes"])
+    done = len(batches(kept))
     assert 0 < done < 10 and done % 2 == 0
 
     again = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -118,16 +130,16 @@ def test_a_file_of_another_version_is_refused_or_replaced(stopped, whole, monkey
         patch.setattr("grek.provenance.__version__", "9.9")
         assert main([*GAIT, str(stopped.parent)]) == 2
         assert "its grek is '0.1.0', not '9.9'" in capsys.readouterr().err
-    content = json.loads(stopped.read_text())
-    content["of"]["numpy"] = "1.0"
-    partial.save(stopped, content["of"], content["episodes"])
+    evaluation, episodes = evaluated(stopped), batches(stopped)
+    stopped.unlink()
+    partial.save(stopped, {**evaluation, "numpy": "1.0"}, episodes)
     assert main([*GAIT, str(stopped.parent), "--force"]) == 0
     assert contents(stopped.parent) == whole
 
 
 DAMAGE = {
     "cut": lambda text: text[: len(text) // 2],
-    "edited": lambda text: text.replace(b'"survived": false', b'"survived": true', 1),
+    "edited": lambda text: text.replace(rb"\"survived\": false", rb"\"survived\": true", 1),
     "empty": lambda text: b"",
     "list": lambda text: b"[]",
     "binary": lambda text: b"\xff\xfe\x00",
@@ -136,11 +148,12 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_deleted_with_a_warning(damage, stopped, capsys):
-    evaluation = json.loads(stopped.read_bytes())["of"]
+    evaluation = evaluated(stopped)
     assert len(partial.load(stopped, evaluation)) == 2
     stopped.write_bytes(DAMAGE[damage](stopped.read_bytes()))
-    assert partial.load(stopped, evaluation) == []
-    assert capsys.readouterr().err.startswith(f"grek: {stopped} is damaged")
+    assert len(partial.load(stopped, evaluation)) == 0
+    said = capsys.readouterr().err
+    assert said == f"grek: {stopped} is damaged; all episodes are run again\n"
     assert not stopped.exists()
 
 
@@ -151,10 +164,36 @@ def test_after_damage_all_episodes_are_run_again(stopped, whole, capsys):
     assert contents(stopped.parent) == whole
 
 
-def test_undefined_numbers_survive_the_file(tmp_path):
-    episodes = [{"scenario": "train:1", "slip": float("nan"), "distance": 0.1 + 0.2}]
-    partial.save(tmp_path / "x.json", {"policy": "a"}, episodes)
-    assert repr(partial.load(tmp_path / "x.json", {"policy": "a"})) == repr(episodes)
+def test_batches_before_the_damage_are_kept(stopped, whole, capsys):
+    """A batch whose writing was cut short, as by a kill, costs that batch."""
+    evaluation = evaluated(stopped)
+    partial.save(stopped, evaluation, batches(stopped))
+    two = stopped.read_bytes()
+    stopped.write_bytes(two[:-20])
+    assert len(partial.load(stopped, evaluation)) == 2
+    assert "all but 2 episodes are run again" in capsys.readouterr().err
+    partial.save(stopped, evaluation, batches(stopped))
+    assert stopped.read_bytes() == two
+    assert len(partial.load(stopped, evaluation)) == 4
+
+
+def test_undefined_numbers_and_events_survive_the_file(tmp_path):
+    episode = {
+        **{"scenario": "train:1", "space": "train", "contexts": {"material": "sand"}, "world": 5},
+        **{"survived": False, "slip": float("nan"), "distance": 0.1 + 0.2, "delay": 0.01},
+        **{"pushes": [[0.1, 0.2, 1.0]], "stretches": [], "fall": [float("inf"), 2.0]},
+        "shape": {"slope": 0.05},
+    }
+    partial.save(tmp_path / "x", {"policy": "a"}, [episode])
+    found = partial.load(tmp_path / "x", {"policy": "a"})
+    assert found[0] == {
+        **{key: episode[key] for key in ("scenario", "space", "contexts", "world", "survived")},
+        **{"slip": None, "distance": 0.1 + 0.2},
+    }
+    assert found.details["delay"] == [0.01] and found.details["shape/slope"] == [0.05]
+    assert found.events["pushes"][1].tolist() == [[0.1, 0.2, 1.0]]
+    assert len(found.events["stretches"][0]) == 0
+    assert found.events["fall"][1].tolist() == [[float("inf"), 2.0]]
 
 
 def test_interrupted_before_anything_is_done(tmp_path, monkeypatch, capsys):

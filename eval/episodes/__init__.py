@@ -1,0 +1,1 @@
+"""Episodes of an evaluation: in memory, and in files."""

@@ -1,0 +1,1 @@
+"""Training and scoring on many machines, through Ray (the extra `cluster`)."""

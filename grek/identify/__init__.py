@@ -1,0 +1,1 @@
+"""Identification of a body from its logs (docs/identify.md): `grek identify`."""
