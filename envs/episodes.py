@@ -18,8 +18,11 @@ from grek.envs.ground.materials import material
 from grek.envs.robots import Robot
 from grek.envs.scenarios.scenario import Context, Scenario
 from grek.envs.scenarios.spaces import TRAINING_SCENARIOS, parse, space
+from grek.envs.scenarios.stage import SHOW
 from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.skills import SKILLS
 from grek.envs.tasks import Outcome, Task, TaskBatch
+from grek.envs.vectors import Array
 from grek.errors import InputError
 
 _ATTEMPTS = 1000  # limit of rejection sampling by material
@@ -32,12 +35,14 @@ class EpisodeConfig:
     The fields from `robot` on change the task; None keeps what it has.
     """
 
-    space: str = "train"
-    """Space that scenarios are drawn from."""
+    space: str | None = None
+    """Space that scenarios are drawn from; by default the one that the task is trained in."""
     scenarios: int = TRAINING_SCENARIOS
     """Number of distinct scenarios, over all contexts of the space; at most TRAINING_SCENARIOS."""
     materials: tuple[str, ...] | None = None
     """Restrict ground to these materials; None for every context of the space."""
+    skills: tuple[str, ...] | None = None
+    """Restrict the space to the contexts of these skills; None for every context."""
     replay: float = 0.0
     """Replay probability, in [0, 1], of a scenario whose episode terminated (fall or failure)."""
     task: str | Task = tasks.NAME
@@ -104,12 +109,14 @@ class Episodes:
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
         self.config = config or EpisodeConfig()
-        self.space = space(self.config.space)
         self.task = self.config.resolved_task()
+        self.space = space(self.config.space or self.task.space)
         self.batch = TaskBatch(self.task, worlds, threads)
         self.level = self.config.level  # difficulty of new scenarios in [0, 1], set by a curriculum
         self._levels = np.ones(worlds)  # difficulty of each world's present scenario
         self._contexts = self._chosen_contexts()
+        self.shares: dict[str, float] | None = None
+        """Relative frequency of contexts by their axis, set by a curriculum; None for equal."""
         self.generators = [np.random.default_rng() for _ in range(worlds)]
 
     def _chosen_contexts(self) -> tuple[Context, ...]:
@@ -118,11 +125,29 @@ class Episodes:
         Otherwise all contexts of the space; `_new` then rejects scenarios of other materials.
         """
         contexts, materials = self.space.contexts, self.config.materials
+        if self.config.skills is not None:
+            contexts = tuple(c for c in contexts if c.axis in self.config.skills)
+            if not contexts:
+                raise InputError(
+                    f"the space {self.space.name} has no context of {', '.join(self.config.skills)}"
+                )
         if materials is None:
             return contexts
         if any(context.axis == "material" for context in contexts):
             return tuple(self.space.context(name) for name in materials)
+        if all(context.axis in (*SKILLS, SHOW) for context in contexts):
+            return tuple(context for context in contexts if context.value in materials)
         return contexts
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes of the contexts drawn from."""
+        return tuple(dict.fromkeys(context.axis for context in self._contexts))
+
+    def _chances(self, shares: Mapping[str, float]) -> Array:
+        """Probability of each context (contexts,)."""
+        found = np.array([shares[context.axis] for context in self._contexts])
+        return np.asarray(found / found.sum())
 
     def seed(
         self, seed: int | Sequence[int | None] | None, worlds: NDArray[np.int64] | None = None
@@ -187,6 +212,7 @@ class Episodes:
             "scenarios": [scenario.name for scenario in self.scenarios],
             "levels": self._levels.copy(),
             "level": self.level,
+            "shares": self.shares,
             "generators": [json.dumps(g.bit_generator.state) for g in self.generators],
         }
 
@@ -200,6 +226,7 @@ class Episodes:
         self.batch.restore(saved["batch"])
         self._levels[:] = saved["levels"]
         self.level = saved["level"]
+        self.shares = saved.get("shares")
         for generator, state in zip(self.generators, saved["generators"], strict=True):
             generator.bit_generator.state = json.loads(state)
 
@@ -246,6 +273,8 @@ class Episodes:
         wanted = self.config.materials
         for _ in range(_ATTEMPTS):
             index, context = divmod(int(rng.integers(self.config.scenarios)), len(self._contexts))
+            if self.shares is not None:
+                context = int(rng.choice(len(self._contexts), p=self._chances(self.shares)))
             scenario = self.space.draw(self._contexts[context], index, self.task.robot)
             if wanted is None or set(scenario.surface.materials) <= set(wanted):
                 return scenario

@@ -24,11 +24,13 @@ def register_envs() -> None:
     """Register the environment ids with Gymnasium."""
     from gymnasium.envs.registration import register
 
-    register(
-        id="grek/Walk-v0",
-        entry_point="grek.envs.gym_env:GrekEnv",
-        vector_entry_point="grek.envs.gym_vector_env:GrekVectorEnv",
-    )
+    for name, settings in (("Walk", {}), ("Stage", {"task": "grek/Stage-v0"})):
+        register(
+            id=f"grek/{name}-v0",
+            entry_point="grek.envs.gym_env:GrekEnv",
+            vector_entry_point="grek.envs.gym_vector_env:GrekVectorEnv",
+            kwargs=settings,
+        )
 
 
 class _RegisterOnImport(_MetaPathFinder):

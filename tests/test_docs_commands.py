@@ -51,7 +51,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty directory; suites of few rows and films of a moment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(filming, "EPISODE", 0.1)
-    for name in ("quick", "heldout"):
+    for name in ("quick", "heldout", "stage"):
         few = suites.Suite(name, ("train",), 1)
         monkeypatch.setitem(suites.SUITES, name, few)
     return tmp_path

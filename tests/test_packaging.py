@@ -21,9 +21,10 @@ TIERS = {  # what a part of envs may import from, besides itself and the tools b
     "robots": set(),
     "motions": {"robots"},
     "ground": {"robots"},
-    "scenarios": {"robots", "ground"},
-    "simulation": {"robots", "ground", "scenarios"},
-    "tasks": {"robots", "motions", "ground", "scenarios", "simulation"},
+    "skills": {"robots", "motions"},
+    "scenarios": {"robots", "motions", "ground", "skills"},
+    "simulation": {"robots", "motions", "ground", "scenarios"},
+    "tasks": {"robots", "motions", "skills", "ground", "scenarios", "simulation"},
     "rendering": {"robots", "ground", "scenarios", "simulation"},
 }
 TOOLS = {

@@ -66,6 +66,9 @@ class TrainConfig:
     of processes give the same policy; --resume takes the run's own number."""
     seed: int = 0
     """Seed of scenarios, initial weights and exploration."""
+    skills: str = "walk"
+    """Skills to train: "walk", the task grek/Walk-v0; "all", or names separated by commas, the task
+    grek/Stage-v0 in the space stage: stand, walk, sit, jump, dance."""
     task: str = "grek/Walk-v0"
     """Registered task: "grek/Walk-v0", or one that an extension adds (docs/extending.md)."""
     space: str = "train"

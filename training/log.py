@@ -15,7 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from grek import files
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.sanitize import printable
-from grek.training.curriculum import Curriculum
+from grek.training.curriculum import Curriculum, Shares
 from grek.training.monitor.table import Sight, table
 from grek.training.parallel import collectives
 from grek.training.ppo import PPO
@@ -35,9 +35,9 @@ class Statistics(BaseCallback):
     after a rollout: until then each counts its own, and the level stays.
     """
 
-    def __init__(self, curriculum: Curriculum) -> None:
+    def __init__(self, curriculum: Curriculum, shares: Shares | None = None) -> None:
         super().__init__()
-        self.curriculum = curriculum
+        self.curriculum, self.shares = curriculum, shares
         self.survived: dict[str, deque[bool]] = {}  # of each material's last episodes
         self.broken: list[str] = []  # scenarios in which the simulation failed
         self.known = 0  # number of those of this process that are among them
@@ -63,6 +63,8 @@ class Statistics(BaseCallback):
         self.falls += falls
         self.episodes += falls + int(outcome.truncated.sum())
         self.control_steps += 1
+        if self.shares is not None:
+            env.episodes.shares = self.shares.record(env.axes, env.follows, outcome.terminated)
         ends = [
             (name, not outcome.terminated[world])
             for world, materials in env.ended.items()
@@ -158,6 +160,9 @@ class Log:
         }
         logged = model.logger.name_to_value
         row |= {key: round(float(logged[f"train/{key}"]), 6) for key in _LOSSES}
+        env: GrekVecEnv = model.env  # type: ignore[assignment]
+        for name, share in (env.episodes.shares or {}).items():
+            row[f"share/{name}"] = round(share, 3)
         reward = statistics.reward()
         row["reward"] = round(sum(reward.values()), 4)
         return row | {f"reward/{name}": round(value, 4) for name, value in reward.items()}

@@ -6,10 +6,34 @@ from typing import Any
 
 from grek.envs import contract as contracts
 from grek.envs.scenarios.spaces import command_ranges
+from grek.envs.skills import skill
 from grek.envs.tasks import Task
 from grek.envs.tasks import task as task_named
 from grek.errors import InputError
 from grek.training.config import TrainConfig
+
+_STAGE = {"task": "grek/Stage-v0", "space": "stage"}
+
+
+def staged(config: TrainConfig) -> TrainConfig:
+    """`config` with the task and space of its skills; raises InputError for an unknown skill."""
+    if config.skills == "walk":
+        return config
+    chosen_skills(config.skills)
+    default = TrainConfig()
+    for name in ("task", "space"):
+        if getattr(config, name) not in (getattr(default, name), _STAGE[name]):
+            raise InputError(
+                f"--{name} {getattr(config, name)} cannot be with --skills {config.skills}"
+            )
+    return dataclasses.replace(config, task=_STAGE["task"], space=_STAGE["space"])
+
+
+def chosen_skills(text: str) -> tuple[str, ...] | None:
+    """Names in "a,b", None for "all"; raises InputError naming the skills for an unknown one."""
+    if text == "all":
+        return None
+    return tuple(skill(name.strip()).name for name in text.split(","))
 
 
 def task_of(config: TrainConfig, contract: dict[str, Any] | None = None) -> Task:

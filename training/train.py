@@ -21,7 +21,7 @@ from grek.progress import live
 from grek.provenance import versions
 from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
-from grek.training.curriculum import Curriculum
+from grek.training.curriculum import Curriculum, Shares
 from grek.training.export import export
 from grek.training.log import Log, Statistics, trim
 from grek.training.monitor.films import Films
@@ -29,7 +29,7 @@ from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, R
 from grek.training.parallel import collectives
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
-from grek.training.task_settings import settings, task_of
+from grek.training.task_settings import chosen_skills, settings, staged, task_of
 from grek.training.vec_env import GrekVecEnv
 
 CHECKPOINT_EVERY = 120.0  # time between two checkpoints [s]
@@ -50,7 +50,8 @@ def train(
     gets its share of worlds and threads; the leader writes the run directory.
     """
     leading, processes = collectives.rank() == 0, collectives.size()
-    run, config, state = run_directory.prepare(dataclasses.replace(config, processes=processes))
+    asked = dataclasses.replace(staged(config), processes=processes)
+    run, config, state = run_directory.prepare(asked)
     threads = max((config.threads or os.cpu_count() or 1) // processes, 1)
     torch.set_num_threads(1)  # PPO splits an update over `threads` of its own
     torch.manual_seed(config.seed)
@@ -62,6 +63,7 @@ def train(
         materials=run_directory.materials(config.materials),
         replay=config.replay,
         task=task_of(config, start and start[1]),
+        skills=None if config.skills == "walk" else chosen_skills(config.skills),
     )
     env = GrekVecEnv(config.worlds // processes, threads, episodes)
     model = make_model(env, config, threads)
@@ -104,6 +106,7 @@ def contract_now(model: PPO, config: TrainConfig) -> dict[str, Any]:
     env: GrekVecEnv = model.env  # type: ignore[assignment]
     training = {
         "space": config.space,
+        "skills": config.skills,
         "materials": config.materials,
         "scenarios": config.scenarios,
         "seed": config.seed,
@@ -165,8 +168,11 @@ def learn(
     """
     leading = collectives.rank() == 0
     budget = Budget(config, model.num_timesteps)
-    statistics = Statistics(curriculum)
     env: GrekVecEnv = model.env  # type: ignore[assignment]
+    axes = env.episodes.axes
+    several = config.skills != "walk" and len(axes) > 1
+    shares = Shares(axes, state=curriculum.skills) if several else None
+    statistics = Statistics(curriculum, shares)
     model._setup_learn(0, statistics, reset_num_timesteps=False)
     saved = budget.began
     every = 60 * config.film_every if leading and config.film_every is not None else None

@@ -7,14 +7,16 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from grek.envs.episodes import EpisodeConfig, Episodes
-from grek.envs.tasks import Outcome
+from grek.envs.tasks import Outcome, StepData
+from grek.envs.tasks.stage import joints
 
 
 class GrekVecEnv(VecEnv):
     """SB3 `VecEnv` of `worlds` worlds, simulated by `threads` threads in this process.
 
     `outcome` is the result of the last control step, with each reward term; `ended` has the worlds
-    whose episode ended in it, with the materials of their ground.
+    whose episode ended in it, with the materials of their ground; `axes` are the axes of the
+    scenarios' contexts in it, and `follows` (worlds,) in [0, 1] tells how well joints followed.
     """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
@@ -29,6 +31,8 @@ class GrekVecEnv(VecEnv):
         )
         self.outcome: Outcome | None = None
         self.ended: dict[int, tuple[str, ...]] = {}
+        self.axes: list[str] = []  # of the contexts of the last step
+        self.follows = np.zeros(worlds)  # joints in it, in [0, 1]
         self._actions = np.zeros((worlds, task.actions))
 
     def reset(self) -> np.ndarray:
@@ -48,7 +52,9 @@ class GrekVecEnv(VecEnv):
 
         Returns observations (worlds, observation), rewards (worlds,), dones (worlds,) and infos.
         """
+        self.axes = [scenario.context.axis for scenario in self.episodes.scenarios]
         self.outcome = outcome = self.episodes.step(self._actions)
+        self.follows = _follows(self.episodes.batch.data)
         observation = self.episodes.batch.observe(True)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = outcome.terminated | outcome.truncated
@@ -85,3 +91,9 @@ class GrekVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Return False for each of `indices`: there are no wrappers."""
         return [False] * len(list(self._get_indices(indices)))
+
+
+def _follows(data: StepData) -> np.ndarray:
+    """exp(-|e|^2 / 0.3) (n,) of the errors e of the joints [rad]."""
+    acting = data.reference.joints.shape[1]
+    return joints(data.reference.joints, data.state.joint_position[:, :acting])

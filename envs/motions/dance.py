@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.motions.choreography import choreography
+from grek.envs.motions.clip import Clip, clip_of, joined
 from grek.envs.motions.feasibility import check
 from grek.envs.motions.motion import Motion, Reference
-from grek.envs.motions.planner import Plan, plan
+from grek.envs.motions.planner import plan
 from grek.envs.robots import Robot
 from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.vectors import Array
@@ -30,9 +31,8 @@ class Dance:
     def start(self, robot: Robot, worlds: int) -> Motion:
         """State for `worlds` worlds; raises InputError for a dance that `robot` cannot do."""
         plans = [plan(choreography(name), robot, CONTROL_STEP) for name in self.names]
-        offset = np.array(robot.static_offset[: len(robot.joints)])
-        leads = [check(each, robot).lead - offset for each in plans]
-        return DanceMotion(plans, leads, worlds)
+        clips = [clip_of(each, check(each, robot).lead, robot) for each in plans]
+        return DanceMotion(clips, worlds)
 
     def describe(self) -> dict[str, Any]:
         """Parameters by name, for a policy's contract."""
@@ -49,29 +49,19 @@ class Dance:
 class DanceMotion:
     """State of dances in n worlds: which one, and the control step of it."""
 
-    def __init__(self, plans: list[Plan], leads: list[Array], worlds: int) -> None:
-        self._plans = plans
-        lengths = np.array([len(each.time) for each in plans])
+    def __init__(self, clips: list[Clip], worlds: int) -> None:
+        self._clips = clips
+        lengths = np.array([len(each.beat) for each in clips])
         self._first = np.cumsum(lengths) - lengths  # row of each dance's beginning
         self._length = lengths
-        angle = 2 * np.pi * np.concatenate([each.beat for each in plans])
-        self._rows = Reference(
-            joints=np.concatenate([each.joints for each in plans]),
-            contact=np.concatenate([each.contact for each in plans]),
-            clearance=np.concatenate([each.feet[..., 2] for each in plans]),
-            clock=np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], 1),
-            moving=np.ones(len(angle), bool),
-            lead=np.concatenate(leads),
-            height=np.concatenate([each.position[:, 2] for each in plans]),
-            look=np.concatenate([each.look for each in plans]),
-        )
+        self._rows = joined([each.rows for each in clips])
         self._which = np.zeros(worlds, int)
         self._step = np.zeros(worlds, int)
         self.now = self._reference()
 
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:
         """Begin a dance in `worlds` (m,), chosen by `seeds` (m,)."""
-        self._which[worlds] = seeds % np.uint64(len(self._plans))
+        self._which[worlds] = seeds % np.uint64(len(self._clips))
         self._step[worlds] = 0
         self.now = self._reference()
 
@@ -82,7 +72,7 @@ class DanceMotion:
 
     def caption(self, world: int) -> str:
         """Name of the dance of `world` and the beat that it is at."""
-        of = self._plans[self._which[world]]
+        of = self._clips[self._which[world]]
         return f"{of.name}, beat {of.beat[self._step[world]]:4.1f}"
 
     def _reference(self) -> Reference:

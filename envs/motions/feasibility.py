@@ -6,6 +6,7 @@ of a sole.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import mujoco
 import numpy as np
@@ -44,14 +45,12 @@ class Demand:
 
 def check(plan: Plan, robot: Robot) -> Demand:
     """Demand of `plan`; raises InputError naming beat and joint of the first that is not met."""
-    spec = robot.load_spec()
-    spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT)
-    model = spec.compile()
+    model = _model(robot)
     layout = Layout.of(model, robot)
     qpos = positions(plan, robot, model, layout)
     _check_range(plan, robot, layout)
-    _check_reach(plan, robot, model, layout, qpos)
-    velocity, torque = _inverse(plan, robot, model, layout, qpos)
+    velocity, torque, ankles = _inverse(plan, robot, model, layout, qpos)
+    _check_reach(plan, robot, ankles)
     lowest, highest = torque_limits(model, velocity, np.ones(len(velocity)))
     stiffness, damping = motor_gains(model, len(robot.joints))
     lead = (torque + damping * velocity) / stiffness
@@ -66,6 +65,14 @@ def check(plan: Plan, robot: Robot) -> Demand:
             f" {limit[at, joint]:.1f}"
         )
     return demand
+
+
+@lru_cache(maxsize=8)
+def _model(robot: Robot) -> mujoco.MjModel:
+    """Model of `robot` in the air."""
+    spec = robot.load_spec()
+    spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT)
+    return spec.compile()
 
 
 def positions(plan: Plan, robot: Robot, model: mujoco.MjModel, layout: Layout) -> Array:
@@ -96,55 +103,56 @@ def _check_range(plan: Plan, robot: Robot, layout: Layout) -> None:
         )
 
 
-def _check_reach(
-    plan: Plan, robot: Robot, model: mujoco.MjModel, layout: Layout, qpos: Array
-) -> None:
-    """Raise InputError where a leg is too short or too long for the place of its foot."""
+def _check_reach(plan: Plan, robot: Robot, ankles: Array) -> None:
+    """Raise InputError where a leg is too short or too long: `ankles` (T, F, 3) off their place."""
     assert robot.legs is not None
-    data, ankles = mujoco.MjData(model), np.array(robot.legs.home_ankles)
-    above = robot.stand_height + ankles[:, 2]
-    for at, row in enumerate(qpos):
-        data.qpos[:] = row
-        mujoco.mj_kinematics(model, data)
-        wanted = plan.feet[at, :, :3] + np.column_stack([np.zeros((len(above), 2)), above])
-        miss = np.linalg.norm(data.xpos[layout.feet] - wanted, axis=1)
-        if miss.max() > REACH:
-            foot = robot.feet[int(miss.argmax())].body
-            raise InputError(
-                f"motion {plan.name}: beat {plan.beat[at]:.2f}: {foot} cannot reach its place, by"
-                f" {1000 * miss.max():.0f} mm"
-            )
+    wanted = plan.feet[..., :3].copy()
+    wanted[..., 2] += robot.stand_height + np.array(robot.legs.home_ankles)[:, 2]
+    miss = np.linalg.norm(ankles - wanted, axis=2)
+    if miss.max() > REACH:
+        at = int((miss.max(1) > REACH).argmax())
+        foot = robot.feet[int(miss[at].argmax())].body
+        raise InputError(
+            f"motion {plan.name}: beat {plan.beat[at]:.2f}: {foot} cannot reach its place, by"
+            f" {1000 * miss[at].max():.0f} mm"
+        )
 
 
 def _inverse(
     plan: Plan, robot: Robot, model: mujoco.MjModel, layout: Layout, qpos: Array
-) -> tuple[Array, Array]:
-    """Velocity and torque of the acting joints (T, A)."""
+) -> tuple[Array, Array, Array]:
+    """Velocity and torque of the acting joints (T, A), and ankles (T, F, 3) [m]."""
     steps, interval = len(plan.time), float(plan.time[1])
     change = np.zeros((steps - 1, model.nv))
     for row, before, after in zip(change, qpos[:-1], qpos[1:], strict=True):
         mujoco.mj_differentiatePos(model, row, interval, before, after)
     padded = np.concatenate([np.zeros((1, model.nv)), change, np.zeros((1, model.nv))])
     speed, acceleration = (padded[1:] + padded[:-1]) / 2, np.diff(padded, axis=0) / interval
+    # Legs stop at take-off and bend from landing on: one-sided differences there.
+    stands = np.asarray(plan.contact.any(1))
+    leaves = np.flatnonzero(stands[:-1] & ~stands[1:])
+    lands = 1 + np.flatnonzero(stands[1:] & ~stands[:-1])
+    speed[leaves], acceleration[leaves] = padded[leaves], acceleration[leaves - 1]
+    speed[lands], acceleration[lands] = padded[lands + 1], acceleration[lands + 1]
     data, dof = mujoco.MjData(model), layout.dof[: len(robot.joints)]
-    torque = np.zeros((steps, len(dof)))
     length = max(foot.sole_size[0] for foot in robot.feet)
     scale = np.array([1, 1, 1, length, length, length])
-    jacobian = np.zeros((6, model.nv))
+    needed, ankles = np.zeros((steps, model.nv)), np.zeros((steps, len(layout.feet), 3))
+    lever = np.zeros((steps, len(layout.feet), 6, model.nv))  # 0 in the air
+    centres = [np.array(foot.sole_centre) for foot in robot.feet]
     for at in range(steps):
         data.qpos[:], data.qvel[:], data.qacc[:] = qpos[at], speed[at], acceleration[at]
         mujoco.mj_inverse(model, data)
-        needed, shared = data.qfrc_inverse.copy(), []
-        for foot, body in enumerate(layout.feet):
-            if plan.contact[at, foot]:
-                centre = data.xpos[body] + data.xmat[body].reshape(3, 3) @ np.array(
-                    robot.feet[foot].sole_centre
-                )
-                mujoco.mj_jac(model, data, jacobian[:3], jacobian[3:], centre, int(body))
-                shared.append(jacobian.copy())
-        if shared:
-            lever = np.concatenate([scale[:, None] * each for each in shared])  # (6 k, nv)
-            wrench = np.linalg.lstsq(lever[:, :6].T, needed[:6], rcond=None)[0]
-            needed -= lever.T @ wrench
-        torque[at] = needed[dof]
-    return speed[:, dof], torque
+        needed[at], ankles[at] = data.qfrc_inverse, data.xpos[layout.feet]
+        for foot in np.flatnonzero(plan.contact[at]):
+            body, jacobian = int(layout.feet[foot]), lever[at, foot]
+            centre = data.xpos[body] + data.xmat[body].reshape(3, 3) @ centres[foot]
+            mujoco.mj_jac(model, data, jacobian[:3], jacobian[3:], centre, body)
+    lever = (scale[:, None] * lever).reshape(steps, -1, model.nv)  # (T, 6 F, nv)
+    # The smallest wrench w with A' w = f: w = A (A' A)^-1 f.
+    above = lever[..., :6]
+    square = above.swapaxes(1, 2) @ above
+    square[~plan.contact.any(1)] = np.eye(6)
+    wrench = above @ np.linalg.solve(square, needed[:, :6, None])
+    needed -= (lever.swapaxes(1, 2) @ wrench)[..., 0]
+    return speed[:, dof], needed[:, dof], ankles

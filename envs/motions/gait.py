@@ -9,6 +9,7 @@ are part of a policy's contract.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,11 +211,27 @@ class GaitMotion:
 
     def _reference(self, worlds: NDArray | slice, command: Array) -> Reference:
         """Reference of `worlds` for the coming control step; also sets its advance in phase."""
-        gait, phase = self._gait, self.phase[worlds]
         height = np.maximum(effort(command), self._recovery[worlds])
-        steps = height > 0
-        advance = steps * CONTROL_STEP / period(gait, command)
+        advance = (height > 0) * CONTROL_STEP / period(self._gait, command)
         self._advance[worlds] = advance
+        return self._at(self.phase[worlds], advance, command, height)
+
+    def ahead(self, worlds: NDArray, steps: Sequence[int], command: Array) -> Reference:
+        """Reference of `worlds` (m,) at each of `steps` (k,) control steps from now, world by world
+        (m k, ...), if `command` (m, 3) and amplitude stay."""
+        advance = self._advance[worlds]
+        phase = (self.phase[worlds, None] + advance[:, None] * np.array(steps)) % 1
+        height = np.maximum(effort(command), self._recovery[worlds])
+        many = (np.repeat(each, len(steps), 0) for each in (advance, command, height))
+        return self._at(phase.ravel(), *many)
+
+    def calm(self, worlds: NDArray[np.bool_]) -> None:
+        """End recovery steps in the mask `worlds` (n,)."""
+        self._recovery[worlds] = 0
+
+    def _at(self, phase: Array, advance: Array, command: Array, height: Array) -> Reference:
+        """Reference at `phase` (n,) and step amplitude `height` (n,), before it has advanced."""
+        gait, steps = self._gait, height > 0
         after = (phase + advance) % 1
         angles = phase[:, None] * _TURNS
         clock = np.empty((len(phase), 4))
@@ -230,6 +247,10 @@ class GaitMotion:
             moving=steps,
             height=np.full(len(phase), self._robot.stand_height),
             look=np.zeros((len(phase), 2)),
+            attitude=np.zeros((len(phase), 2)),
+            velocity=np.array(command, float),
+            rest=np.zeros(len(phase)),
+            skill=np.zeros(len(phase), int),
         )
 
     def snapshot(self) -> dict[str, Array]:

@@ -36,17 +36,26 @@ class Reference:
     beyond the robot's static offset."""
     look: Array
     """Pitch and yaw of the head, to which the look command is added (n, 2) [rad]."""
+    attitude: Array
+    """Roll and pitch of the base (n, 2) [rad]."""
+    velocity: Array
+    """Forward, left [m/s] and yaw rate [rad/s] of the base in its heading frame, averaged over a
+    stride as `StepData.stride_velocity` is (n, 3)."""
+    rest: Array
+    """Share of its weight that the robot shall not bear on its legs, in [0, 1] (n,)."""
+    skill: NDArray[np.int64]
+    """Index of the skill that it belongs to, 0 without one (n,)."""
 
     def rows(self, which: NDArray[np.int64]) -> "Reference":
         """Rows `which` (m,) of this reference."""
-        return Reference(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+        return type(self)(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def with_rows(self, worlds: NDArray, rows: "Reference") -> "Reference":
         """Copy of this reference with the rows `worlds` (m,) taken from `rows`."""
         arrays = {f.name: getattr(self, f.name).copy() for f in fields(self)}
         for name, array in arrays.items():
             array[worlds] = getattr(rows, name)
-        return Reference(**arrays)
+        return type(self)(**arrays)
 
 
 class Motion(Protocol):
@@ -123,6 +132,10 @@ class _Still:
             height=np.full(worlds, robot.stand_height),
             lead=np.zeros((worlds, len(home))),
             look=np.zeros((worlds, 2)),
+            attitude=np.zeros((worlds, 2)),
+            velocity=np.zeros((worlds, 3)),
+            rest=np.zeros(worlds),
+            skill=np.zeros(worlds, int),
         )
 
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:

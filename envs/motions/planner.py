@@ -20,6 +20,7 @@ RISE = 0.2  # time in which a lifted foot rises, and is put down [s]
 CROUCH = 0.30  # time from standing to the crouch of a hop, and back [s]
 CROUCHED, STRETCHED = 0.68, 0.95  # torso height over standing, in a hop's crouch and at take-off:
 # of the pairs tried for Grek the one of the highest hop that its motors can do, 90 mm
+BACK = 0.015  # torso behind its place over the feet in a hop [m]
 HELD = ("height", "lean", "tilt", "twist", "sway", "look_pitch", "look_yaw")
 """Quantities of a key that are interpolated."""
 
@@ -70,6 +71,17 @@ class _Piece:
     kind: type
 
 
+@dataclass(frozen=True)
+class _Leap:
+    """A hop that takes off at `start` [s], and its displacement `ahead` (2,) [m]."""
+
+    start: float
+    hop: Hop
+    ahead: Array
+    forward: Array
+    """Unit vector of the heading before it (2,)."""
+
+
 def plan(of: Choreography, robot: Robot, interval: float) -> Plan:
     """Plan of `of` at multiples of `interval` [s].
 
@@ -82,19 +94,25 @@ def plan(of: Choreography, robot: Robot, interval: float) -> Plan:
     held = {name: _held(of, name, robot, time) for name in HELD}
     ankles = np.array(robot.legs.home_ankles)
     walks = [_Walk(np.array([x, y, 0.0])) for x, y, _ in ankles]
-    hops: list[tuple[float, Hop]] = []
+    hops: list[_Leap] = []
     for key in of.keys:
         _begin(of, key, robot, walks, hops)
     for walk in walks:
         if walk.busy > of.seconds + 1e-9:
             raise InputError(f"motion {of.name}: a foot is still in the air at its end")
     height = held["height"]
-    for start, hop in hops:
-        height = _hop_height(start, hop, height, time, robot.stand_height)
+    for leap in hops:
+        height = _hop_height(leap.start, leap.hop, height, time, robot.stand_height)
     feet, contact = _feet(walks, time, height - STRETCHED * robot.stand_height)
     yaw = feet[..., 3].mean(1)
     position = _torso(feet, yaw, ankles, held["sway"], height)
-    attitude = np.stack([held["tilt"], held["lean"], yaw + held["twist"]], 1)
+    twist = held["twist"]
+    for leap in hops:
+        offset = _hop_offset(leap.start, leap.hop, time, robot.stand_height)
+        twist = twist + offset * leap.hop.turn
+        position[:, :2] += offset[:, None] * leap.ahead
+        position[:, :2] -= _hop_back(leap, time, robot.stand_height)
+    attitude = np.stack([held["tilt"], held["lean"], yaw + twist], 1)
     return Plan(
         name=of.name,
         time=time,
@@ -105,6 +123,29 @@ def plan(of: Choreography, robot: Robot, interval: float) -> Plan:
         contact=contact,
         joints=_joints(robot, position, attitude, feet),
         look=np.stack([held["look_pitch"], held["look_yaw"]], 1),
+    )
+
+
+def posed(name: str, time: Array, position: Array, attitude: Array, robot: Robot) -> Plan:
+    """Plan of the torso's `position` and `attitude` (T, 3) at `time` (T,), feet as at home.
+
+    Raises InputError for a robot without leg kinematics. A beat is a second.
+    """
+    if robot.legs is None:
+        raise InputError(f"robot {robot.name} has no leg kinematics, so no motion {name}")
+    ankles = np.array(robot.legs.home_ankles)
+    feet = np.zeros((len(time), len(ankles), 4))
+    feet[..., :2] = ankles[:, :2]
+    return Plan(
+        name=name,
+        time=time,
+        beat=time,
+        position=position,
+        attitude=attitude,
+        feet=feet,
+        contact=np.ones(feet.shape[:2], bool),
+        joints=_joints(robot, position, attitude, feet),
+        look=np.zeros((len(time), 2)),
     )
 
 
@@ -119,7 +160,7 @@ def _held(of: Choreography, name: str, robot: Robot, time: Array) -> Array:
 
 
 def _begin(
-    of: Choreography, key: Key, robot: Robot, walks: list[_Walk], hops: list[tuple[float, Hop]]
+    of: Choreography, key: Key, robot: Robot, walks: list[_Walk], hops: list["_Leap"]
 ) -> None:
     """Add the movements of the feet that begin at `key`."""
     start = of.time(key.beat)
@@ -176,7 +217,7 @@ def _begin(
             move(foot, start, start + flight, to, hop.height, Hop)
         for walk in walks:
             walk.busy = end
-        hops.append((start, hop))
+        hops.append(_Leap(start, hop, ahead, _rotated(np.array([1.0, 0.0]), heading)))
 
 
 def _hop_times(hop: Hop, stand: float) -> tuple[float, float, float]:
@@ -202,10 +243,37 @@ def _hop_height(start: float, hop: Hop, height: Array, time: Array, stand: float
     flying = high + speed * t - 0.5 * GRAVITY * t**2
     falling = low + 0.5 * speed / push * (t - flight - push) ** 2
     down, up = (np.clip(x / CROUCH, 0, 1) for x in (time - begin, end - time))
-    standing = height + (low - height) * _smooth(np.minimum(down, up))
+    standing = height + (low - height) * smooth(np.minimum(down, up))
     for until, part in ((flight + push, falling), (flight, flying), (0.0, rising)):
         standing = np.where((t < until) & (t >= -push), part, standing)
     return standing
+
+
+def _hop_offset(start: float, hop: Hop, time: Array, stand: float) -> Array:
+    """Displacement of the torso from over its feet (T,), over that of the hop [-].
+
+    The torso draws back in the crouch, gains its speed at constant acceleration in the push-off,
+    keeps it in flight and loses it in the same way, so that feet land ahead of it.
+    """
+    _, push, flight = _hop_times(hop, stand)
+    begin, end = _hop_window(start, hop, stand)
+    speed = 1 / (flight + push / 2)
+    back = speed * push / 4  # half of the way of the push-off
+    t = time - start
+    pushing = -back + speed / (2 * push) * np.clip(t + push, 0, push) ** 2
+    flying = np.clip(t, 0, flight) * (speed - 1 / flight)  # the feet move by 1 / flight
+    landing = speed * (push / 2 - np.clip(flight + push - t, 0, push) ** 2 / (2 * push))
+    moving = pushing + flying + np.where(t > flight, landing, 0)
+    down, up = (np.clip(x / CROUCH, 0, 1) for x in (time - begin, end - time))
+    crouching = np.where(t < -push, -back * smooth(down), back * smooth(up))
+    return np.where((t >= -push) & (t <= flight + push), moving, crouching)
+
+
+def _hop_back(leap: _Leap, time: Array, stand: float) -> Array:
+    """Displacement of the torso backward (T, 2) [m], which keeps the hips within their range."""
+    begin, end = _hop_window(leap.start, leap.hop, stand)
+    inside = np.clip(np.minimum(time - begin, end - time) / CROUCH, 0, 1)
+    return BACK * smooth(inside)[:, None] * leap.forward
 
 
 def _feet(walks: list[_Walk], time: Array, flying: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -223,7 +291,7 @@ def _feet(walks: list[_Walk], time: Array, flying: Array) -> tuple[Array, NDArra
             inside = (time > piece.start + 1e-9) & (time < piece.end - 1e-9)
             contact[inside, foot] = False
             share = (time[inside] - piece.start) / (piece.end - piece.start)
-            even = share if piece.kind is Hop else _smooth(share)
+            even = share if piece.kind is Hop else smooth(share)
             moved = piece.before + even[:, None] * (piece.after - piece.before)
             lifted = _lifted(piece, time[inside], flying[inside])
             poses[inside, foot] = np.column_stack([moved[:, :2], lifted, moved[:, 2]])
@@ -237,7 +305,7 @@ def _lifted(piece: _Piece, time: Array, flying: Array) -> Array:
     if piece.kind is Lift:
         rise = min(RISE, (piece.end - piece.start) / 2)
         nearest = np.minimum(time - piece.start, piece.end - time)
-        return piece.height * _smooth(np.clip(nearest / rise, 0, 1))
+        return piece.height * smooth(np.clip(nearest / rise, 0, 1))
     return piece.height * np.sin(np.pi * (time - piece.start) / (piece.end - piece.start)) ** 2
 
 
@@ -283,6 +351,6 @@ def _rotated(xy: Array, angle: Array | float) -> Array:
     return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
 
-def _smooth(share: Array) -> Array:
+def smooth(share: Array) -> Array:
     """Polynomial from 0 to 1 that begins and ends at rest and without acceleration."""
     return share**3 * (10 - 15 * share + 6 * share**2)

@@ -83,6 +83,7 @@ GREK = Robot(
     action_scale=(0.2, 0.2, 0.3, 0.3, 0.3) * 2,
     feet=(_foot("left", 1, 0.0), _foot("right", -1, 0.5)),
     body_geoms=("torso", "tail_pod", "head"),
+    seat="tail_pod",
     head="head",
     stand_height=0.295,
     mass=15.4,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the computer of a robot has no simulator: grek.onboard
     import mujoco
 
 CONTROL_STEP = 0.02  # between two joint targets of a policy [s]
+_NET_FORCE = 3  # MuJoCo's contact sensor: sum of the forces, world frame
 DELAY_SAMPLES = 12  # length of a motor's delay buffer [physics steps]
 
 
@@ -114,6 +115,8 @@ class Robot:
     """Site of the IMU; its axes are parallel to those of the base."""
     body_geoms: tuple[str, ...] = ()
     """Further geoms that collide with the ground."""
+    seat: str | None = None
+    """Member of `body_geoms` that it sits on, whose load is measured (`State.seat_load`)."""
     sole_mass: float = 115.0
     """Smallest effective mass per sole area [kg/m^2]; bounds the soil stiffness for which a
     physics step is stable."""
@@ -148,6 +151,8 @@ class Robot:
         for name in (*self.lateral_joints, *(self.look or ())):
             if name not in (*self.joints, *self.pose_joints):
                 raise InputError(f"robot {self.name}: no joint {name!r}")
+        if self.seat is not None and self.seat not in self.body_geoms:
+            raise InputError(f"robot {self.name}: the seat {self.seat!r} is not in body_geoms")
 
     @cached_property
     def foot_phases(self) -> Array:
@@ -183,8 +188,9 @@ class Robot:
     def physics_spec(self) -> "mujoco.MjSpec":
         """Editable model for simulation, without elements that cost time but do not affect motion.
 
-        Visual geoms (group 2) and sensors are removed: an accelerometer makes MuJoCo compute all
-        constraint forces after every step, and gyro and velocimeter are functions of the state.
+        Visual geoms (group 2) and sensors, but for the load of the seat, are removed: an
+        accelerometer makes MuJoCo compute all constraint forces after every step, and gyro and
+        velocimeter are functions of the state.
         Constraint islands are disabled, as one robot forms one island. Motors of acting joints get
         a delay buffer of at least DELAY_SAMPLES physics steps.
         """
@@ -196,6 +202,14 @@ class Robot:
         for actuator in spec.actuators:
             if actuator.target in self.joints:
                 actuator.nsample = max(actuator.nsample, DELAY_SAMPLES)
+        if self.seat is not None:
+            spec.add_sensor(
+                name="seat",
+                type=mujoco.mjtSensor.mjSENS_CONTACT,
+                objtype=mujoco.mjtObj.mjOBJ_GEOM,
+                objname=self.seat,
+                intprm=[1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), _NET_FORCE, 1],
+            )
         spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)
         return spec
 

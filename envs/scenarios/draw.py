@@ -11,6 +11,7 @@ from grek.envs.ground import materials
 from grek.envs.ground.materials import MATERIALS
 from grek.envs.ground.shapes import SHAPES, Shape, ShapePart
 from grek.envs.ground.surface import LAYOUTS, Surface
+from grek.envs.scenarios import stage
 from grek.envs.scenarios.ranges import Each, Ranges
 from grek.envs.scenarios.scenario import (
     EPISODE,
@@ -34,17 +35,20 @@ def drawn(
     """Scenario `name` of `context` with factors from `ranges`, for `joints` acting joints.
 
     `key` is space, context and index, of which each factor is a function. The first material is
-    that of a context of the axis "material"; one of `ranges.materials` in turn by index if `key`
-    names no context; else drawn.
+    that of a context of the axis "material"; `ranges.first`; one of `ranges.materials` in turn by
+    index if `key` names no context; else drawn.
     """
     _, shared, index = key
     draw = _Draw(*key)
     if context.axis == "material":
         first = context.value
+    elif ranges.first is not None:
+        first = ranges.first
     elif not shared:  # balanced over materials
         first = ranges.materials[index % len(ranges.materials)]
     else:
         first = draw.choice("surface.first", ranges.materials)
+    acts = () if ranges.acts is None else stage.drawn(ranges.acts, draw)
     return Scenario(
         name=name,
         context=context,
@@ -61,8 +65,9 @@ def drawn(
         motors=Motors(**{k: draw(f"motors.{k}", d) for k, d in ranges.motors.items()}),
         sensors=_errors(ranges, draw, joints),
         numerics=Numerics(**ranges.numerics),
-        commands=_commands(ranges, draw),
+        commands=stage.commands(acts) or _commands(ranges, draw),
         pushes=_pushes(ranges, draw),
+        acts=acts,
     )
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from grek.envs.distributions import Constant, Distribution, Signed, Uniform
+from grek.envs.scenarios.stage import Programme
 
 Each = Distribution | tuple[Distribution, ...]
 """Distribution of all components of a factor, or one of each."""
@@ -77,6 +78,10 @@ class Ranges:
     """Impulse of a push over the robot's mass [m/s]."""
     numerics: Mapping[str, Any] = _frozen()
     """Fields of `Numerics` that differ from their defaults."""
+    first: str | None = None
+    """Material; that of the context, or drawn, by default."""
+    acts: Programme | None = None
+    """Acts of tasks with skills, which command in place of velocities."""
 
 
 TRAIN = Ranges()

@@ -16,6 +16,7 @@ from grek.envs.ground import materials, shapes
 from grek.envs.ground.planes import CONTACT_TIME
 from grek.envs.ground.shapes import Shape
 from grek.envs.ground.surface import Surface
+from grek.envs.motions.act import Act
 
 EPISODE = 20.0  # [s]
 EASIEST_BEARING = 3.0  # factor of bearing at difficulty level 0
@@ -26,6 +27,7 @@ _GRAINS = [materials.index(name) for name in ("relief", "collapse_share")]
 
 
 MUJOCO, DRAKE = "mujoco", "drake"  # engines
+_PLAIN = ("material", "shape", "hard", "numerics", "link")  # axes whose values are names
 
 
 class Context(NamedTuple):
@@ -38,8 +40,8 @@ class Context(NamedTuple):
 
     @property
     def slug(self) -> str:
-        """CONTEXT in scenario names: the value, with the axis where many axes have that value."""
-        named = self.value in ("near", "far", MUJOCO, DRAKE)
+        """CONTEXT in scenario names: the value, prefixed by the axis unless that is in _PLAIN."""
+        named = self.axis not in _PLAIN
         return f"{self.axis}-{self.value}" if named else self.value
 
 
@@ -165,6 +167,8 @@ class Scenario:
     numerics: Numerics = Numerics()
     commands: tuple[Command, ...] = (Command(0.0, (0.0, 0.0), 0.0),)
     pushes: tuple[Push, ...] = ()
+    acts: tuple[Act, ...] = ()
+    """Skills commanded, in order of time; of tasks with skills."""
 
     @property
     def space(self) -> str:
@@ -175,7 +179,8 @@ class Scenario:
         """This scenario at difficulty `level` in [0, 1]; 1 or more returns it unchanged.
 
         Size of shapes, relief and share of loose stones, and pushes scale with `level`, velocity
-        commands with (1 + level) / 2, the bearing of soft ground with EASIEST_BEARING^(1 - level).
+        commands, way and turn of acts with (1 + level) / 2, the bearing of soft ground with
+        EASIEST_BEARING^(1 - level).
         """
         if level >= 1:
             return self
@@ -196,12 +201,16 @@ class Scenario:
             pushes=tuple(
                 dataclasses.replace(p, velocity=_scaled(p.velocity, level)) for p in self.pushes
             ),
+            acts=tuple(_eased(act, speed) for act in self.acts),
         )
 
 
 def to_plain(scenario: Scenario) -> dict[str, Any]:
-    """JSON-serialisable form of `scenario`."""
-    return dataclasses.asdict(scenario)
+    """JSON-serialisable form of `scenario`; without "acts" where there are none."""
+    plain = dataclasses.asdict(scenario)
+    if not scenario.acts:
+        del plain["acts"]
+    return plain
 
 
 def from_plain(content: Any) -> Scenario:
@@ -213,6 +222,12 @@ def read(path: Path) -> Scenario:
     """Scenario of a JSON file made by `to_plain`; raises InputError naming the file and why."""
     name = str(path)
     return files.converted(files.read_json(path, name), Scenario, f"{name} is not a scenario")
+
+
+def _eased(act: Act, factor: float) -> Act:
+    """`act` with `factor` times its way and turn."""
+    scaled = {k: v * factor for k, v in act.values.items() if k in ("forward", "left", "turn")}
+    return dataclasses.replace(act, values={**act.values, **scaled})
 
 
 def _scaled(vector: tuple[float, float], factor: float) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from grek.envs.ground.materials import MATERIALS
 from grek.envs.ground.shapes import SHAPES
 from grek.envs.registry import Registry
 from grek.envs.robots import GREK, Robot
-from grek.envs.scenarios import ranges, space_file
+from grek.envs.scenarios import ranges, space_file, stage
 from grek.envs.scenarios.draw import drawn
 from grek.envs.scenarios.links import LINKS
 from grek.envs.scenarios.ranges import Ranges
@@ -156,6 +156,9 @@ SPACES = Registry(
     Space("everywhere", _everywhere),
     Space("faults", _faults, same_worlds=True),
     Space("engines", _engines, same_worlds=True),
+    Space("stage", stage.trained),
+    Space("tour", stage.touring),
+    Space("transitions", stage.transitions),
 )
 
 
@@ -183,7 +186,7 @@ def from_file(path: Path) -> Space:
     return known
 
 
-TRAINABLE = ("train", "everywhere")
+TRAINABLE = ("train", "everywhere", "stage")
 """Spaces to train in. A policy that trained "everywhere" has met the held-out ranges, in worlds of
 its own: what another loses against it on held-out rows is lack of transfer, not difficulty."""
 
@@ -224,11 +227,14 @@ _FAR = ("ice", "snow", "mud", "wet_leaves", "soft_contact", "pyramidal", "far")
 
 
 def parse(text: str, robot: Robot = GREK) -> Scenario:
-    """Scenario named SPACE/CONTEXT:INDEX, or SPACE:NUMBER for short.
+    """Scenario named SPACE/CONTEXT:INDEX, or SPACE:NUMBER for short; #SCRIPT after it is its acts.
 
-    SPACE may be a file, FILE.toml. Raises InputError for another format or an unknown space or
-    context.
+    SPACE may be a file, FILE.toml. Raises InputError for another format, an unknown space or
+    context, or a script at fault.
     """
+    if isinstance(text, str) and "#" in text:
+        name, _, script = text.partition("#")
+        return stage.scripted(parse(name, robot), script)
     if isinstance(text, str) and (end := text.find(".toml")) > 0:
         text = space(text[: end + 5]).name + text[end + 5 :]
     found = _NAME.fullmatch(text) if isinstance(text, str) else None
@@ -251,7 +257,7 @@ def zone(space: str, context: Context) -> str | None:
     if space in SPACES and SPACES[space].base is not None:
         return None
     if (
-        space in ("train", "tune", "everywhere")
+        space in ("train", "tune", "everywhere", "stage", "transitions")
         or context.value in ("as_trained", MUJOCO)
         or context in _INSIDE
     ):

@@ -52,6 +52,7 @@ class DrakeEngine:
         self.targets, self.torque = np.zeros((worlds, joints)), np.zeros((worlds, joints))
         self.push_w = np.zeros((worlds, 3))
         self.mass = np.zeros(worlds)
+        self.seat_load = np.zeros(worlds)  # only soles touch the ground
         # Targets of past steps, a ring as long as the longest delay that `check` lets pass; each
         # motor follows those of `_late` steps ago.
         longest = self.layout.history.shape[1] * model.opt.timestep
@@ -99,6 +100,8 @@ class DrakeEngine:
             reason = f"{' and '.join(surface.materials)}: its ground is of one material"
         elif wet:
             reason = f"{wet[0]}: friction that depends on place and slip"
+        elif scenario.acts:
+            reason = "acts of skills: only soles touch its ground"
         elif scenario.numerics != Numerics():
             reason = "numerics of MuJoCo: it has its own"
         if reason is not None:

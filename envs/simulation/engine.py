@@ -42,6 +42,8 @@ class Engine(Protocol):
     """Position of the base as of the last `forward` or `step` (n, 3) [m]."""
     torque: Array
     """Motor torque (n, J) [N m]."""
+    seat_load: Array
+    """Vertical force of the ground on the seat in the last physics step (n,) [N]."""
 
     @property
     def mass(self) -> Array:

@@ -66,6 +66,8 @@ class MujocoEngine:
         self._act = bind("act")
         self._xpos, self._xmat, self._geoms = bind("xpos"), bind("xmat"), bind("geom_xpos")
         self._cvel, self._centre, self._xipos = bind("cvel"), bind("subtree_com"), bind("xipos")
+        seat = None if robot.seat is None else bind("sensordata")[:, 2]  # net force, upward
+        self.seat_load = np.zeros(worlds) if seat is None else seat
         self._owned = bind("userdata")[:, : ground_plugin.USERDATA]
         self.push_w = self._force[:, self.layout.base, :3]
         self.base_w = self._xpos[:, self.layout.base]

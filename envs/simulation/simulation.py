@@ -260,6 +260,7 @@ class Simulation:
             clearance=clearance,
             contact=(rigid < CONTACT) | (self.sinking.load[worlds] > LOADED),
             height=position[:, 2] - self.planes.body_height[worlds],
+            seat_load=np.abs(engine.seat_load[worlds]),
             broken=broken[worlds],
         )
 

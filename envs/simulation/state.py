@@ -36,6 +36,8 @@ class State:
     """Feet in contact with rigid or deformable ground (n, F)."""
     height: Array
     """Base above the ground, which is sampled at the start of the control step (n,) [m]."""
+    seat_load: Array
+    """Vertical force of the ground on `Robot.seat` in the last physics step (n,) [N]."""
     broken: NDArray[np.bool_]
     """Engine warning or failure, or a state that is not finite (n,)."""
 

@@ -2,6 +2,7 @@
 
 from grek.envs.registry import Registry
 from grek.envs.tasks.batch import Outcome, TaskBatch
+from grek.envs.tasks.stage import staging
 from grek.envs.tasks.task import Field, Sensor, StepData, Task, Term
 from grek.envs.tasks.walk import NAME, walking
 
@@ -16,9 +17,10 @@ __all__ = [
     "TaskBatch",
     "Term",
     "register",
+    "staging",
     "task",
     "walking",
 ]
 
-TASKS = Registry("task", walking())
+TASKS = Registry("task", walking(), staging())
 register, task = TASKS.register, TASKS.named

@@ -4,16 +4,18 @@ Joint target = reference motion + action scale * action (residual action), at 50
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.scenarios.scenario import Scenario
+from grek.envs.scenarios.stage import walked
 from grek.envs.simulation.engines import MUJOCO
-from grek.envs.simulation.simulation import CONTROL_STEP, Simulation
+from grek.envs.simulation.simulation import CONTROL_STEP, GRAVITY, Simulation
 from grek.envs.simulation.state import State
+from grek.envs.skills.show import ShowMotion
 from grek.envs.tasks.commands import Schedule
 from grek.envs.tasks.sensors import SensorSuite
 from grek.envs.tasks.task import HEADING_MEMORY, StepData, Task
@@ -60,6 +62,8 @@ class TaskBatch:
         self._factors = np.zeros((3, worlds))  # strength, motor delay, payload
         self._terms = [term for term in task.terms if term.weight]
         self._residual = task.residual()
+        self.data = self._step_data()
+        """Data of the last control step, as its rewards and termination had them."""
 
     # -- reset -----------------------------------------------------------------------------
 
@@ -80,6 +84,8 @@ class TaskBatch:
         self.state = self.state.with_rows(ids, self.simulation.state(ids))
         self.command[ids] = self.schedule.command(self.age[ids] * CONTROL_STEP, ids)
         seeds = np.array([scenario.seed for scenario in scenarios], np.uint64)
+        if isinstance(self.motion, ShowMotion):
+            self.motion.perform(ids, [s.acts or walked(s.commands) for s in scenarios])
         self.motion.reset(ids, seeds, self._followed()[ids, :3])
         self.sensors.fill(ids, self._step_data(), self.age)
 
@@ -149,9 +155,11 @@ class TaskBatch:
         self.stride_velocity += (now - self.stride_velocity) * (2 * CONTROL_STEP / task.stride)
         self.heading_error *= 1 - CONTROL_STEP / HEADING_MEMORY
         self.heading_error += (state.gyro_b[:, 2] - self._followed()[:, 2]) * CONTROL_STEP
-        terminated = task.termination(state, task.robot) | state.broken
+        self.data = self._step_data()
+        terminated = task.termination(self.data) | state.broken
         truncated = (self.age >= task.steps) & ~terminated
-        terms = self._rewards(self._step_data(terminated))
+        self.data = replace(self.data, ended=terminated)
+        terms = self._rewards(self.data)
         for world in np.flatnonzero(state.broken):
             self.broken.append(self.simulation.scenarios[world].name)
         self._joint_velocity = state.joint_velocity[:, : action.shape[1]].copy()
@@ -185,7 +193,7 @@ class TaskBatch:
         """Command within the ranges of the task (n, 5)."""
         return self._residual.followed(self.command)
 
-    def _step_data(self, ended: NDArray[np.bool_] | None = None) -> StepData:
+    def _step_data(self) -> StepData:
         """Arguments of fields and terms."""
         simulation, robot = self.simulation, self.task.robot
         friction = np.add.reduceat(simulation.planes.friction, simulation.layout.first_point, 1)
@@ -206,7 +214,8 @@ class TaskBatch:
             strength=self._factors[0],
             motor_delay=self._factors[1],
             payload=self._factors[2],
-            ended=np.zeros(self.worlds, bool) if ended is None else ended,
+            weight=simulation.engine.mass * GRAVITY,
+            ended=np.zeros(self.worlds, bool),
         )
 
     # -- observation -----------------------------------------------------------------------

@@ -5,8 +5,8 @@ and n worlds and returns (n,), over the time before the fall; a world whose stat
 counts as fallen. NaN means undefined, where the docstring says so.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,8 @@ class EpisodeLog:
     """Averaging window of tracking errors and distance, to exclude sway within a stride [s]."""
     mass: NDArray[np.floating]
     """Total mass of the robot (n,) [kg]."""
+    records: Mapping[str, NDArray] = field(default_factory=dict)
+    """`Task.records` by name (T, n, ...)."""
 
 
 Metric = Callable[[EpisodeLog], Array]

@@ -6,7 +6,7 @@ Observation fields and reward terms are values, listed in tuples and computed as
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,6 +65,8 @@ class StepData:
     """(n,) [s]"""
     payload: Array
     """(n,) [kg]"""
+    weight: Array
+    """Of the robot, payload included (n,) [N]."""
     ended: NDArray[np.bool_]
     """Fallen or broken (n,)."""
 
@@ -157,7 +159,7 @@ class Task:
     """Reward terms."""
     motion: ReferenceMotion
     """Reference motion; joint target = reference + action_scale * action."""
-    termination: Callable[[State, Robot], NDArray[np.bool_]]
+    termination: Callable[[StepData], NDArray[np.bool_]]
     """Termination condition (n,)."""
     moving: Callable[[Array], NDArray[np.bool_]]
     """Mask (...) of velocity commands (..., 3) that ask to move rather than stand."""
@@ -181,6 +183,10 @@ class Task:
     """Actions are clipped to [-action_limit, action_limit] [-]."""
     time_limit: float = EPISODE
     """Time limit, at which an episode is truncated [s]."""
+    records: Mapping[str, Callable[[StepData], Array]] = field(default_factory=dict)
+    """Values (n, ...) of each control step, by name, that metrics find in `EpisodeLog.records`."""
+    space: str = "train"
+    """Space that it is trained in."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "action_scale", self.action_scale or self.robot.action_scale)

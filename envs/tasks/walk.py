@@ -9,9 +9,8 @@ from grek.envs.motions import gait
 from grek.envs.motions.gait import Gait
 from grek.envs.motions.motion import HomePose, ReferenceMotion
 from grek.envs.robots import GREK, Robot
-from grek.envs.simulation.state import State
 from grek.envs.tasks import metrics, observations, rewards
-from grek.envs.tasks.task import Task
+from grek.envs.tasks.task import StepData, Task
 
 NAME = "grek/Walk-v0"
 STRIDE = 0.6  # averaging time of velocity tracking, the gait's period at zero speed [s]
@@ -46,6 +45,7 @@ def walking(
     )
 
 
-def fallen(state: State, robot: Robot) -> NDArray[np.bool_]:
+def fallen(data: StepData) -> NDArray[np.bool_]:
     """Tilt beyond `robot.fall_cosine` or base below `robot.fall_height` above the ground (n,)."""
+    state, robot = data.state, data.robot
     return (state.rotation[:, 2, 2] < robot.fall_cosine) | (state.height < robot.fall_height)

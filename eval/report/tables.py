@@ -24,6 +24,18 @@ ROWS = (
     *("space", "axis", "context", "episodes", "survival", "traversal", "95 % interval"),
     *("velocity error [m/s]", "cost of transport", "falls/km"),
 )
+SKILLED = {  # column: (metric of skills, scale, digits)
+    "joints [rad]": ("joint_error", 1, 3),
+    "torso height [mm]": ("height_error", 1e3, 0),
+    "tilt [rad]": ("tilt_error", 1, 3),
+    "contacts": ("contact_agreement", 1, 2),
+    "beat [ms]": ("beat_error", 1e3, 0),
+    "jump [mm]": ("jump_clearance", 1e3, 0),
+    "landed": ("landed", 1, 2),
+    "seat": ("seat_share", 1, 2),
+    "seat power": ("seat_power", 1, 2),
+    "drift [mm]": ("drift", 1e3, 0),
+}
 POLICIES = {  # column: (key of the summary, score)
     "train: survival": ("train", "survival"),
     "train: traversal": ("train", "traversal"),
@@ -37,7 +49,9 @@ INTERVALS = ("survival", "traversal", "velocity_error")
 def scores(card: Card) -> tuple[Table | str, ...]:
     """Rows and spaces of a scorecard, then transfer and the headline, for `terminal.show`."""
     table = terminal.table(ROWS, map(_row, [*card["rows"], *_spaces(card)]), "<<<>")
-    return table, "", *_transfer(card), wording.headline(card)
+    skilled = terminal.table(("space", "axis", "context", *SKILLED), _skilled(card), "<<<>")
+    tables = (table, "", skilled) if _skilled(card) else (table,)
+    return *tables, "", *_transfer(card), wording.headline(card)
 
 
 def world(row: Row) -> Table:
@@ -75,6 +89,11 @@ def markdown(card: Card, policy: str | None = None) -> str:
         *_transfer(card),
         f"<details><summary>All {len(card['rows'])} rows</summary>",
         _table(ROWS, map(_row, card["rows"])),
+        *(
+            [_table(("space", "axis", "context", *SKILLED), found)]
+            if (found := _skilled(card))
+            else []
+        ),
         "</details>\n\n<details><summary>Films: worst, median and best of each axis</summary>",
         _table(("space", "axis", "episode", "traversal", "command"), films),
         "</details>",
@@ -152,6 +171,27 @@ def _row(row: Row) -> tuple[str, ...]:
         *(decimal(row["velocity_error"], 3), decimal(row.get("cost_of_transport"))),
         decimal(row.get("falls_per_km"), 0),
     )
+
+
+def _skilled(card: Card) -> list[tuple[str, ...]]:
+    """Metrics of skills, a line for each row that has them."""
+    return [
+        (
+            *(row["space"], row["axis"], row["context"]),
+            *(
+                _scaled(row.get(metric), scale, digits)
+                for metric, scale, digits in SKILLED.values()
+            ),
+        )
+        for row in card["rows"]
+        if "joint_error" in row
+    ]
+
+
+def _scaled(score: Any, scale: float, digits: int) -> str:
+    """Mean of a score, times `scale`."""
+    mean = score.get("mean") if isinstance(score, dict) else None
+    return decimal(None if mean is None else mean * scale, digits)
 
 
 def _spaces(card: Card) -> list[Row]:

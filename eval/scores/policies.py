@@ -24,7 +24,8 @@ from grek.envs.network import Network, locate
 from grek.envs.tasks import Task
 from grek.errors import InputError
 
-REFERENCES = ("zero", "random", "gait")
+REFERENCES = ("zero", "random", "gait", "motion")
+OPEN_LOOP = "motion"  # skills without feedback
 MOTION = "motion:"  # then the name of a choreography
 
 Act = Callable[[NDArray[np.float32], NDArray[np.uint64], int], NDArray]
@@ -71,8 +72,9 @@ def from_function(
 
 def _reference(name: str) -> Policy:
     """Reference policy: "zero" holds the stand pose, "gait" tracks the open-loop reference gait,
-    "random" adds N(0, 1) actions to it, "motion:NAME" dances NAME in open loop."""
-    walking = tasks.walking()
+    "random" adds N(0, 1) actions to it, "motion" does skills in open loop, and "motion:NAME" the
+    dance NAME."""
+    walking = tasks.staging() if name == OPEN_LOOP else tasks.walking()
     acting = walking.actions
     if name.startswith(MOTION):
         walking = dataclasses.replace(walking, motion=Dance((name.removeprefix(MOTION),)))

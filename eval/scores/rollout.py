@@ -20,6 +20,7 @@ from grek.errors import InputError
 from grek.eval.scores.policies import Policy
 
 WORLDS = 256  # simulated in parallel
+RECORD = "record."  # prefix of the task's records among the rows of a log
 _TICK = 50  # control steps between two calls of `progress`
 
 Drive = Callable[[TaskBatch, int, NDArray[np.bool_]], tuple[NDArray, Outcome]]
@@ -115,8 +116,9 @@ def driven(
         if fell.any():
             batch.simulation.pause(np.flatnonzero(fell))
         rows = logged(batch, before, command, push, action, alive)
+        rows |= {RECORD + name: read(batch.data) for name, read in task.records.items()}
         for name, value in rows.items():
-            kept = value if value.dtype == bool else value.astype(np.float32)
+            kept = value.astype(np.float32) if value.dtype == float else value
             log.setdefault(name, []).append(kept)
         if not alive.any():
             break
@@ -130,8 +132,13 @@ def driven(
         log["push"].append(push.astype(np.float32))
     arrays = {name: _extend(np.stack(values), steps) for name, values in log.items()}
     arrays["alive"][len(log["alive"]) :] = False
+    records = {name: arrays.pop(RECORD + name) for name in task.records}
     episode = EpisodeLog(
-        **arrays, dt=CONTROL_STEP, stride=task.stride, mass=batch.simulation.engine.mass
+        **arrays,
+        records=records,
+        dt=CONTROL_STEP,
+        stride=task.stride,
+        mass=batch.simulation.engine.mass,
     )
     return Rollout(scenarios, episode, list(batch.broken))
 

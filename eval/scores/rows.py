@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from grek.envs.scenarios.scenario import MUJOCO, Context
 from grek.envs.scenarios.spaces import GROUPS, axis_group, zone
-from grek.envs.tasks.metrics import falls_per_km
+from grek.envs.tasks.metrics import WALKING, falls_per_km
+from grek.envs.tasks.performance import STAGE
 from grek.eval.episodes.episodes import Array, Episodes
 from grek.eval.scores.statistics import (
     Interval,
@@ -31,6 +32,8 @@ _PER_EPISODE = (
     *("joint_limit_time", "foot_impact", "action_jerk"),
 )
 BASELINES = ("as_trained", MUJOCO)  # contexts that others of their axis are paired with
+SKILLED = tuple(name for name in STAGE if name not in WALKING)
+"""Metrics of skills, which rows have with an interval where the task measures them."""
 _METRIC = {"survival": "survived", "traversal": "traversal"}  # scores in [0, 1], and their column
 
 
@@ -50,6 +53,11 @@ def row(space: str, axis: str, context: str, episodes: Episodes) -> dict[str, An
         "slip_per_metre": _weighted_mean(episodes.column("slip_per_metre"), distance),
         "distance": float(np.nansum(distance)),
         **{metric: _mean(episodes.column(metric)) for metric in _PER_EPISODE},
+        **{
+            metric: _interval(episodes, metric, name, most=math.inf)
+            for metric in SKILLED
+            if metric in episodes.metrics
+        },
     }
 
 

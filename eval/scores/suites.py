@@ -40,6 +40,7 @@ SUITES = Registry(
     Suite("numerics", ("numerics",), 64),
     Suite("faults", ("faults",), 16),
     Suite("engines", ("engines",), 64),
+    Suite("stage", ("stage", "tour", "transitions"), 64),
     Suite("full", ("train", "heldout", "numerics"), 64),
 )
 

@@ -15,8 +15,8 @@ class Render:
     """Film a rollout of a policy in one scenario."""
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
-    motion:NAME, which dances the choreography NAME in open loop."""
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
+    motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     scenario: str | None = None
     """Scenario, SPACE/CONTEXT:INDEX, or a .json file of one; train/dry_concrete:300000 by
     default."""
@@ -25,8 +25,13 @@ class Render:
     `grek materials` lists the names."""
     engine: str | None = None
     """Engine that moves the droid, mujoco or drake; by default that of the scenario's space."""
-    seconds: float = 10.0
-    """Length of the film [s], in [0.02, 600]; it ends 1 s after a fall."""
+    script: str | None = None
+    """Acts of a policy of skills: "walk 0.4 3s; jump 0.06; dance carnival; sit 4s; stand"."""
+    sound: bool = False
+    """Let an .mp4 click on the beats of dances."""
+    seconds: float | None = None
+    """Length of the film [s], in [0.02, 600]; by default 10, or that of the script. It ends 1 s
+    after a fall."""
     fps: int = 25
     """Frame rate [1/s], 25 or 50; the film plays in real time at both."""
     size: tuple[int, int] | None = None
@@ -42,8 +47,16 @@ class Render:
         from grek.eval.films import filming
         from grek.eval.scores import policies
 
-        if not 0.02 <= self.seconds <= 600:
+        acts = None
+        if self.script is not None:
+            from grek.envs.skills import script
+
+            acts = script.acts(self.script)
+        seconds = self.seconds or (10.0 if acts is None else min(acts[1] + 0.5, 600.0))
+        if not 0.02 <= seconds <= 600 or self.seconds == 0:
             raise InputError(f"--seconds {self.seconds} is outside [0.02, 600]")
+        if self.sound and self.out.suffix != ".mp4":
+            raise InputError(f"--sound needs an .mp4 file, not {self.out}")
         if self.fps not in (25, 50):
             raise InputError(f"--fps {self.fps} is neither 25 nor 50")
         if self.scenario is not None and self.material is not None:
@@ -53,8 +66,10 @@ class Render:
             ENGINES.named(self.engine).check_installed()
         policy = policies.load(self.policy)
         scenario = filming.world(self.scenario, self.material, policy.task.robot)
+        if self.script is not None:
+            scenario = filming.scripted(policy, scenario, self.script)
         with counter("control steps") as show:
-            arguments = self.seconds, self.fps, self.out, show, self.size
-            said = filming.film(policy, scenario, *arguments, engine=self.engine)
+            arguments = seconds, self.fps, self.out, show, self.size
+            said = filming.film(policy, scenario, *arguments, engine=self.engine, sound=self.sound)
         print(printable(said))
         return 0

@@ -25,12 +25,12 @@ class Eval:
     """
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait, or
-    motion:NAME, which dances the choreography NAME in open loop."""
+    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
+    motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     suite: str = "quick"
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, faults, or
-    engines (takes the extra drake, and half an hour); or a file FILE.toml with a space of your own,
-    such as `grek identify` writes."""
+    engines (takes the extra drake, and half an hour), or stage, for policies of skills; or a file
+    FILE.toml with a space of your own, such as `grek identify` writes."""
     scenario: str | None = None
     """Instead of a suite: one scenario, SPACE/CONTEXT:INDEX, or a .json file of one. Its episodes
     differ in the seed of sensor noise and gait phase; one row is printed, nothing is written."""

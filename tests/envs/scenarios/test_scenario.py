@@ -12,6 +12,7 @@ import pytest
 from grek.envs.ground.materials import MATERIALS, index
 from grek.envs.ground.shapes import part, sizes
 from grek.envs.ground.surface import Surface
+from grek.envs.motions.act import Act
 from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import (
     EASIEST_BEARING,
@@ -34,7 +35,7 @@ from grek.envs.scenarios.spaces import (
     space,
     zone,
 )
-from grek.envs.tasks import TaskBatch, walking
+from grek.envs.tasks import TaskBatch, staging, walking
 from grek.errors import InputError
 
 FRICTION = index("friction")
@@ -111,6 +112,7 @@ CHANGES = {
     "numerics.contact_time": 0.03,
     "commands": (Command(0.0, (0.0, 0.2), 0.2),),
     "pushes": (),
+    "acts": (Act(0.0, "sit"),),
 }
 NAMES_ONLY = {"name", "context", "surface.materials"}  # labels: nothing is computed from them
 
@@ -146,7 +148,7 @@ def changed(scenario: Scenario, factor: str, value: Any) -> Scenario:
 
 def life(scenario: Scenario) -> np.ndarray:
     """Observations and positions in the first 0.8 s of `scenario`."""
-    walk = TaskBatch(walking(), 1)
+    walk = TaskBatch(staging() if scenario.acts else walking(), 1)
     walk.reset([0], [scenario])
     rng = np.random.default_rng(0)
     seen = []
@@ -162,6 +164,8 @@ def test_every_factor_changes_physics_or_observation(factor):
     if factor in ("surface.layout", "surface.length", "surface.heading", "surface.seed"):
         two = (material("dry_concrete"), material("ice"))
         base = changed(BASE, "surface.parameters", two)
+    if factor == "acts":
+        base = changed(BASE, "acts", (Act(0.0, "stand"),))
     other = changed(base, factor, CHANGES[factor])
     assert np.abs(life(other) - life(base)).max() > 1e-6
 

@@ -175,6 +175,7 @@ def data(robot: Robot = GREK) -> StepData:
         strength=np.ones(1),
         motor_delay=np.zeros(1),
         payload=np.zeros(1),
+        weight=np.array([151.0]),
         ended=np.array([True]),
     )
 
