@@ -303,7 +303,7 @@ def test_a_process_runs_in_a_thread_goes_on_and_stops_when_asked(tmp_path):
     """As Ray Train runs it, here alone: from the beginning, from a checkpoint, until a stop."""
     run = tmp_path / "run"
     ppo = PPOConfig(rollout=8, minibatches=2, epochs=1, hidden=(16,))
-    config = TrainConfig(out=run, worlds=4, threads=1, processes=1, ppo=ppo)
+    config = TrainConfig(out=run, steps=64, worlds=4, threads=1, processes=1, ppo=ppo)
 
     def ran(until: int) -> launcher.Outcome:
         found: list[launcher.Outcome] = []
