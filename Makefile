@@ -63,8 +63,11 @@ readme docs: .venv/tested
 cards: .venv/tested
 	for name in walk gait random zero; do \
 		$(BIN)/grek eval $$name --suite full --out build/cards/$$name --force && \
-		cp build/cards/$$name/scorecard.json assets/policies/$$name.json && \
-		cp build/cards/$$name/scorecard.parquet assets/policies/$$name.parquet || exit 1; \
+		rm -f assets/policies/$$name.*.parquet && \
+		for file in build/cards/$$name/scorecard.*.parquet; do \
+			cp $$file assets/policies/$$name.$${file##*scorecard.}; \
+		done && \
+		cp build/cards/$$name/scorecard.json assets/policies/$$name.json || exit 1; \
 	done
 	$(BIN)/grek eval walk --suite quick --out build/cards/quick --force
 	cp build/cards/quick/scorecard.json tests/scores/walk.json

@@ -2,8 +2,10 @@
 
 import ast
 import hashlib
+import io
 import platform
 import subprocess
+import tokenize
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,19 +26,20 @@ def versions(*packages: str) -> dict[str, str]:
 
 @cache
 def code() -> str:
-    """SHA-256 of the code that scores depend on: `envs` without its pictures, rollouts, the models.
+    """SHA-256 of the code that what happens in an episode depends on: `envs` without its pictures,
+    rollouts, references, and the files of models and choreographies.
 
-    Comments, docstrings and formatting do not count.
+    Comments, docstrings and empty lines do not count.
     """
     from grek import assets, envs
-    from grek.eval.scores import rollout
+    from grek.eval.scores import policies, rollout
 
     folders = [Path(module.__path__[0]) for module in (envs, assets)]
     sources = [p for p in folders[0].rglob("*.py") if "rendering" not in p.parts]
-    models = [p for p in folders[1].rglob("*.xml")]
+    data = [p for kind in ("*.xml", "*.toml") for p in folders[1].rglob(kind)]
     named = {p.relative_to(folders[0]): _logic(p) for p in sources}
-    named |= {p.relative_to(folders[1]): p.read_bytes() for p in models}
-    named |= {Path("rollout.py"): _logic(Path(str(rollout.__file__)))}
+    named |= {p.relative_to(folders[1]): p.read_bytes() for p in data}
+    named |= {Path(f"{m.__name__}.py"): _logic(Path(str(m.__file__))) for m in (policies, rollout)}
     found = hashlib.sha256()
     for path, content in sorted(named.items()):
         found.update(f"{path.as_posix()} {len(content)}\n".encode() + content)
@@ -44,22 +47,19 @@ def code() -> str:
 
 
 def _logic(source: Path) -> bytes:
-    """Source of a module as its syntax tree has it, without docstrings."""
-    tree = ast.parse(source.read_bytes())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [x for x in body if not _is_text(x)]  # type: ignore[attr-defined]
-    return ast.unparse(tree).encode()
-
-
-def _is_text(node: ast.AST) -> bool:
-    """True for a docstring, also of a field."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    """Lines of a module without comments, docstrings and empty lines."""
+    text = source.read_text()
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a docstring
+            lines[node.lineno - 1 : node.end_lineno] = [""] * (
+                (node.end_lineno or node.lineno) - node.lineno + 1
+            )
+    return "\n".join(line.rstrip() for line in lines if line.strip()).encode()
 
 
 def commit() -> str:

@@ -23,7 +23,7 @@ def test_scores_depend_on_logic_not_on_words(tmp_path):
     before = tmp_path / "before.py"
     before.write_text('"""Doc."""\n\ndef f(x):\n    """Double."""\n    return 2 * x  # twice\n')
     after = tmp_path / "after.py"
-    after.write_text("def f( x ):\n    return (2*x)\n")
+    after.write_text("def f(x):\n\n    return 2 * x\n")
     other = tmp_path / "other.py"
     other.write_text("def f(x):\n    return 3 * x\n")
     assert provenance._logic(before) == provenance._logic(after) != provenance._logic(other)

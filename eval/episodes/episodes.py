@@ -19,7 +19,7 @@ Episode = Mapping[str, Any]
 KEYS = ("pushes", "stretches", "fall", "shape", "delay")
 """Keys of an episode that are aggregated into bins and not stored in a scorecard."""
 _NAMED = ("scenario", "space", "contexts", "world", *KEYS)
-_ROWS = {"pushes": 3, "stretches": 5}  # columns of each event
+_EVENTS = {"pushes": 3, "stretches": 5, "fall": 2}  # columns of each
 _DIGITS = ".6g"
 
 
@@ -52,7 +52,9 @@ class Episodes(Sequence[Episode]):
     """Values (n,) by name."""
     details: dict[str, Array] = field(default_factory=dict, repr=False)
     """Values (n,) that only bins are made of: "delay" and "shape/KIND"."""
-    events: dict[str, tuple[Indices, Array]] = field(default_factory=dict, repr=False)
+    events: dict[str, tuple[Indices, Array]] = field(
+        default_factory=lambda: {key: _ragged((), n) for key, n in _EVENTS.items()}, repr=False
+    )
     """Of "pushes", "stretches" and "fall": episode (k,) and values (k, c) of each."""
 
     @classmethod
@@ -81,10 +83,8 @@ class Episodes(Sequence[Episode]):
             for axis in shapes
         }
         details["delay"] = _numbers([e.get("delay") for e in given])
-        events = {
-            key: _ragged([e.get(key) or () for e in given], width) for key, width in _ROWS.items()
-        }
-        events["fall"] = _ragged([[e["fall"]] if e.get("fall") else () for e in given], 2)
+        found = [{**e, "fall": [e["fall"]] if e.get("fall") else ()} for e in given]
+        events = {key: _ragged([e.get(key) or () for e in found], n) for key, n in _EVENTS.items()}
         return cls(
             scenario=_objects([e.get("scenario") for e in given]),
             kind=kind,
@@ -137,10 +137,11 @@ class Episodes(Sequence[Episode]):
 
     def take(self, which: NDArray) -> "Episodes":
         """Episodes `which`, indices (k,) or a mask (n,), without details and events."""
+        used, kind = np.unique(self.kind[which], return_inverse=True)
         return Episodes(
             self.scenario[which],
-            self.kind[which],
-            self.kinds,
+            kind,
+            tuple(self.kinds[i] for i in used),
             self.world[which],
             {name: column[which] for name, column in self.metrics.items()},
         )
@@ -229,8 +230,6 @@ class Episodes(Sequence[Episode]):
         """Equality of entries; details and events are not compared."""
         return isinstance(other, Episodes) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def _entry(name: str, value: float) -> float | bool | None:
     if name == "survived":
@@ -240,11 +239,11 @@ def _entry(name: str, value: float) -> float | bool | None:
 
 def _numbers(values: Sequence[Any]) -> Array | None:
     """`values` (n,) with NaN for None; None if some are not numbers."""
-    if not all(value is None or isinstance(value, int | float | np.number) for value in values):
+    if not all(value is None or isinstance(value, int | float | np.generic) for value in values):
         return None
     try:
         return np.array([math.nan if value is None else float(value) for value in values])
-    except OverflowError:  # a whole number beyond the floats
+    except (OverflowError, ValueError):  # a whole number beyond the floats, or text of NumPy
         return None
 
 

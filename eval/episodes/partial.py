@@ -17,15 +17,18 @@ from grek.eval.episodes.episodes import Episode, Episodes
 from grek.sanitize import printable
 
 NAME = "scorecard.partial.jsonl"
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
-def save(path: Path, evaluation: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
+def save(
+    path: Path, evaluation: Mapping[str, Any], episodes: Sequence[Episode], first: int = 0
+) -> None:
     """Append finished `episodes` of an evaluation, which the values in `evaluation` identify.
 
-    Raises InputError if the file cannot be written.
+    `first` is the number of episodes before them. Raises InputError if the file cannot be written.
     """
     text = json.dumps(list(episodes))
-    line = json.dumps({"digest": _digest(text), "episodes": text}) + "\n"
+    line = json.dumps({"first": first, "digest": _digest(first, text), "episodes": text}) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -41,46 +44,62 @@ def save(path: Path, evaluation: Mapping[str, Any], episodes: Sequence[Episode])
 def load(path: Path, evaluation: Mapping[str, Any], force: bool = False) -> Episodes:
     """Episodes stored at `path`, none if there is no file.
 
-    Damaged batches and what follows them are cut off with a warning. A file of another evaluation
-    is deleted if `force`, else it raises InputError.
+    Batches that are damaged or do not follow the one before, and all after them, are cut off with a
+    warning. A file of another evaluation is deleted if `force`, else it raises InputError.
     """
-    parts: list[Episodes] = []
     if not path.exists():
-        return Episodes.concatenated(parts)
-    whole = 0  # bytes of undamaged lines
-    stored: dict[str, Any] | None = None
+        return Episodes.of(())
+    parts: list[Episodes] = []
     with path.open("rb") as file:
-        for line in file:
-            try:
-                content = json.loads(line)
-                if stored is None:
-                    stored = dict(content["of"])
-                elif content["digest"] == _digest(content["episodes"]):
-                    parts.append(Episodes.of(json.loads(content["episodes"])))
-                else:
+        head = file.readline()
+        other = _difference(head, evaluation)
+        whole, done = len(head), 0  # bytes and episodes of undamaged lines
+        if other is None:
+            for line in file:
+                batch = _batch(line, done)
+                if batch is None:
                     break
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                break
-            whole += len(line)
-    if whole < path.stat().st_size or stored is None:
-        lost = f"all but {sum(map(len, parts))}" if parts else "all"
-        print(f"grek: {printable(path)} is damaged; {lost} episodes are run again", file=sys.stderr)
-    if not parts:
+                parts.append(batch)
+                whole, done = whole + len(line), done + len(batch)
+    if other and not force:
+        said = f"{path} is part of another evaluation: {other}"
+        raise InputError(f"{said}; use --force to start over")
+    if other is not None or not parts:
         path.unlink()
+        whole = 0
+    elif whole < path.stat().st_size:
+        os.truncate(path, whole)
+    else:
         return Episodes.concatenated(parts)
-    os.truncate(path, whole)
-    assert stored is not None
-    for key, value in evaluation.items():
-        if stored.get(key) != value:
-            if force:
-                path.unlink()
-                return Episodes.concatenated([])
-            raise InputError(
-                f"{path} is part of another evaluation: its {key} is {str(stored.get(key))[:40]!r},"
-                f" not {str(value)[:40]!r}; use --force to start over"
-            )
+    if not other:
+        lost = f"all but {done}" if whole else "all"
+        print(f"grek: {printable(path)} is damaged; {lost} episodes are run again", file=sys.stderr)
     return Episodes.concatenated(parts)
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _difference(head: bytes, evaluation: Mapping[str, Any]) -> str | None:
+    """Difference of `evaluation` from the first line of a file: None, or "" if that is damaged."""
+    try:
+        known = dict(json.loads(head)["of"])
+    except _DAMAGE:
+        return ""
+    for key, value in evaluation.items():
+        if known.get(key) != value:
+            return f"its {key} is {str(known.get(key))[:40]!r}, not {str(value)[:40]!r}"
+    return None
+
+
+def _batch(line: bytes, first: int) -> Episodes | None:
+    """Episodes of a line that begins with the episode `first`; None for a damaged one."""
+    try:
+        content = json.loads(line)
+        fits = content["first"] == first and line.endswith(b"\n")
+        if not fits or content["digest"] != _digest(first, content["episodes"]):
+            return None
+        return Episodes.of(json.loads(content["episodes"]))
+    except _DAMAGE:
+        return None
+
+
+def _digest(first: int, text: str) -> str:
+    return hashlib.sha256(f"{first} {text}".encode()).hexdigest()

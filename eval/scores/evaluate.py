@@ -65,6 +65,7 @@ def score(
         "seed": seed,
         "episodes": about["episodes"],
         "worlds": about["sha256"],
+        "code": code(),
         **made_with,
     }
     parts = [] if partial_file is None else [partial.load(partial_file, evaluation, force)]
@@ -79,9 +80,9 @@ def score(
     here = (measured(loaded, batch, threads, tick, driver) for batch in batches)
     for batch in elsewhere(batches) if elsewhere else here:
         parts.append(Episodes.of(batch))
-        done += len(batch)
         if partial_file is not None:
-            partial.save(partial_file, evaluation, batch)
+            partial.save(partial_file, evaluation, batch, done)
+        done += len(batch)
         progress(done, total)
     named = {"name": loaded.name, "sha256": loaded.sha256, "contract": loaded.contract}
     training = loaded.contract.get("training") or {}

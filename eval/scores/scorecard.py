@@ -135,19 +135,26 @@ def plain(card: Mapping[str, Any]) -> dict[str, Any]:
     episodes = card.get("episodes")
     if not isinstance(episodes, Episodes):
         return dict(card)
-    if len(episodes) > INLINE:
+    if len(episodes) > INLINE:  # in a file beside
         return {**card, "episodes": {"count": len(episodes), "sha256": stored.digest(episodes)}}
     return {**card, "episodes": list(episodes)}
 
 
 def write(card: Card, path: Path) -> None:
-    """Write `card` to `path`, replacing an existing file, and many episodes to .parquet beside."""
-    episodes, beside = Episodes.of(card["episodes"]), path.with_suffix(stored.SUFFIX)
-    if len(episodes) > INLINE:
-        stored.write(episodes, beside)
-    else:
-        beside.unlink(missing_ok=True)
-    files.write(path, dumps({**card, "episodes": episodes}))
+    """Write `card` to `path` under a new digest, and many episodes to `stored.place` beside.
+
+    Files of the episodes of a scorecard that it replaces are deleted once it is written.
+    """
+    card = {**card, "episodes": Episodes.of(card["episodes"])}
+    text = dumps({**card, "digest": digest(card)})
+    beside = None
+    if len(card["episodes"]) > INLINE:
+        beside = stored.place(path, stored.digest(card["episodes"]))
+        stored.write(card["episodes"], beside)
+    files.write(path, text)
+    for other in stored.places(path):
+        if other != beside:
+            other.unlink(missing_ok=True)
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -171,8 +178,8 @@ def read(path: Path) -> Card:
     validate(card, str(path))
     if isinstance(card["episodes"], list):
         return {**card, "episodes": Episodes.of(card["episodes"])}
-    beside = path.with_suffix(stored.SUFFIX)
-    episodes = stored.read(beside)
+    beside = stored.place(path, card["episodes"]["sha256"])
+    episodes = stored.read(beside, card["episodes"]["count"])
     if stored.digest(episodes) != card["episodes"]["sha256"]:
         raise InputError(f"{beside} was edited: its digest is not that in {path}")
     return {**card, "episodes": episodes}
@@ -225,7 +232,7 @@ class _Episode(msgspec.Struct):
 
 class _Stored(msgspec.Struct):
     count: Annotated[int, msgspec.Meta(ge=1)]
-    sha256: str
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class _Scorecard(msgspec.Struct):

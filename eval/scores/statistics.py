@@ -194,7 +194,7 @@ def wilson(successes: float, n: int) -> Interval:
 def survival_interval(survived: ArrayLike, clusters: Labels = None) -> Interval:
     """Wilson interval of a survival rate, with the number of clusters as n (conservative)."""
     values = np.asarray(survived, float)
-    n = len(values) if clusters is None else len(np.unique(_codes(clusters)))
+    n = len(values) if clusters is None else len(set(_codes(clusters).tolist()))
     return wilson(float(values.mean()) * n if n else 0.0, n)
 
 

@@ -36,7 +36,7 @@ class Eval:
     differ in the seed of sensor noise and gait phase; one row is printed, nothing is written."""
     episodes: int | None = None
     """Episodes per row of the scorecard, in [1, 1000000]; by default 12 for quick, 64 otherwise.
-    Beyond 1000 in all, --out gets them as scorecard.parquet."""
+    Beyond 1000 in all, --out gets them as scorecard.HASH.parquet."""
     seed: int = 0
     """Block of scenarios, in [0, 9999]. Scorecards of different seeds cannot be compared."""
     threads: int = 0

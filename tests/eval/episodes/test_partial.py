@@ -167,12 +167,12 @@ def test_after_damage_all_episodes_are_run_again(stopped, whole, capsys):
 def test_batches_before_the_damage_are_kept(stopped, whole, capsys):
     """A batch whose writing was cut short, as by a kill, costs that batch."""
     evaluation = evaluated(stopped)
-    partial.save(stopped, evaluation, batches(stopped))
+    partial.save(stopped, evaluation, batches(stopped)[:2], 2)
     two = stopped.read_bytes()
     stopped.write_bytes(two[:-20])
     assert len(partial.load(stopped, evaluation)) == 2
     assert "all but 2 episodes are run again" in capsys.readouterr().err
-    partial.save(stopped, evaluation, batches(stopped))
+    partial.save(stopped, evaluation, batches(stopped)[:2], 2)
     assert stopped.read_bytes() == two
     assert len(partial.load(stopped, evaluation)) == 4
 
