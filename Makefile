@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train drive test test-cluster test-browser test-clients torture readme docs cards gif clean coverage
+.PHONY: train drive test test-cluster test-browser test-drake test-clients torture readme docs cards gif clean coverage
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -42,6 +42,10 @@ test-browser: .venv/tested
 # Run every block of docs/clients.md with its library, in an environment of its own: ten minutes.
 test-clients: .venv-clients/installed
 	CLIENTS=all .venv-clients/bin/python -m pytest -q -rs tests/test_clients.py
+
+# The second engine against the first, and against closed forms: installs the extra drake.
+test-drake: .venv/drake
+	$(BIN)/python -m pytest -q -n auto tests/envs/simulation/drake
 
 # Attack the command and its files for ten minutes: damaged files, random command lines, kills.
 torture: .venv/tested
@@ -87,6 +91,10 @@ gif: .venv/installed
 
 .venv/clustered: .venv/tested
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[cluster]"
+	touch $@
+
+.venv/drake: .venv/tested
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[drake]"
 	touch $@
 
 .venv-clients/installed: pyproject.toml constraints.txt docs/clients.txt

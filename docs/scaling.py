@@ -130,7 +130,7 @@ def summing(processes: int, bytes_: int) -> float:
 
 
 def tree(processes: int, bytes_: int) -> float:
-    """The same by recursive halving and doubling, 2 log2 P hops; gloo does not do this."""
+    """The same by recursive halving and doubling, 2 log2 P hops; `grek train` does not use it."""
     hops = 2 * np.log2(processes)
     share = 2 * (processes - 1) / processes
     return float(hops * NETWORK["latency"] + share * bytes_ / NETWORK["bandwidth"])

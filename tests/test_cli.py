@@ -152,6 +152,9 @@ def test_motions_lists_and_draws(capsys, tmp_path):
         (["eval", "zero", "--episodes", "many"], "many"),
         (["eval", "zero", "--seed", "-1"], "-1"),
         (["eval", "zero", "--films"], "--out"),
+        (["eval", "zero", "--open"], "--out"),
+        (["eval", "zero", "--scenario", "train/sand:1", "--open"], "--open"),
+        (["train", "--film-every", "-1"], "--film-every -1.0"),
         (["eval", "zero", "--threads", "-1"], "-1"),
         (["render", "zero", "--material", "lava"], "lava"),
         (["render", "zero", "--seconds", "-1"], "-1"),
@@ -285,6 +288,15 @@ def test_results_are_not_overwritten(capsys, tmp_path):
     assert (tmp_path / "scorecard.json").read_text() == "mine"
     (tmp_path / "run").mkdir()
     assert "--force" in refused(capsys, "train", "--out", tmp_path / "run", *TINY)
+
+
+def test_the_report_is_opened(capsys, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)  # which says: no browser
+    out = tmp_path / "two words"
+    assert main(["eval", "zero", *ONE[1:], "--threads", "1", "--out", str(out), "--open"]) == 0
+    assert opened == [f"file://{tmp_path}/two%20words/scorecard.html"]
+    assert f"grek: no browser was found for {opened[0]}" in capsys.readouterr().err
 
 
 def test_parts_of_other_evaluations_are_left_alone(capsys, tmp_path):

@@ -36,6 +36,7 @@ TOOLS = {
 }  # no concept of their own
 SHARED = {
     "errors",
+    "extensions",
     "files",
     "progress",
     "provenance",

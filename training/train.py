@@ -27,6 +27,7 @@ from grek.training.log import Log, Statistics, trim
 from grek.training.monitor.films import Films
 from grek.training.networks import Mirror, Normaliser, PrivilegedCriticPolicy, Reflection
 from grek.training.parallel import collectives
+from grek.training.parallel.launcher import announce
 from grek.training.ppo import PPO
 from grek.training.stopping import Budget, Interruption
 from grek.training.task_settings import chosen_skills, settings, staged, task_of
@@ -82,6 +83,7 @@ def train(
         interruption = stack.enter_context(interruption or Interruption())
         if leading:
             run_directory.make(run, config, settings(env.episodes.task))
+            announce(config, state)
             trim(run / "progress.csv", model.num_timesteps)
             model.set_logger(Logger(str(run), [TensorBoardOutputFormat(str(run))]))
         else:

@@ -149,3 +149,9 @@ HARD: dict[str, Mapping[str, Any]] = {  # the difficult end of single training r
     "relief": {"shapes": {("relief",): 1.0}, "sizes": {"relief": Uniform(0.004, 0.008)}},
     "mixed": {"mixed": 1.0},
 }
+
+GROUNDS: dict[str, Mapping[str, Any]] = {  # of the space engines
+    "flat": {"materials": ("dry_concrete",), "shapes": {(): 1.0}},
+    "slope": {"materials": ("dry_concrete",), "shapes": {("slope",): 1.0}},
+    "sand": {"materials": ("sand",), "shapes": {(): 1.0}},
+}

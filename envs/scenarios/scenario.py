@@ -26,6 +26,7 @@ _BEARING = materials.index("bearing")
 _GRAINS = [materials.index(name) for name in ("relief", "collapse_share")]
 
 
+MUJOCO, DRAKE = "mujoco", "drake"  # engines
 _PLAIN = ("material", "shape", "hard", "numerics", "link")  # axes whose values are names
 
 
@@ -35,7 +36,7 @@ class Context(NamedTuple):
     axis: str
     """Axis, such as "material" or "slope"."""
     value: str
-    """Value, such as "ice", "near" or "far"."""
+    """Value, such as "ice", "near", "far", or an engine."""
 
     @property
     def slug(self) -> str:

@@ -26,7 +26,7 @@ from grek.envs.scenarios import ranges, space_file, stage
 from grek.envs.scenarios.draw import drawn
 from grek.envs.scenarios.links import LINKS
 from grek.envs.scenarios.ranges import Ranges
-from grek.envs.scenarios.scenario import Context, Scenario
+from grek.envs.scenarios.scenario import DRAKE, MUJOCO, Context, Scenario
 from grek.errors import InputError
 
 TRAINING_SCENARIOS = 300_000  # largest number in training, over all contexts of a space
@@ -76,6 +76,20 @@ def _tuning() -> dict[Context, Mapping[str, Any]]:
 def _numerics() -> dict[Context, Mapping[str, Any]]:
     """Contexts of solver settings."""
     return {Context("numerics", name): {"numerics": s} for name, s in ranges.NUMERICS.items()}
+
+
+def _engines() -> dict[Context, Mapping[str, Any]]:
+    """Contexts of engines: ground that Drake can follow, in each of them."""
+    return {
+        Context(ground, engine): {"mixed": 0.0, **changes}
+        for ground, changes in ranges.GROUNDS.items()
+        for engine in (MUJOCO, DRAKE)
+    }
+
+
+def engine_of(scenario: Scenario) -> str:
+    """Name of the engine that moves the bodies of `scenario` unless another is asked for."""
+    return scenario.context.value if scenario.space == "engines" else MUJOCO
 
 
 def _faults() -> dict[Context, Mapping[str, Any]]:
@@ -141,6 +155,7 @@ SPACES = Registry(
     Space("numerics", _numerics, same_worlds=True),
     Space("everywhere", _everywhere),
     Space("faults", _faults, same_worlds=True),
+    Space("engines", _engines, same_worlds=True),
     Space("stage", stage.trained),
     Space("tour", stage.touring),
     Space("transitions", stage.transitions),
@@ -243,7 +258,7 @@ def zone(space: str, context: Context) -> str | None:
         return None
     if (
         space in ("train", "tune", "everywhere", "stage", "transitions")
-        or context.value == "as_trained"
+        or context.value in ("as_trained", MUJOCO)
         or context in _INSIDE
     ):
         return "inside"

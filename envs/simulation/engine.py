@@ -27,7 +27,7 @@ class Engine(Protocol):
     model: Any
     """Compiled `mujoco.MjModel` that describes joints and motors."""
     timestep: float
-    """Physics step of the model; a scenario may set another one for its world [s]."""
+    """Physics step of nominal scenarios [s]."""
     qpos: Array
     """Generalised positions, in the order of the robot's MJCF (n, nq)."""
     targets: Array
@@ -61,6 +61,10 @@ class Engine(Protocol):
         """Apply bodies, motors and numerics of `scenarios` (m,) to the models of `worlds`."""
         ...
 
+    def step_of(self, scenario: Scenario) -> float:
+        """Physics step of a world in `scenario` [s]."""
+        ...
+
     def check(self, scenario: Scenario) -> None:
         """Raise InputError for a scenario that this engine does not support."""
         ...
@@ -71,6 +75,10 @@ class Engine(Protocol):
 
     def place(self, worlds: NDArray, position_w: Array, rotation: Array, joints: Array) -> None:
         """Set base position (m, 3) [m] and quaternion (m, 4), joints (m, J) [rad], velocities 0."""
+        ...
+
+    def lift(self, worlds: NDArray, height: Array) -> None:
+        """Raise bodies by `height` (m,) [m]; poses follow with `forward`."""
         ...
 
     def hang(self, worlds: NDArray, height: float) -> None:

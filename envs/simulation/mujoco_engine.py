@@ -129,6 +129,10 @@ class MujocoEngine:
         self._set_motors(worlds, scenarios)
         self.batch.set_const(worlds)
 
+    def step_of(self, scenario: Scenario) -> float:
+        """The scenario's own [s]."""
+        return scenario.numerics.timestep
+
     def check(self, scenario: Scenario) -> None:
         """Raise InputError for a motor delay beyond the model's buffer, or unknown numerics."""
         delay, numerics = scenario.motors.delay, scenario.numerics
@@ -220,9 +224,13 @@ class MujocoEngine:
         """
         self.batch.expand("actuator_history")[..., 1] = 1
 
+    def lift(self, worlds: NDArray, height: Array) -> None:
+        """Raise bodies by `height` (m,) [m]."""
+        self.qpos[worlds, 2] += height
+
     def hang(self, worlds: NDArray, height: float) -> None:
         """Raise bodies by `height` [m] and hold their base there, until their next scenario."""
-        self.qpos[worlds, 2] += height
+        self.lift(worlds, np.full(len(worlds), height))
         base = self.model.body_dofadr[self.layout.base] + np.arange(6)
         self._armature[worlds[:, None], base] = _IMMOVABLE
         self.batch.set_const(worlds)

@@ -19,7 +19,7 @@ from grek.envs.robots import GREK, Robot
 from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.simulation.engine import Engine
-from grek.envs.simulation.mujoco_engine import MujocoEngine
+from grek.envs.simulation.engines import ENGINES, MUJOCO
 from grek.envs.simulation.state import State
 from grek.envs.vectors import Array, cross, dot, quaternion_standing
 from grek.errors import InputError
@@ -34,16 +34,19 @@ _RESET_GAP = 0.0005  # between the lowest sole and the ground after a reset [m]
 class Simulation:
     """`worlds` copies of `robot`, each in its own scenario, stepped on `threads` threads.
 
-    Raises InputError unless both numbers are at least 1.
+    `engine` names one of ENGINES. Raises InputError unless both numbers are at least 1, and for an
+    engine that is unknown or not installed.
     """
 
-    def __init__(self, worlds: int, threads: int = 1, robot: Robot = GREK) -> None:
+    def __init__(
+        self, worlds: int, threads: int = 1, robot: Robot = GREK, engine: str = MUJOCO
+    ) -> None:
         if worlds < 1 or threads < 1:
             raise InputError(f"worlds and threads must be at least 1, got {worlds} and {threads}")
         self.robot = robot
         self.worlds, self.threads = worlds, threads
         self.scenarios: list[Scenario] = [Scenario()] * worlds
-        self.engine: Engine = MujocoEngine(robot, worlds, threads)
+        self.engine: Engine = ENGINES.named(engine).make(robot, worlds, threads)
         self.layout = self.engine.layout
         self.ground = Ground(worlds)
         self.planes = Planes(self.ground, self.layout.sole_radius, self.engine.planes, threads)
@@ -121,7 +124,7 @@ class Simulation:
             origin, _ = engine.foot_pose(moved)
             none = np.zeros_like(origin)
             engine.push_feet(moved, origin, none, none)  # rigid ground would leave what acts now
-            engine.qpos[moved, 2] += np.maximum(gap, _RESET_GAP) - self._gap(moved)
+            engine.lift(moved, np.maximum(gap, _RESET_GAP) - self._gap(moved))
             engine.forward(moved)
             base = engine.base_w[moved, None, :2]
             self.planes.lay_first(
@@ -140,7 +143,7 @@ class Simulation:
     def _check(self, scenario: Scenario) -> None:
         """Raise InputError for a scenario that the robot or the engine does not support."""
         shapes.check(scenario.shape)
-        timestep, joints = scenario.numerics.timestep, self._offset.shape[1]
+        timestep, joints = self.engine.step_of(scenario), self._offset.shape[1]
         if not timestep > 0 or abs(_substeps(timestep) * timestep - CONTROL_STEP) > 1e-9:
             raise InputError(
                 f"a control step of {CONTROL_STEP} s is no whole number of timesteps of"
@@ -156,7 +159,7 @@ class Simulation:
 
     def _set_timing(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
         """Set the number of physics steps in a control step."""
-        self._substeps[ids] = [_substeps(s.numerics.timestep) for s in scenarios]
+        self._substeps[ids] = [_substeps(self.engine.step_of(s)) for s in scenarios]
 
     def _set_encoders(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:
         """Set encoder zero errors."""
@@ -167,7 +170,7 @@ class Simulation:
         """Set shapes and materials, without footprints."""
         surfaces = [scenario.surface for scenario in scenarios]
         self.ground.set(ids, [scenario.shape for scenario in scenarios], surfaces)
-        timesteps = [scenario.numerics.timestep for scenario in scenarios]
+        timesteps = [self.engine.step_of(scenario) for scenario in scenarios]
         self.sinking.set(ids, surfaces, timesteps)
 
     def _stand(self, ids: NDArray, scenarios: Sequence[Scenario]) -> None:

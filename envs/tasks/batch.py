@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.scenarios.stage import walked
+from grek.envs.simulation.engines import MUJOCO
 from grek.envs.simulation.simulation import CONTROL_STEP, GRAVITY, Simulation
 from grek.envs.simulation.state import State
 from grek.envs.skills.show import ShowMotion
@@ -37,12 +38,12 @@ class Outcome:
 
 
 class TaskBatch:
-    """One task in `worlds` worlds, stepped on `threads` threads."""
+    """One task in `worlds` worlds, stepped on `threads` threads by the named engine."""
 
-    def __init__(self, task: Task, worlds: int, threads: int = 1) -> None:
+    def __init__(self, task: Task, worlds: int, threads: int = 1, engine: str = MUJOCO) -> None:
         self.task = task
         self.worlds = worlds
-        self.simulation = Simulation(worlds, threads, task.robot)
+        self.simulation = Simulation(worlds, threads, task.robot, engine)
         self.schedule = Schedule(worlds)
         self.sensors = SensorSuite(worlds, task.measured, task.history)
         self.motion = task.motion.start(task.robot, worlds)

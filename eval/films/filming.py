@@ -14,7 +14,7 @@ from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios import stage
 from grek.envs.scenarios.scenario import EPISODE, Command, Context, Scenario, read
-from grek.envs.scenarios.spaces import parse
+from grek.envs.scenarios.spaces import engine_of, parse
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.skills.show import Show, ShowMotion
 from grek.envs.tasks import Outcome, TaskBatch
@@ -76,16 +76,18 @@ def film(
     progress: Callable[[int, int], None] = lambda done, total: None,
     size: tuple[int, int] | None = None,
     advance: Callable[[TaskBatch, int], Outcome] | None = None,
+    engine: str | None = None,
     sound: bool = False,
 ) -> str:
     """Write a film of `policy` in `scenario` to `out`; return a line of text about it.
 
     The film is `seconds` [s] long, or ends AFTER_FALL after a fall. `size` is SIZE by default, TINY
     for animated images (.webp, .gif). `advance`, given the world and the number of the control
-    step, steps the world in place of the policy. With `sound`, an .mp4 clicks on the beats of
-    dances. Raises InputError for invalid actions and as `Film` does.
+    step, steps the world in place of the policy. `engine` is that of the scenario by default. With
+    `sound`, an .mp4 clicks on the beats of dances. Raises InputError for invalid actions, an engine
+    that is not installed or does not support the scenario, and as `Film` does.
     """
-    batch = TaskBatch(policy.task, 1)
+    batch = TaskBatch(policy.task, 1, engine=engine or engine_of(scenario))
     batch.reset([0], [scenario])
     seeds = np.array([scenario.seed], np.uint64)
     every = round(1 / (fps * CONTROL_STEP))

@@ -24,6 +24,7 @@ TITLES = {
     "heldout": "Held out",
     "numerics": "Other numerics",
     "faults": "Faulty links",
+    "engines": "Both engines",
 }
 WORST = 100  # episodes listed in the report
 LARGEST = 1e12  # larger numbers are not scores and would break the layout

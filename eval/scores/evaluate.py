@@ -7,7 +7,9 @@ from typing import Any
 
 from grek import files
 from grek.assets import asset_path
-from grek.envs.scenarios.scenario import Scenario
+from grek.envs.scenarios.scenario import DRAKE, Scenario
+from grek.envs.scenarios.spaces import engine_of
+from grek.envs.simulation.engines import ENGINES
 from grek.errors import InputError
 from grek.eval import report
 from grek.eval.episodes import partial
@@ -39,12 +41,14 @@ def score(
     Every finished batch of episodes is saved to `partial_file`; a call with the same arguments
     resumes from it. `driver` is that of `rollout.rollouts`; the suite of faulty links needs one.
     A batch has `worlds` worlds, rollout.WORLDS by default, and is run `elsewhere` if that is given.
-    Raises InputError for an unknown policy or suite, numbers out of range, invalid actions, and,
-    unless `force`, a `partial_file` of another evaluation.
+    Raises InputError for an unknown policy or suite, an engine that is not installed, numbers out
+    of range, invalid actions, and, unless `force`, a `partial_file` of another evaluation.
     """
     chosen = suites.suite(suite)
     if "faults" in chosen.spaces and driver is None:
         raise InputError(f"suite {suite} needs a driver with links, such as that of `grek eval`")
+    if "engines" in chosen.spaces:
+        ENGINES[DRAKE].check_installed()
     loaded = policies.load(policy) if isinstance(policy, str) else policy
     task = loaded.task
     scenarios = suites.scenarios(chosen, seed, episodes, task.robot)
@@ -100,13 +104,24 @@ def measured(
     progress: Callable[[int], None] = lambda episodes: None,
     driver: rollout.Driver | None = None,
 ) -> list[dict[str, Any]]:
-    """Episodes of `policy` in `scenarios`, which run side by side, for `scorecard.build`."""
-    (run,) = rollout.rollouts(
-        policy, scenarios, threads, len(scenarios), progress=progress, driver=driver
-    )
-    found = {name: metric(run.log) for name, metric in policy.task.metrics.items()}
-    episodes = scorecard.episodes_of(run.scenarios, found, breakdown.details(run.log))
-    for episode, scenario in zip(episodes, run.scenarios, strict=True):
+    """Episodes of `policy` in `scenarios`, for `scorecard.build`; those of an engine run side by
+    side."""
+    order = sorted(range(len(scenarios)), key=lambda i: engine_of(scenarios[i]))
+    found: dict[int, dict[str, Any]] = {}
+    for run in rollout.rollouts(
+        policy,
+        [scenarios[i] for i in order],
+        threads,
+        len(scenarios),
+        progress=progress,
+        driver=driver,
+    ):
+        metrics = {name: metric(run.log) for name, metric in policy.task.metrics.items()}
+        details = breakdown.details(run.log)
+        done = scorecard.episodes_of(run.scenarios, metrics, details)
+        found.update(zip(order[len(found) :], done, strict=False))
+    episodes = [found[i] for i in range(len(scenarios))]
+    for episode, scenario in zip(episodes, scenarios, strict=True):
         episode["shape"] = breakdown.shape(scenario)
         episode["delay"] = breakdown.delay(scenario)
         if episode["space"] == "numerics":  # adds the row of its material

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grek.envs.robots.robot import torque_limits
 from grek.envs.scenarios.scenario import Scenario
+from grek.envs.scenarios.spaces import engine_of
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.simulation.state import State
 from grek.envs.tasks import Outcome, Task, TaskBatch
@@ -54,14 +56,23 @@ def rollouts(
     each batch of scenarios in the policy's place. Raises InputError for invalid actions.
     """
     steps = policy.task.steps if steps is None else steps
-    for first in range(0, len(scenarios), worlds):
-        batch = list(scenarios[first : first + worlds])
+    first = 0
+    for batch in _batches(scenarios, worlds):
 
         def tick(share: float, first: int = first, size: int = len(batch)) -> None:
             progress(first + int(share * size))
 
         drive = (driver or partial(_acting, policy))(batch)
         yield driven(policy.task, batch, drive, steps, threads, tick)
+        first += len(batch)
+
+
+def _batches(scenarios: Sequence[Scenario], worlds: int) -> Iterator[list[Scenario]]:
+    """Runs of at most `worlds` scenarios of one engine, in order."""
+    for _, group in groupby(scenarios, engine_of):
+        rest = list(group)
+        for first in range(0, len(rest), worlds):
+            yield rest[first : first + worlds]
 
 
 def _acting(policy: Policy, scenarios: list[Scenario]) -> Drive:
@@ -83,13 +94,14 @@ def driven(
     steps: int,
     threads: int = 1,
     tick: Callable[[float], None] = lambda share: None,
+    engine: str | None = None,
 ) -> Rollout:
     """One episode of `task` in each of `scenarios`, advanced by `drive` for `steps` control steps.
 
-    `tick` is called with the completed share.
+    `tick` is called with the completed share. `engine` is that of the first scenario by default.
     """
     n = len(scenarios)
-    batch = TaskBatch(task, n, threads)
+    batch = TaskBatch(task, n, threads, engine or engine_of(scenarios[0]))
     batch.reset(np.arange(n), scenarios)
     alive = np.ones(n, bool)
     log: dict[str, list[np.ndarray]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grek.envs.scenarios.scenario import Context
+from grek.envs.scenarios.scenario import MUJOCO, Context
 from grek.envs.scenarios.spaces import GROUPS, axis_group, zone
 from grek.envs.tasks.metrics import WALKING, falls_per_km
 from grek.envs.tasks.performance import STAGE
@@ -31,6 +31,7 @@ _PER_EPISODE = (
     *("torque_saturation", "yaw_error", "heading_drift", "yaw_oscillation"),
     *("joint_limit_time", "foot_impact", "action_jerk"),
 )
+BASELINES = ("as_trained", MUJOCO)  # contexts that others of their axis are paired with
 SKILLED = tuple(name for name in STAGE if name not in WALKING)
 """Metrics of skills, which rows have with an interval where the task measures them."""
 _METRIC = {"survival": "survived", "traversal": "traversal"}  # scores in [0, 1], and their column
@@ -133,29 +134,31 @@ def regret(episodes: Episodes, there: Episodes, name: str) -> dict[str, float]:
     return _bounded(bootstrap_interval(lost, _seed(name), strata=episodes.strata), -1.0, 1.0)
 
 
-def paired(episodes: Episodes, baseline: str = "as_trained") -> dict[str, Any]:
-    """Change of each score from `baseline` to each other context, in the same worlds.
+def paired(episodes: Episodes) -> dict[str, Any]:
+    """Change of each score from the baseline of its axis to each other context, in the same worlds.
 
-    By space, of those whose contexts share their worlds and have a context `baseline`.
+    By space and slug of the context, of axes that have a context of BASELINES.
     """
+    strata = [kind.stratum for kind in episodes.kinds]
+    worlds: dict[tuple[str, Context], dict[object, int]] = {}  # episode of each world
+    for i, (kind, world) in enumerate(zip(episodes.kind, episodes.world, strict=True)):
+        space, axis, value = strata[kind]
+        worlds.setdefault((space, Context(axis, value)), {})[world] = i
     found: dict[str, Any] = {}
-    contexts = [kind.stratum[2] for kind in episodes.kinds]
-    for space in dict.fromkeys(episodes.spaces):
-        worlds: dict[str, dict[object, int]] = {}  # episode of each world, by context
-        for i in np.flatnonzero(episodes.within(space)):
-            worlds.setdefault(contexts[episodes.kind[i]], {})[episodes.world[i]] = int(i)
-        before = worlds.pop(baseline, None)
-        if before is None:
+    for (space, baseline), before in worlds.items():
+        if baseline.value not in BASELINES:
             continue
-        found[space] = {}
-        for context, after in worlds.items():
-            shared = [world for world in after if world in before]
-            found[space][context] = {"episodes": len(shared)}
+        others = found.setdefault(space, {})
+        for (other, context), after in worlds.items():
+            if other != space or context.axis != baseline.axis or context == baseline:
+                continue
+            shared, slug = [world for world in after if world in before], context.slug
+            others[slug] = {"episodes": len(shared)}
             for metric, column in _METRIC.items():
                 values = episodes.column(column)
                 change = values[[after[w] for w in shared]] - values[[before[w] for w in shared]]
-                interval = bootstrap_interval(change, _seed(f"paired/{space}/{context}/{metric}"))
-                found[space][context][metric] = _bounded(interval, -1.0, 1.0)
+                interval = bootstrap_interval(change, _seed(f"paired/{space}/{slug}/{metric}"))
+                others[slug][metric] = _bounded(interval, -1.0, 1.0)
     return found
 
 

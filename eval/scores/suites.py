@@ -39,6 +39,7 @@ SUITES = Registry(
     Suite("heldout", ("heldout",), 64),
     Suite("numerics", ("numerics",), 64),
     Suite("faults", ("faults",), 16),
+    Suite("engines", ("engines",), 64),
     Suite("stage", ("stage", "tour", "transitions"), 64),
     Suite("full", ("train", "heldout", "numerics"), 64),
 )

@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from grek.checks import check_port
 from grek.errors import InputError
+from grek.sanitize import printable
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Drive:
         scenario = filming.world(self.scenario, material, policy.task.robot)
         session = Session(self.policy, policy, scenario, self.host, self.port, self.out)
         try:
-            print(f"{self.policy} in {scenario.name}: {session.server.address}", flush=True)
+            where = printable(f"{self.policy} in {scenario.name}")
+            print(f"{where}: {session.server.address}", flush=True)
             session.run()
         finally:
             session.close()

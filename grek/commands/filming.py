@@ -7,6 +7,7 @@ from grek.checks import check_output
 from grek.commands.arguments import PolicyArgument
 from grek.errors import InputError
 from grek.progress import counter
+from grek.sanitize import printable
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Render:
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances.
     `grek materials` lists the names."""
+    engine: str | None = None
+    """Engine that moves the droid, mujoco or drake; by default that of the scenario's space."""
     script: str | None = None
     """Acts of a policy of skills: "walk 0.4 3s; jump 0.06; dance carnival; sit 4s; stand"."""
     sound: bool = False
@@ -40,6 +43,7 @@ class Render:
 
     def run(self) -> int:
         """Film and print the path of the film."""
+        from grek.envs.simulation.engines import ENGINES
         from grek.eval.films import filming
         from grek.eval.scores import policies
 
@@ -58,13 +62,14 @@ class Render:
         if self.scenario is not None and self.material is not None:
             raise InputError("give --scenario or --material, not both")
         check_output(self.out, self.force)
+        if self.engine is not None:
+            ENGINES.named(self.engine).check_installed()
         policy = policies.load(self.policy)
         scenario = filming.world(self.scenario, self.material, policy.task.robot)
         if self.script is not None:
             scenario = filming.scripted(policy, scenario, self.script)
         with counter("control steps") as show:
-            said = filming.film(
-                policy, scenario, seconds, self.fps, self.out, show, self.size, sound=self.sound
-            )
-        print(said)
+            arguments = seconds, self.fps, self.out, show, self.size
+            said = filming.film(policy, scenario, *arguments, engine=self.engine, sound=self.sound)
+        print(printable(said))
         return 0

@@ -10,6 +10,7 @@ from grek.checks import bind, check_output, check_port, host_and_port
 from grek.commands.arguments import PolicyArgument
 from grek.errors import InputError
 from grek.progress import counter
+from grek.sanitize import printable
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Plant:
     train/dry_concrete:300000 by default."""
     material: str | None = None
     """Instead of a scenario: level ground of this material, fixed commands, no disturbances."""
+    engine: str | None = None
+    """Engine that moves the body, mujoco or drake; by default that of the scenario's space."""
     host: str = "127.0.0.1"
     """Address to listen at; datagrams are neither encrypted nor signed."""
     port: int = 4735
@@ -54,14 +57,15 @@ class Plant:
         check_port(self.port, 0)
         if self.log is not None:
             check_output(self.log, self.force)
-        body = plant.Body(filming.world(self.scenario, self.material), hung=self.hung)
+        world = filming.world(self.scenario, self.material)
+        body = plant.Body(world, hung=self.hung, engine=self.engine)
         name, robot = body.scenario.name, body.batch.task.robot
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
             bind(listening, self.host, self.port)
             host, port = listening.getsockname()
-            print(f"body in {name}, waiting at {host}:{port}", flush=True)
+            print(f"body in {printable(name)}, waiting at {host}:{port}", flush=True)
             link = plant.Link(listening, robot)
-            about = replay.about(body.scenario, robot.name, self.hung)
+            about = replay.about(body.scenario, robot.name, self.hung, body.engine)
             with log.recording(self.log, about) as record, counter("control steps") as show:
                 run = plant.run(body, link, self.seconds, self.lockstep, record, show)
         print(run.text())

@@ -29,8 +29,8 @@ class Eval:
     motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     suite: str = "quick"
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, faults, or
-    stage, for policies of skills; or a file FILE.toml with a space of your own, such as
-    `grek identify` writes."""
+    engines (takes the extra drake, and half an hour), or stage, for policies of skills; or a file
+    FILE.toml with a space of your own, such as `grek identify` writes."""
     scenario: str | None = None
     """Instead of a suite: one scenario, SPACE/CONTEXT:INDEX, or a .json file of one. Its episodes
     differ in the seed of sensor noise and gait phase; one row is printed, nothing is written."""
@@ -131,8 +131,8 @@ class Eval:
         from grek.eval.films import filming
         from grek.eval.scores import evaluate, policies
 
-        if self.out is not None or self.films:
-            raise InputError("--scenario prints one row: leave out --out and --films")
+        if self.out is not None or self.films or self.open:
+            raise InputError("--scenario prints one row: leave out --out, --films and --open")
         threads, policy = thread_count(self.threads), policies.load(self.policy)
         world = filming.world(scenario, None, policy.task.robot)
         episodes = 12 if self.episodes is None else self.episodes

@@ -1,11 +1,13 @@
 """Controls beside the droid: sliders for commands and pushes, dials of the world, buttons."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import viser
 
+from grek import sanitize
 from grek.drive import dials
 from grek.drive.dials import Control, Dial
 from grek.drive.server import Server
@@ -162,6 +164,11 @@ class Panel:
 
         button.on_click(clicked)
         return button
+
+
+def literal(text: object) -> str:
+    """`text` as it can stand in Markdown, which viser runs as a program: without its signs."""
+    return re.sub(r"[^\w/:.,()+ -]", " ", sanitize.message(text))
 
 
 def _shown(control: Control, scenario: Scenario) -> Any:

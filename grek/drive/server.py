@@ -12,6 +12,7 @@ import io
 import logging
 import secrets
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Annotated, Any
@@ -127,6 +128,8 @@ class Server:
         shown = f"[{shown}]" if ":" in shown else shown
         query = "" if self.token is None else f"?token={self.token}"
         self.address = f"http://{shown}:{self.port}/{query}"
+        # Of messages that do not fit, each of which would be a line on the terminal.
+        warnings.filterwarnings("ignore", r"\[viser\] .* does not match annotation")
         with _gated(self), contextlib.redirect_stdout(io.StringIO()):  # viser prints an address
             self.viser = viser.ViserServer(host=host, port=self.port, verbose=False)
         self.viser.request_share_url = lambda verbose=True: None  # type: ignore[method-assign]
@@ -166,6 +169,8 @@ class Server:
             if not self.checks[message.uuid](message.updates["value"]):
                 raise ValueError("value out of range")
         elif isinstance(message, _messages.SceneNodeClickMessage):
+            if not (isinstance(message.name, str) and isinstance(message.owner, str)):
+                raise TypeError("not a name")
             _numbers(message.ray_origin, 3)
             _numbers(message.ray_direction, 3)
         elif not isinstance(message, _messages.FileTransferPartAck):
@@ -263,7 +268,10 @@ def _gated(server: Server) -> Iterator[None]:
             if refused is not None or _path(request) == SOCKET:
                 return refused
             if request.headers.get("Upgrade", "").lower() == "websocket":
-                return None
+                offered = request.headers.get("Sec-WebSocket-Protocol", "")
+                if offered == f"viser-v{viser.__version__}":
+                    return None
+                return connection.respond(http.HTTPStatus.BAD_REQUEST, "not a page of ours\n")
             if "Accept-Encoding" in request.headers:  # the page is changed, then sent as it is
                 del request.headers["Accept-Encoding"]
             response = answer(connection, request)

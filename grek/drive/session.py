@@ -14,7 +14,7 @@ from grek import sanitize
 from grek.drive import keys, recording
 from grek.drive.droid import Droid, impulse, warm_up
 from grek.drive.keys import Keys
-from grek.drive.panel import Panel
+from grek.drive.panel import Panel, literal
 from grek.drive.plots import EVERY, Plots
 from grek.drive.recording import Filming, Recording
 from grek.drive.scene import Scene
@@ -153,7 +153,7 @@ class Session:
         getattr(self.droid, method)(*arguments)
         if self._recording is not None:
             self._recording.calls.append((method, arguments))
-            if self._recording.seconds > recording.LONGEST:
+            if len(self._recording.calls) * CONTROL_STEP > recording.LONGEST:
                 self._record(None)
 
     def _begin(self, scenario: Scenario) -> None:
@@ -217,7 +217,8 @@ class Session:
         if client is not None:
             client.send_file_download("world.json", text.encode())
         self.panel.kept.content = (
-            f"`grek render {self._name} --scenario world.json` films it, `grek eval` scores it."
+            f"`grek render {literal(self._name)} --scenario world.json` films it,"
+            " `grek eval` scores it."
         )
 
     def _record(self, client: viser.ClientHandle | None) -> None:
@@ -243,7 +244,7 @@ class Session:
             return
         path, self._filming = self._filming.out, None
         self.panel.record.disabled = False
-        self.panel.kept.content = failed or f"film: `{path}`"
+        self.panel.kept.content = literal(failed or f"film: {path}")
         client, self._wants_film = self._wants_film, None
         if not failed and client is not None:
             client.send_file_download(path.name, path.read_bytes())
@@ -253,7 +254,8 @@ class Session:
     def _title(self) -> None:
         scenario = self.droid.scenario
         names = " and ".join(materials.material(n).title for n in scenario.surface.materials)
-        self.panel.title.content = f"**{self._name}** on {names} (`{scenario.name}`)"
+        world = f"{literal(names)} (`{literal(scenario.name)}`)"
+        self.panel.title.content = f"**{literal(self._name)}** on {world}"
 
     def _score(self) -> None:
         totals = {

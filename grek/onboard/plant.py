@@ -17,6 +17,7 @@ import numpy as np
 
 from grek.envs.robots import GREK, Robot
 from grek.envs.scenarios.scenario import Scenario
+from grek.envs.scenarios.spaces import engine_of
 from grek.envs.simulation.simulation import CONTROL_STEP, GRAVITY
 from grek.envs.tasks import TaskBatch, walking
 from grek.envs.vectors import Array
@@ -81,11 +82,18 @@ class Watchdog:
 class Body:
     """A droid in `scenario`: its motors, its sensors and a watchdog over its targets.
 
-    `hung` holds its base in the air, as a stand does.
+    `hung` holds its base in the air, as a stand does. `engine` is that of the scenario by default.
     """
 
-    def __init__(self, scenario: Scenario, robot: Robot = GREK, hung: bool = False) -> None:
-        self.batch = TaskBatch(walking(robot), 1)
+    def __init__(
+        self,
+        scenario: Scenario,
+        robot: Robot = GREK,
+        hung: bool = False,
+        engine: str | None = None,
+    ) -> None:
+        self.engine = engine or engine_of(scenario)
+        self.batch = TaskBatch(walking(robot), 1, engine=self.engine)
         self.batch.reset([0], [scenario])
         if hung:
             self.batch.simulation.hang([0])

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from grek import files
 from grek.envs.robots import robot
 from grek.envs.robots.robot import CONTROL_STEP
-from grek.envs.scenarios.scenario import Scenario, from_plain, to_plain
+from grek.envs.scenarios.scenario import MUJOCO, Scenario, from_plain, to_plain
+from grek.envs.simulation.engines import ENGINES
 from grek.envs.tasks import Outcome, Task, TaskBatch, walking
 from grek.envs.vectors import Array
 from grek.errors import InputError
@@ -33,15 +34,20 @@ class Recorded:
     """Position of the base after each step (steps, 3) [m]."""
     held: bool
     """The base was held in the air."""
+    engine: str = MUJOCO
+    """Name of the engine that moved the body."""
 
 
-def about(scenario: Scenario, robot: str, held: bool = False) -> dict[str, str]:
+def about(
+    scenario: Scenario, robot: str, held: bool = False, engine: str = MUJOCO
+) -> dict[str, str]:
     """Metadata of a body's log, from which its world can be built again.
 
     `held` says that its base is held in the air.
     """
     base = "held" if held else "free"
-    return {"robot": robot, "base": base, "scenario": json.dumps(to_plain(scenario))}
+    world = json.dumps(to_plain(scenario))
+    return {"robot": robot, "base": base, "engine": engine, "scenario": world}
 
 
 def read(path: Path) -> Recorded:
@@ -56,7 +62,9 @@ def read(path: Path) -> Recorded:
     positions = log.table(path, messages["/state"], "position", 3)
     if len(positions) != len(targets):
         raise InputError(f"{path}: {len(targets)} targets and {len(positions)} states")
-    return Recorded(scenario, task, targets, positions, told.get("base") == "held")
+    engine = ENGINES.named(told.get("engine", MUJOCO)).name
+    held = told.get("base") == "held"
+    return Recorded(scenario, task, targets, positions, held, engine)
 
 
 def score(recorded: Recorded) -> dict[str, float]:
@@ -75,7 +83,8 @@ def score(recorded: Recorded) -> dict[str, float]:
             apart = max(apart, float(np.abs(away).max()))
         return np.zeros((1, recorded.task.actions)), outcome
 
-    episode = driven(recorded.task, [recorded.scenario], drive, steps).log
+    world, engine = [recorded.scenario], recorded.engine
+    episode = driven(recorded.task, world, drive, steps, engine=engine).log
     metrics = {k: f for k, f in recorded.task.metrics.items() if not k.startswith("action")}
     found = {name: float(metric(episode)[0]) for name, metric in metrics.items()}
     return {"seconds": steps * episode.dt, **found, "difference": apart}
@@ -88,8 +97,9 @@ def film(recorded: Recorded, fps: int, out: Path, progress: Callable[[int, int],
     none = np.zeros((1, recorded.task.actions))
     stand_in = policies.from_function("log", lambda observation: none, recorded.task)
     seconds = len(recorded.targets) * CONTROL_STEP
-    step = partial(advance, recorded)
-    return filming.film(stand_in, recorded.scenario, seconds, fps, out, progress, advance=step)
+    rest = seconds, fps, out, progress
+    step, engine = partial(advance, recorded), recorded.engine
+    return filming.film(stand_in, recorded.scenario, *rest, advance=step, engine=engine)
 
 
 def advance(recorded: Recorded, batch: TaskBatch, step: int) -> Outcome:

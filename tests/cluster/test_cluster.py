@@ -12,17 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from grek.__main__ import main
-from grek.cluster import connection, training
+from grek.cluster import connection, scoring, training
 from grek.errors import InputError
-from grek.eval.scores import policies
+from grek.eval.scores import evaluate, policies, scorecard
 from grek.training import checkpoint
 from grek.training.config import PPOConfig, TrainConfig
 from grek.training.parallel import launcher
@@ -274,11 +276,34 @@ def test_a_restarted_process_does_what_is_left(tmp_path, monkeypatch):
         training.left(begun)
 
 
+@pytest.mark.parametrize("policy", ["gait", "walk"])
+def test_shards_have_the_bytes_of_a_whole_suite(policy):
+    """Whatever their size; their order is that of the suite."""
+    there = SimpleNamespace(
+        put=lambda value: value,
+        get=lambda task: task(),
+        remote=lambda **_: lambda f: SimpleNamespace(remote=partial(partial, f)),
+        cluster_resources=lambda: {"CPU": 2.0},
+    )
+    suite = (policy, "train", 1)
+    seen: list[tuple[int, int]] = []
+    sharded = evaluate.score(
+        *suite,
+        progress=lambda done, total: seen.append((done, total)),
+        elsewhere=scoring.elsewhere(there, policy),
+        worlds=2,
+    )
+    whole = evaluate.score(*suite)
+    assert scorecard.dumps(sharded) == scorecard.dumps(whole)
+    total = len(whole["episodes"])
+    assert seen == [(min(done, total), total) for done in range(2, total + 2, 2)]
+
+
 def test_a_process_runs_in_a_thread_goes_on_and_stops_when_asked(tmp_path):
     """As Ray Train runs it, here alone: from the beginning, from a checkpoint, until a stop."""
     run = tmp_path / "run"
     ppo = PPOConfig(rollout=8, minibatches=2, epochs=1, hidden=(16,))
-    config = TrainConfig(out=run, worlds=4, threads=1, processes=1, ppo=ppo)
+    config = TrainConfig(out=run, steps=64, worlds=4, threads=1, processes=1, ppo=ppo)
 
     def ran(until: int) -> launcher.Outcome:
         found: list[launcher.Outcome] = []

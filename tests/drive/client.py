@@ -50,6 +50,7 @@ class Visitor:
         for thread in self._threads:
             thread.start()
         self.look()
+        self.wait(lambda: "step" in self.news, "the first news")
 
     # -- what it sends -------------------------------------------------------------------------
 

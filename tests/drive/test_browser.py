@@ -7,9 +7,12 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from .browser import browser, program, waited
+
+MIDDLE = (845, 330)  # of the droid on a page of the size that `browser` opens [px]
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("BROWSER"), reason="make test-browser sets BROWSER=1"
@@ -76,6 +79,10 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         page.key("r", False)
         waited(lambda: page.news()["position"][0] < 0.1, "the origin")
         assert page.news()["step"] > steps
+
+        # A click on the droid, which stands in the middle between the panels.
+        session._push = np.zeros(2)
+        waited(lambda: page.click(*MIDDLE) or session._push.any(), "a push by a click")
 
         # The ground, by a control of the page.
         session.panel._controls[0][1].value = "snow"

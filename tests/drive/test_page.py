@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from grek.drive import dials
+from grek.drive.panel import literal
 from grek.envs.rendering.canvas import check_rendering
 from grek.envs.scenarios.scenario import from_plain
 from grek.errors import InputError
@@ -283,6 +284,13 @@ def test_at_another_address_visitors_need_the_token(drive):
 def test_no_page_can_open_a_tunnel(drive):
     server = drive().session.server
     assert server.viser.request_share_url() is None
+
+
+def test_text_from_a_file_is_no_program_on_the_page():
+    """viser runs Markdown as MDX, in which braces hold code and tags elements."""
+    text = literal("a` {alert(1)} <img onerror='x'> [a](javascript:b) \x1b[31m")
+    assert not set("`{}<>[]'=\x1b") & set(text)
+    assert literal("heldout/slope-far:7") == "heldout/slope-far:7"
 
 
 def test_the_page_is_viser_with_our_script(drive):

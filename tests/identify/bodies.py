@@ -57,10 +57,12 @@ def values(scenario: Scenario) -> dict[str, float]:
     return dict(zip(names, map(float, numbers), strict=True))
 
 
-def logged(scenario: Scenario, kind: str, path: Path, steps: int = 401) -> float:
+def logged(
+    scenario: Scenario, kind: str, path: Path, steps: int = 401, engine: str | None = None
+) -> float:
     """Write the log of a body under the excitation `kind`; returns its mass [kg]."""
     held = kind == "air"
-    body, driver = plant.Body(scenario, hung=held), Excited(excitation(kind))
+    body, driver = plant.Body(scenario, hung=held, engine=engine), Excited(excitation(kind))
     with log.recording(path, replay.about(scenario, plant.GREK.name, held)) as record:
         for step in range(steps):
             reading = body.reading(0.02 * step)

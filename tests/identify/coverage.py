@@ -23,13 +23,13 @@ from grek.errors import InputError
 from grek.identify import fit, logs
 
 
-def trial(seed: int) -> dict[str, Any]:
-    """Standardised error and hit of each number of body `seed`."""
+def trial(seed: int, engine: str | None) -> dict[str, Any]:
+    """Standardised error and hit of each number of body `seed`, which `engine` moves."""
     began = time.process_time()
     body = hidden(np.random.default_rng([77, seed]))
     with tempfile.TemporaryDirectory() as place:
         paths = [Path(place) / f"{kind}.mcap" for kind in ("air", "ground")]
-        mass, _ = (logged(body, path.stem, path) for path in paths)
+        mass, _ = (logged(body, path.stem, path, engine=engine) for path in paths)
         try:
             robot, measured = logs.read(paths)
             found = fit.identify(robot, measured, round(mass, 1))
@@ -71,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--engine", help="of the bodies, such as drake; MuJoCo's by default")
     parser.add_argument("--out", type=Path, default=Path("coverage.jsonl"))
     arguments = parser.parse_args()
     done = arguments.out.read_text().splitlines() if arguments.out.is_file() else []
@@ -78,7 +79,9 @@ def main() -> None:
     missing = sorted(set(range(arguments.trials)) - {result["seed"] for result in results})
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.processes, context) as pool:
-        for running in as_completed([pool.submit(trial, seed) for seed in missing]):
+        for running in as_completed(
+            [pool.submit(trial, seed, arguments.engine) for seed in missing]
+        ):
             results.append(running.result())
             with arguments.out.open("a") as file:
                 file.write(json.dumps(results[-1]) + "\n")

@@ -42,13 +42,11 @@ def launch(config: TrainConfig) -> Path:
     """
     from grek.training.train import train
 
-    count = processes(config)
-    config = dataclasses.replace(config, processes=count)
-    with contextlib.redirect_stderr(io.StringIO()):  # `train` repeats these warnings
-        run, settings, state = run_directory.prepare(config)
-    announce(settings, state)
-    if count == 1:
+    config = dataclasses.replace(config, processes=processes(config))
+    if config.processes == 1:
         return train(config)
+    with contextlib.redirect_stderr(io.StringIO()):  # the leader repeats these warnings
+        run, _, _ = run_directory.prepare(config)
     with run_directory.locked(run):
         return _elastic(config, run)
 

@@ -126,6 +126,22 @@ class TestContent:
         )
         assert change["euler"]["survival"]["mean"] == 0
 
+    def test_engines_are_paired_on_each_ground(self) -> None:
+        """Drake is 0.01 better on flat ground and 0.03 worse on sand, in the worlds of MuJoCo."""
+        one = next(e for e in cards.episodes(1) if e["space"] == "numerics")
+        made = [
+            {**one, "space": "engines", "contexts": {ground: engine}, "world": world}
+            | {"traversal": 0.1 * world + change * (engine == "drake"), "survived": True}
+            for world in range(1, 9)
+            for ground, change in (("flat", 0.01), ("sand", -0.03))
+            for engine in ("mujoco", "drake")
+        ]
+        change = cards.card(made)["paired"]["engines"]
+        assert {name: c["traversal"]["mean"] for name, c in change.items()} == pytest.approx(
+            {"flat-drake": 0.01, "sand-drake": -0.03}
+        )
+        assert [c["episodes"] for c in change.values()] == [8, 8]
+
     def test_rows_are_less_certain_than_worlds(self) -> None:
         made = cards.episodes(40, noise=0.0, loss={"ice": 0.4})
         score = cards.card(made)["summary"]["heldout"]["traversal"]
