@@ -50,6 +50,7 @@ class DrakeEngine:
         self.base_w = self.qpos[:, :3]
         self.time = np.zeros(worlds)
         self.targets, self.torque = np.zeros((worlds, joints)), np.zeros((worlds, joints))
+        self.seat_load = np.zeros(worlds)  # not measured
         self.push_w = np.zeros((worlds, 3))
         self.mass = np.zeros(worlds)
         self.seat_load = np.zeros(worlds)  # only soles touch the ground

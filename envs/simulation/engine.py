@@ -43,7 +43,8 @@ class Engine(Protocol):
     torque: Array
     """Motor torque (n, J) [N m]."""
     seat_load: Array
-    """Vertical force of the ground on the seat in the last physics step (n,) [N]."""
+    """Vertical force of the ground on the seat in the last physics step (n,) [N]; zeros where an
+    engine does not measure it."""
 
     @property
     def mass(self) -> Array:

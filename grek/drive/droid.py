@@ -18,10 +18,12 @@ from grek.envs.robots import Robot
 from grek.envs.scenarios.scenario import EPISODE, Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.simulation.state import State
+from grek.envs.skills.show import Show
 from grek.envs.tasks import TaskBatch
 from grek.envs.tasks.commands import PUSH_TIME, Schedule
 from grek.envs.tasks.metrics import EpisodeLog
 from grek.envs.vectors import Array
+from grek.errors import InputError
 from grek.eval.scores.policies import Policy
 from grek.eval.scores.rollout import check_action, logged
 
@@ -50,9 +52,11 @@ class Present(Schedule):
 
 
 class Droid:
-    """One world of `policy` that begins in `scenario`."""
+    """One world of `policy` that begins in `scenario`; raises InputError for a policy of skills."""
 
     def __init__(self, policy: Policy, scenario: Scenario) -> None:
+        if isinstance(policy.task.motion, Show):
+            raise InputError(f"policy {policy.name} follows scripts of skills; see grek render")
         self.policy = policy
         self.batch = TaskBatch(policy.task, 1)
         self._present = Present()
