@@ -35,6 +35,7 @@ TOOLS = {
 }  # no concept of their own
 SHARED = {
     "errors",
+    "extensions",
     "files",
     "progress",
     "provenance",
