@@ -126,7 +126,7 @@ def test_every_command_is_shown():
 
 @each_page
 def test_targets_of_make_exist(page):
-    targets = re.findall(r"^(\w[\w ]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^(\w[\w -]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     known = {name for line in targets for name in line.split()}
     lines = [line for block in blocks(page, "") for line in block.splitlines()]
     shown = [x.split()[1] for x in (*lines, *CODE.findall(prose(page))) if x.startswith("make ")]
