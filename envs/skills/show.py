@@ -117,7 +117,7 @@ class ShowMotion:
         return f"{skill}   ({coming} waits {reason})"
 
     def on_beat(self, world: int) -> bool:
-        """Whether the dance of `world` is at the first control step of a beat."""
+        """True if the dance of `world` is at the first control step of a beat."""
         step, beats = self._step[world], self._beats[world]
         dances = self._skills[self._skill[world]].dances and step + 1 < len(beats)
         return bool(dances and (step == 0 or int(beats[step] + 1e-9) > int(beats[step - 1] + 1e-9)))

@@ -35,9 +35,9 @@ class Skill:
     leave: Callable[[Robot], Clip] | None = None
     """Motion from the end of `clip` back to the home pose; None where it ends there."""
     dances: bool = False
-    """Whether an act names a choreography."""
+    """True if an act names a choreography."""
     steps: bool = True
-    """Whether a robot that tips while the last row of `clip` is held steps on the spot, as a robot
+    """True if a robot that tips while the last row of `clip` is held steps on the spot, as a robot
     that stands does."""
     seconds: float = 2.0
     """Time that an act takes in a script that does not say [s]."""

@@ -26,7 +26,7 @@ LANDING = 1.0  # time after a landing in which a robot must be up [s]
 
 
 def records(robot: Robot) -> Mapping[str, Callable[[StepData], Array]]:
-    """What the metrics of skills read of each control step."""
+    """Values of each control step that the metrics of skills read."""
     acting = len(robot.joints)
 
     def joint_error(m: StepData) -> Array:

@@ -17,7 +17,7 @@ RETRIES = 20  # after which a shard whose workers die, or whose nodes do, is giv
 
 
 def elsewhere(ray: Any, policy: str, threads: int = 1) -> evaluate.Elsewhere:
-    """What runs the batches of `evaluate.score` on the cluster that `ray` is connected to.
+    """Runner of the batches of `evaluate.score` on the cluster that `ray` is connected to.
 
     Each is a task of `threads` cores. Twice as many as fit are under way, so that memory does not
     grow with their number.

@@ -17,7 +17,7 @@ FIELDS = ("gyro", "gravity", "joint_position", "joint_velocity")
 
 @dataclass(frozen=True)
 class Measured:
-    """What the log of a body says."""
+    """Content of the log of a body."""
 
     name: str
     hung: bool

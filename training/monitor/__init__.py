@@ -1,1 +1,1 @@
-"""What is seen of a run in progress: a live table and short films."""
+"""View of a run in progress: a live table and short films."""

@@ -1,4 +1,4 @@
-"""What the processes that train one policy tell each other, through `torch.distributed`.
+"""Messages between the processes that train one policy, through `torch.distributed`.
 
 A sum is taken in the same order in every process, so each gets the same bits, and the same number
 of processes gets them again. Alone, a process talks to nobody: nothing is summed or rounded.
