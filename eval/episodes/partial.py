@@ -4,6 +4,7 @@ A file of lines: a JSON object of what is evaluated, then one of each finished b
 under a digest. Lines are appended and flushed to the disk, so that a kill costs the batch at work.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -29,15 +30,18 @@ def save(
     """
     text = json.dumps(list(episodes))
     line = json.dumps({"first": first, "digest": _digest(first, text), "episodes": text}) + "\n"
+    before = path.stat().st_size if path.exists() else 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not before:
             line = json.dumps({"of": dict(evaluation)}) + "\n" + line
         with path.open("a") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        with contextlib.suppress(OSError):  # nothing half-written stays
+            os.truncate(path, before) if before else path.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
 
 

@@ -191,7 +191,7 @@ def test_a_hidden_body_is_recovered(tmp_path, capsys):
         ("motors.stiffness", 0.05),
         ("body.payload", 0.4),
         ("body.base_com.x", 0.005),
-        ("sensors.joint_offset.left_knee", 0.02),
+        ("sensors.joint_offset.left_knee", 0.03),  # of a range of 0.04 in training
     ):
         assert width[name] < most, name
     space = space_file.read(out)

@@ -204,7 +204,7 @@ def test_feet_may_come_in_any_order():
 
 def test_the_body_may_touch_with_any_part():
     """Thighs and head, the head first: bodies before and behind the feet in the model."""
-    robot = dataclasses.replace(GREK, body_geoms=("head", "torso"))
+    robot = dataclasses.replace(GREK, body_geoms=("head", "torso"), seat=None)
     simulation = Simulation(1, robot=robot)
     simulation.reset([0], [Scenario()])
     assert simulation.state().clearance.min() == pytest.approx(0.0005, abs=4e-4)
