@@ -253,7 +253,8 @@ def _refuse_changes(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
         ("", config, saved, TrainConfig()),
         ("ppo.", config.ppo, saved.ppo, PPOConfig()),
     ):
-        for name, value in vars(wanted).items():
+        for name in vars(default):  # the settings of the command have a cluster too
+            value = getattr(wanted, name)
             asked = part + name in config.given or value != getattr(default, name)
             if part + name in (*_RESUMABLE, *_OWN) or not asked or value == getattr(known, name):
                 continue
