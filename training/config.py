@@ -62,8 +62,8 @@ class TrainConfig:
     """Threads for simulation and updates, of all processes together; 0 uses all cores."""
     processes: int = 0
     """Processes that share worlds, threads and updates; their number must divide --worlds.
-    0 takes the fastest: one per thread, if each gets at least 128 worlds. The same seed and number
-    of processes give the same policy; --resume takes the run's own number."""
+    0 takes that of the run to resume, or 1: two were no faster on two cores. The same seed and
+    number of processes give the same policy."""
     seed: int = 0
     """Seed of scenarios, initial weights and exploration."""
     skills: str = "walk"

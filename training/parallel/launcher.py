@@ -24,8 +24,6 @@ from grek.training.config import TrainConfig
 from grek.training.parallel.collectives import PeerLost
 from grek.training.stopping import Interruption
 
-FEWEST_WORLDS = 128  # a process by default; with fewer, Python's share of a step grows
-
 
 class Outcome(NamedTuple):
     """End of the training in one process: "done", "refused", "interrupted" or "lost", and why."""
@@ -71,16 +69,12 @@ def announce(settings: TrainConfig, state: dict[str, Any] | None) -> None:
 
 
 def processes(config: TrainConfig) -> int:
-    """Number of processes: that of `config`, else that of the run to resume, else the fastest.
-
-    That is one per thread, as far as each gets FEWEST_WORLDS worlds and all of them equally many.
-    """
+    """Number of processes: that of `config`, else that of the run to resume, else 1."""
     if config.processes:
         return config.processes
     if config.resume is not None:
         return run_directory.processes(config.resume)
-    most = min(config.threads or os.cpu_count() or 1, config.worlds // FEWEST_WORLDS)
-    return max((n for n in range(1, most + 1) if config.worlds % n == 0), default=1)
+    return 1
 
 
 def _elastic(config: TrainConfig, run: Path) -> Path:
