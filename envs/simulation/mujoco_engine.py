@@ -173,7 +173,8 @@ class MujocoEngine:
             for column, name in _SERVO_GAINS:
                 bias[:, :acting, column] *= np.where(self._dc, 1, _column(motors, name))
         # Levels and bristles alike: the same deflection before sliding, the same decay.
-        rubs = np.where(self._dc, friction, 1)[..., None]  # (m, acting, 1)
+        # MuJoCo takes a stiffness of 0 for a motor without a bristle, whose state it then lacks.
+        rubs = np.where(self._dc, np.maximum(friction, 1e-6), 1)[..., None]  # (m, acting, 1)
         bias[:, :acting, _LEVELS] *= rubs
         dynamics[:, :acting, _BRISTLES] *= rubs
         self._gains[worlds], self._bias[worlds], self._dynamics[worlds] = gains, bias, dynamics

@@ -9,12 +9,10 @@ import math
 import re
 
 from grek.envs.motions.act import Act
-from grek.envs.motions.choreography import choreography
 from grek.envs.robots import GREK, Robot
 from grek.envs.robots.robot import CONTROL_STEP
 from grek.envs.skills import SKILLS
-from grek.envs.skills.dance import DRAWN, planned
-from grek.envs.skills.show import RAMP, left
+from grek.envs.skills.show import RAMP, clip_of, left
 from grek.envs.skills.skill import Skill
 from grek.envs.skills.transitions import phase
 from grek.errors import InputError
@@ -26,8 +24,8 @@ _SECONDS = re.compile(r"([0-9.]+)s")
 def acts(script: str, robot: Robot = GREK) -> tuple[tuple[Act, ...], float]:
     """Acts of `script` and the time at which the last one is over [s].
 
-    Raises InputError, naming the act, for an unknown skill or motion, a parameter out of range, or
-    an act that cannot be read.
+    Raises InputError, naming the act, for an unknown skill or motion, a parameter out of range, an
+    act that cannot be read, or a motion that the motors cannot do.
     """
     parts = [part.strip() for part in script.split(";")]
     if len(parts) > MOST:
@@ -36,7 +34,7 @@ def acts(script: str, robot: Robot = GREK) -> tuple[tuple[Act, ...], float]:
     time, present = 0.0, SKILLS["stand"]
     for number, part in enumerate(parts, 1):
         try:
-            act, seconds = _act(part, time)
+            act, seconds = _act(part, time, robot)
             time += seconds + _wait(robot, present, act.skill)
         except InputError as error:
             raise InputError(f"script, act {number} {part!r}: {error}") from None
@@ -45,7 +43,7 @@ def acts(script: str, robot: Robot = GREK) -> tuple[tuple[Act, ...], float]:
     return tuple(found), time
 
 
-def _act(text: str, time: float) -> tuple[Act, float]:
+def _act(text: str, time: float, robot: Robot) -> tuple[Act, float]:
     """Act in words, and the time that it takes [s]."""
     name, *words = text.split() or [""]
     skill = SKILLS.named(name)
@@ -64,8 +62,11 @@ def _act(text: str, time: float) -> tuple[Act, float]:
             values[key] = _number(value)
     act = Act(time, name, values, motion)
     skill.check(act)
+    clip = None if skill.clip is None else clip_of(robot, act)
     if seconds is None:
-        seconds = skill.seconds if not motion else _length(motion) + 0.5
+        seconds = skill.seconds
+        if clip is not None and motion:
+            seconds = (len(clip.beat) - 1) * CONTROL_STEP + 0.5
     if not 0 < seconds <= 600:
         raise InputError(f"{seconds:g} s is not in 0 to 600 s")
     return act, seconds
@@ -89,13 +90,6 @@ def _number(text: str) -> float:
     if not math.isfinite(value):
         raise InputError(f"{text!r} is not a number; a time is 3s, a parameter NAME=VALUE")
     return value
-
-
-def _length(motion: str) -> float:
-    """Length of a choreography [s]; raises InputError for an unknown one."""
-    if motion.startswith(DRAWN):
-        return float(planned(motion, GREK)[0].time[-1])
-    return choreography(motion).seconds
 
 
 def _wait(robot: Robot, present: Skill, coming: str) -> float:

@@ -197,7 +197,7 @@ class ShowMotion:
         if of.clip is None:
             self._fill(world, self._home[None], np.ones(1, bool), np.zeros(1))
         else:
-            self._play(world, _clip(self._robot, act))
+            self._play(world, clip_of(self._robot, act))
 
     def _play(self, world: int | np.int64, clip: Clip) -> None:
         self._fill(world, _table(clip), clip.free, clip.beat)
@@ -317,8 +317,11 @@ def clip_of_act(
 _remembered = lru_cache(maxsize=512)(clip_of_act)
 
 
-def _clip(robot: Robot, act: Act) -> Clip:
-    """Clip of `act`; a file is read anew, as it may have changed."""
+def clip_of(robot: Robot, act: Act) -> Clip:
+    """Clip of `act`; a file is read anew, as it may have changed.
+
+    Raises InputError, naming beat and joint, for one that the motors cannot do.
+    """
     found = clip_of_act if act.motion.endswith(".toml") else _remembered
     return found(robot, act.skill, tuple(sorted(act.values.items())), act.motion)
 
