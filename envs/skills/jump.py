@@ -40,5 +40,5 @@ JUMP = Skill(
     lasts=Uniform(2.3, 4.0),
     pause=Uniform(0.2, 1.5),
     weights={"air": 3.0},
-    measures=("jump_clearance", "landed"),
+    measures=("jump_clearance", "landed", "jump_way", "jump_turn"),
 )

@@ -79,5 +79,5 @@ SIT = Skill(
     lasts=Uniform(3.5, 6.0),
     pause=Uniform(2.2, 3.5),
     weights={"seat": 1.0, "ease": -0.03},
-    measures=("seat_share", "seat_power"),
+    measures=("seat_share", "seat_power", "sit_down", "stand_up"),
 )

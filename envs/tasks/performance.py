@@ -23,6 +23,9 @@ LONGEST_LAG = 0.3  # of a motion behind its beat that is looked for [s]
 SIZES = np.array([0.03, 0.1, 0.1, 0.04, 0.04])  # height [m], roll, pitch [rad], feet [m] of a dance
 SETTLED = 0.99  # share of rest from which a robot counts as seated
 LANDING = 1.0  # time after a landing in which a robot must be up [s]
+TAKEN = 3.0  # time after a change of skills in which a robot must be up [s]
+SEATED = 0.5  # share of weight on the seat of a robot that has sat down
+RISEN = 0.01  # below the height wanted, of a robot that has stood up [m]
 
 
 def records(robot: Robot) -> Mapping[str, Callable[[StepData], Array]]:
@@ -53,6 +56,7 @@ def records(robot: Robot) -> Mapping[str, Callable[[StepData], Array]]:
         "tilt_error": tilt_error,
         "contact_match": lambda m: (m.state.contact == m.reference.contact).mean(1),
         "skill": lambda m: m.reference.skill,
+        "wanted_velocity": lambda m: m.reference.velocity,
         "rest": lambda m: m.reference.rest,
         "height": lambda m: np.stack([m.state.height, m.reference.height], 1),
         "moves": moves,
@@ -141,7 +145,8 @@ def _per_jump(log: EpisodeLog, value: Callable[[int, int, int], float]) -> Array
         [value(world, *flight) for flight in _flights(log, world)]
         for world in range(log.alive.shape[1])
     ]
-    return np.array([np.mean(each) if each else np.nan for each in found])
+    known = [[value for value in each if not np.isnan(value)] for each in found]
+    return np.array([np.mean(each) if each else np.nan for each in known])
 
 
 def jump_clearance(log: EpisodeLog) -> Array:
@@ -165,6 +170,77 @@ def landed(log: EpisodeLog) -> Array:
         return float(up[min(end + after, len(up) - 1), world])
 
     return _per_jump(log, stands)
+
+
+def jump_way(log: EpisodeLog) -> Array:
+    """Distance, LANDING after a jump, from the place it should have led to [m]; jumps that end in a
+    fall are left out."""
+    return _per_jump(log, lambda *jump: _astray(log, *jump)[0])
+
+
+def jump_turn(log: EpisodeLog) -> Array:
+    """Error of the heading LANDING after a jump [rad], by magnitude; as `jump_way`."""
+    return _per_jump(log, lambda *jump: _astray(log, *jump)[1])
+
+
+def _astray(log: EpisodeLog, world: int, begin: int, end: int) -> tuple[float, float]:
+    """Distance [m] and turn [rad] between the motion over a jump and that of its reference."""
+    skill = log.records["skill"][:, world]
+    other = np.flatnonzero(skill[:begin] != skill[begin])
+    start, stop = (other[-1] if len(other) else 0), end + round(LANDING / log.dt)
+    if stop >= len(skill) or not standing(log)[stop, world]:
+        return np.nan, np.nan
+    velocity = log.records["wanted_velocity"][start + 1 : stop + 1, world].astype(float)
+    turned = np.cumsum(velocity[:, 2]) * log.dt
+    wanted = _rotated(velocity[:, :2], turned).sum(0) * log.dt
+    yaw = log.yaw[[start, stop], world].astype(float)
+    way = np.diff(log.position_w[[start, stop], world, :2].astype(float), axis=0)[0]
+    error = _rotated(way[None], -yaw[:1])[0] - wanted
+    turn = yaw[1] - yaw[0] - turned[-1]
+    return float(np.hypot(*error)), float(abs(np.arctan2(np.sin(turn), np.cos(turn))))
+
+
+def _rotated(xy: Array, angle: Array) -> Array:
+    """Vectors (n, 2) turned to the left by `angle` (n,) [rad]."""
+    x, y, cos, sin = *xy.T, np.cos(angle), np.sin(angle)
+    return np.stack([cos * x - sin * y, sin * x + cos * y], 1)
+
+
+def _first_after(begins: NDArray[np.bool_], done: NDArray[np.bool_], dt: float) -> Array:
+    """Mean time from each of `begins` to the first `done` after it, both (T, n) (n,) [s]; NaN where
+    nothing begins, or nothing that begins is done."""
+    found = []
+    for start, reached in zip(begins.T, done.T, strict=True):
+        at = np.flatnonzero(reached)
+        after = [(at[at >= k][0] - k) * dt for k in np.flatnonzero(start) if (at >= k).any()]
+        found.append(np.mean(after) if after else np.nan)
+    return np.array(found)
+
+
+def _rising(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """First steps of intervals in which `flags` (T, n) hold, those from the beginning left out."""
+    return np.diff(flags.astype(np.int8), prepend=flags[:1], axis=0) == 1
+
+
+def sit_down(log: EpisodeLog) -> Array:
+    """Time from the beginning of sitting until SEATED [s]."""
+    seated = standing(log) & (log.records["seat_share"] >= SEATED)
+    return _first_after(_rising(_doing(log, "sit")), seated, log.dt)
+
+
+def stand_up(log: EpisodeLog) -> Array:
+    """Time from the end of rest until the torso is within RISEN of standing height [s]."""
+    rest, height = log.records["rest"] >= SETTLED, log.records["height"]
+    up = standing(log) & (height[..., 0] >= height[0, :, 1] - RISEN)
+    return _first_after(_rising(~rest) & standing(log), up, log.dt)
+
+
+def transition(log: EpisodeLog) -> Array:
+    """Share of changes of skill after which the robot is up for TAKEN."""
+    skill, up, after = log.records["skill"], standing(log), round(TAKEN / log.dt)
+    changes = (np.diff(skill, prepend=skill[:1], axis=0) != 0) & up
+    later = up[np.minimum(np.arange(len(up)) + after, len(up) - 1)]
+    return _mean_where(later, changes)
 
 
 def beat_error(log: EpisodeLog) -> Array:
@@ -206,6 +282,11 @@ STAGE: dict[str, Metric] = {
     "seat_power": seat_power,
     "jump_clearance": jump_clearance,
     "landed": landed,
+    "jump_way": jump_way,
+    "jump_turn": jump_turn,
+    "sit_down": sit_down,
+    "stand_up": stand_up,
+    "transition": transition,
     "beat_error": beat_error,
 }
 """Metrics of the stage, by the names they have in a scorecard; those of walking among them."""

@@ -32,8 +32,13 @@ SKILLED = {  # column: (metric of skills, scale, digits)
     "beat [ms]": ("beat_error", 1e3, 0),
     "jump [mm]": ("jump_clearance", 1e3, 0),
     "landed": ("landed", 1, 2),
+    "way [mm]": ("jump_way", 1e3, 0),
+    "turn [rad]": ("jump_turn", 1, 2),
     "seat": ("seat_share", 1, 2),
     "seat power": ("seat_power", 1, 2),
+    "down [s]": ("sit_down", 1, 2),
+    "up [s]": ("stand_up", 1, 2),
+    "changes": ("transition", 1, 2),
     "drift [mm]": ("drift", 1e3, 0),
 }
 POLICIES = {  # column: (key of the summary, score)
