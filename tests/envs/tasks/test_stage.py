@@ -13,7 +13,7 @@ from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.tasks import TaskBatch, staging, walking
 from grek.envs.tasks import performance as measures
-from grek.envs.tasks.stage import attitude, seat
+from grek.envs.tasks.stage import attitude, ease, seat
 from grek.eval.scores import policies, rollout
 
 WEIGHT = 15.4 * 9.81  # [N]
@@ -112,6 +112,8 @@ def test_a_droid_that_sits_has_not_fallen():
 
 def test_rewards_of_single_skills():
     assert seat(np.array([0.0, 1.0, 1.0]), np.array([0.7, 0.25, 0.7])).tolist() == [0, 0.5, 1]
+    # 3^2 + 4^2 = 25 (N m)^2 halves it.
+    assert ease(np.array([1.0, 0.5]), np.array([[3.0, 4.0], [0, 0]])).tolist() == [0.5, 0.5]
     level = np.array([[0.0, 0.0, -1.0]])
     assert attitude(np.zeros((1, 2)), level) == pytest.approx(1)
     # 0.1 rad forward: gravity points forward in the base frame.
