@@ -27,6 +27,8 @@ STEPPING = 0.15  # commands from this on have full step height
 FAST = 0.6  # speed of the shortest period [m/s]
 TIPPING = 0.18  # time constant of the inverted pendulum, sqrt(height / g) [s]
 _TURNS = np.array([2 * np.pi, 4 * np.pi])  # of the clock in a period [rad]
+AIMING = 0.06  # time constant in which a foot in swing takes up the speed to land for [s]
+CAUGHT = 0.8  # highest speed beyond the command's [m/s]
 RISE, DECAY = 0.1, 1.0  # time of recovery amplitude from 0 to 1, and back [s]
 
 
@@ -58,6 +60,10 @@ class Gait:
     catch: float = 0.2
     """`lean` above which a standing robot takes recovery steps [rad]; 0 for never. At 0.2 rad the
     capture point of a mass at 0.32 m is 64 mm ahead of the centre of a sole 160 mm long."""
+    capture: float = 0.0
+    """Speed beyond the command's for which feet land, over `tip` times standing height over TIPPING
+    [-]: at 1 that of an inverted pendulum which tips likewise, so that feet land near the capture
+    point (Raibert 1986; Pratt et al. 2006)."""
 
     def __post_init__(self) -> None:
         numbers = (*self.gain, *(v for v in vars(self).values() if v is not self.gain))
@@ -85,7 +91,8 @@ class Gait:
     def from_description(self, values: Any) -> "Gait":
         """Inverse of `describe`; raises InputError for missing, unknown or malformed values."""
         names = {f.name for f in dataclasses.fields(self)}
-        older = {"catch": 0.0, "softness": 0.0, "retraction": 0.0}  # in contracts before these
+        newer = ("catch", "softness", "retraction", "capture")
+        older = dict.fromkeys(newer, 0.0)  # in contracts before these
         if not isinstance(values, dict) or {*older, *values} != names:
             raise InputError(f"a gait has {', '.join(sorted(names))}; got {str(values)[:200]}")
         gain = values["gain"]
@@ -104,14 +111,21 @@ def effort(command: Array) -> Array:
     return clamp((np.abs(command).sum(1) - STANDING) / (STEPPING - STANDING), 0, 1)
 
 
-def lean(gyro: Array, gravity: Array) -> Array:
-    """Magnitude (n,) [rad] of tilt + TIPPING * tilt rate, from gyro [rad/s] and gravity (n, 3).
+def tip(gyro: Array, gravity: Array) -> Array:
+    """Tilt + TIPPING * tilt rate, forward and to the left (n, 2) [rad], from gyro [rad/s] and
+    gravity (n, 3) in the base frame.
 
     The divergent component of motion of a linear inverted pendulum, as an angle: the direction of
-    the capture point (Pratt et al. 2006). Both arguments are in the base frame.
+    the capture point (Pratt et al. 2006).
     """
     ahead = gravity[:, 0] + TIPPING * gyro[:, 1]
     left = gravity[:, 1] - TIPPING * gyro[:, 0]
+    return np.stack([ahead, left], 1)
+
+
+def lean(gyro: Array, gravity: Array) -> Array:
+    """Magnitude (n,) of `tip` [rad]."""
+    ahead, left = tip(gyro, gravity).T
     return np.sqrt(ahead**2 + left**2)
 
 
@@ -155,8 +169,17 @@ def _height(gait: Gait, swing: Array, effort: Array) -> Array:
     return gait.lift * (sine + gait.softness * (sine**2 - sine)) * effort[:, None]
 
 
-def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort: Array) -> Array:
+def joint_angles(
+    gait: Gait,
+    robot: Robot,
+    phase: Array,
+    command: Array,
+    effort: Array,
+    caught: Array | None = None,
+) -> Array:
     """Acting joint angles (n, A) [rad] at `phase` (n,) under `command` (n, 3) and `effort` (n,).
+
+    Feet move at the velocity `caught` (n, F, 2) [m/s], forward and left, beyond the command's.
 
     In a turn, feet move tangentially about the base in addition to hip yaw, which exceeds a rigid
     turn by about half and so compensates slip.
@@ -174,9 +197,12 @@ def joint_angles(gait: Gait, robot: Robot, phase: Array, command: Array, effort:
     back = np.where(p < gait.duty, 0.5 - p / gait.duty, ahead)
     along = back * step[:, None]  # [s]
     yaw = turn * rate * along
+    ahead_x, ahead_y = forward * vx * along, sideways * vy * along
+    if caught is not None:
+        ahead_x, ahead_y = ahead_x + caught[..., 0] * along, ahead_y + caught[..., 1] * along
     angles = robot.legs.inverse(
-        ankle_x + forward * vx * along - yaw * ankle_y,
-        ankle_y + sideways * vy * along - sway[:, None] + yaw * ankle_x,
+        ankle_x + ahead_x - yaw * ankle_y,
+        ankle_y + ahead_y - sway[:, None] + yaw * ankle_x,
         ankle_z + _height(gait, swing, effort),
         yaw,
         robot.foot_sides,
@@ -194,12 +220,13 @@ class GaitMotion:
         self.phase = np.zeros(worlds)  # in [0, 1)
         self._advance = np.zeros(worlds)  # of the phase in the control step
         self._recovery = np.zeros(worlds)  # amplitude in [0, 1]
+        self._caught = np.zeros((worlds, len(robot.feet), 2))  # speed that each foot is for [m/s]
         self.now = self._reference(slice(None), np.zeros((worlds, 3)))
 
     def reset(self, worlds: NDArray, seeds: NDArray[np.uint64], command: Array) -> None:
         """Start `worlds` (m,) at a phase drawn from `seeds` (m,), under `command` (m, 3)."""
         self.phase[worlds] = (seeds % np.uint64(997)) / 997
-        self._recovery[worlds] = 0
+        self._recovery[worlds], self._caught[worlds] = 0, 0
         self.now = self.now.with_rows(worlds, self._reference(worlds, command))
 
     def advance(self, command: Array, gyro: Array, gravity: Array, rate: Array) -> None:
@@ -207,14 +234,25 @@ class GaitMotion:
         self.phase = (self.phase + self._advance * (1 + rate)) % 1
         leaning = lean(gyro, gravity)
         self._recovery = recovery(self._gait, self._recovery, leaning, CONTROL_STEP)
+        if self._gait.capture:
+            self._aim(tip(gyro, gravity))
         self.now = self._reference(slice(None), command)
+
+    def _aim(self, tip: Array) -> None:
+        """Let feet in swing take up the speed of an inverted pendulum of `tip` (n, 2) [rad]."""
+        wanted = self._gait.capture * self._robot.stand_height / TIPPING * tip
+        swings = _swing(self._gait, foot_phase(self.phase, self._robot)) > 0
+        share = (swings & (self._advance > 0)[:, None]) * (CONTROL_STEP / AIMING)
+        change = clamp(wanted, -CAUGHT, CAUGHT)[:, None] - self._caught
+        self._caught += share[..., None] * change
+        self._caught[self._advance == 0] = 0  # stands
 
     def _reference(self, worlds: NDArray | slice, command: Array) -> Reference:
         """Reference of `worlds` for the coming control step; also sets its advance in phase."""
         height = np.maximum(effort(command), self._recovery[worlds])
         advance = (height > 0) * CONTROL_STEP / period(self._gait, command)
         self._advance[worlds] = advance
-        return self._at(self.phase[worlds], advance, command, height)
+        return self._at(self.phase[worlds], advance, command, height, self._caught[worlds])
 
     def ahead(self, worlds: NDArray, steps: Sequence[int], command: Array) -> Reference:
         """Reference of `worlds` (m,) at each of `steps` (k,) control steps from now, world by world
@@ -222,22 +260,26 @@ class GaitMotion:
         advance = self._advance[worlds]
         phase = (self.phase[worlds, None] + advance[:, None] * np.array(steps)) % 1
         height = np.maximum(effort(command), self._recovery[worlds])
-        many = (np.repeat(each, len(steps), 0) for each in (advance, command, height))
-        return self._at(phase.ravel(), *many)
+        known = (advance, command, height, self._caught[worlds])
+        return self._at(phase.ravel(), *(np.repeat(each, len(steps), 0) for each in known))
 
     def calm(self, worlds: NDArray[np.bool_]) -> None:
         """End recovery steps in the mask `worlds` (n,)."""
         self._recovery[worlds] = 0
 
-    def _at(self, phase: Array, advance: Array, command: Array, height: Array) -> Reference:
-        """Reference at `phase` (n,) and step amplitude `height` (n,), before it has advanced."""
+    def _at(
+        self, phase: Array, advance: Array, command: Array, height: Array, caught: Array
+    ) -> Reference:
+        """Reference at `phase` (n,) and step amplitude `height` (n,), before it has advanced, of
+        feet for the speed `caught` (n, F, 2) beyond the command's."""
         gait, steps = self._gait, height > 0
         after = (phase + advance) % 1
         angles = phase[:, None] * _TURNS
         clock = np.empty((len(phase), 4))
         clock[:, ::2], clock[:, 1::2] = np.sin(angles), np.cos(angles)
         end = foot_phase(after, self._robot)
-        joints = joint_angles(gait, self._robot, phase, command, height)
+        beyond = caught if gait.capture else None
+        joints = joint_angles(gait, self._robot, phase, command, height, beyond)
         return Reference(
             joints=joints,
             lead=np.zeros_like(joints),
@@ -255,9 +297,11 @@ class GaitMotion:
 
     def snapshot(self) -> dict[str, Array]:
         """State for `restore`."""
-        return {"phase": self.phase.copy(), "recovery": self._recovery.copy()}
+        kept = {"phase": self.phase, "recovery": self._recovery, "caught": self._caught}
+        return {name: each.copy() for name, each in kept.items()}
 
     def restore(self, saved: dict[str, Array], command: Array) -> None:
         """Continue from a snapshot under `command` (n, 3)."""
-        self.phase, self._recovery = saved["phase"].copy(), saved["recovery"].copy()
+        names = ("phase", "recovery", "caught")
+        self.phase, self._recovery, self._caught = (saved[name].copy() for name in names)
         self.now = self._reference(slice(None), command)

@@ -301,7 +301,7 @@ class ShowMotion:
         for name in self._KEPT:
             getattr(self, name)[:] = saved[name]
         self._step = saved["_step"].copy()
-        self._gait.restore({k: saved[k] for k in ("phase", "recovery")}, self._velocity())
+        self._gait.restore(saved, self._velocity())
         self.now = self._reference()
 
 

@@ -85,8 +85,8 @@ def test_a_policy_from_before_there_were_other_robots():
         ("action_scale", [None] * 10, "the contract lacks or garbles number None"),
         ("joints", list(reversed(GREK.joints)), r"the contract's joints is \['right_ankle'"),
         ("control_dt", 0.01, "the contract's control_dt is 0.01, this environment has 0.02"),
-        ("gait", None, "a gait has catch, duty"),
-        ("gait", {"period": 0.6}, "a gait has catch, duty"),
+        ("gait", None, "a gait has capture, catch, duty"),
+        ("gait", {"period": 0.6}, "a gait has capture, catch, duty"),
         ("observation", {}, "the contract's observation 'gyro' is None"),
     ],
 )

@@ -153,6 +153,32 @@ def test_a_tipping_droid_is_roused_at_once_and_calms_down_slowly():
     assert gaits.recovery(Gait(catch=0.0), np.zeros(1), np.array([9.0]), 0.02) == 0
 
 
+def test_a_foot_lands_near_the_capture_point():
+    """Tilted by 0.1 rad forward and 0.05 to the left, stepping on the spot: feet land for the speed
+    of a pendulum that tips likewise, 0.295 / 0.18 m/s per rad, of which half a stance of 0.33 s is
+    27 mm; over the stance they go as far behind, and both do so in their turn."""
+    still, tilted = np.zeros((1, 3)), np.array([[0.1, 0.05, -1.0]])
+    motion = GaitMotion(Gait(capture=1.0, catch=0.05, sway=0.0), GREK, 1)
+    motion.reset(np.array([0]), np.array([0], np.uint64), still)
+    landed: list[list[np.ndarray]] = [[], []]
+    home, _ = feet(HOME[:10])
+    before = motion.now.contact[0]
+    for _ in range(120):
+        motion.advance(still, np.zeros((1, 3)), tilted, np.zeros(1))
+        contact = motion.now.contact[0]
+        ankles, _ = feet(motion.ahead(np.array([0]), (1,), still).joints[0])
+        for foot in np.flatnonzero(contact & ~before):
+            landed[foot].append(ankles[foot] - home[foot])
+        before = contact
+    speed = np.array([0.1, 0.05]) * 0.295 / 0.18
+    for foot in landed:
+        assert len(foot) >= 3
+        assert foot[-1][:2] == pytest.approx(speed * 0.165, abs=0.004)
+    for _ in range(100):
+        motion.advance(still, np.zeros((1, 3)), np.array([[0, 0, -1.0]]), np.zeros(1))
+    assert motion.now.joints[0] == pytest.approx(HOME[:10])
+
+
 def test_the_clock_goes_on_while_it_walks_and_rests_while_it_stands():
     """At 0.3 m/s a period is 0.54 s: 0.02 / 0.54 of a turn in a control step."""
     motion = GaitMotion(GAIT, GREK, 2)
@@ -235,8 +261,8 @@ def test_a_gait_is_read_back_from_its_description():
     gait = Gait(period=0.7, gain=(1.0, 2.0, 3.0))
     assert Gait().from_description(json.loads(json.dumps(gait.describe()))) == gait
     for values, told in (
-        (None, "a gait has catch, duty"),
-        ({**gait.describe(), "bounce": 1.0}, "a gait has catch, duty"),
+        (None, "a gait has capture, catch, duty"),
+        ({**gait.describe(), "bounce": 1.0}, "a gait has capture, catch, duty"),
         ({**gait.describe(), "gain": 1.0}, "gain is '1.0', not three numbers"),
     ):
         with pytest.raises(InputError, match=told):
