@@ -20,7 +20,10 @@ class PPOConfig:
     epochs: int = 5
     """Passes over the samples of a rollout in an update."""
     gamma: float = 0.985
-    """Discount factor per control step of 20 ms, in [0, 1]."""
+    """Discount factor per control step of 20 ms, in [0, 1]; the initial one with final-gamma."""
+    final_gamma: float | None = None
+    """Discount factor at the end of the run; its horizon 1 / (1 - gamma) changes by the same factor
+    in equal shares of the run. By default gamma all the time."""
     gae_lambda: float = 0.95
     """Lambda of generalised advantage estimation (Schulman et al. 2016), in [0, 1]."""
     clip: float = 0.2

@@ -109,6 +109,7 @@ def check(config: TrainConfig) -> None:
         ("minibatches", ppo.minibatches, 1, 10_000),
         ("epochs", ppo.epochs, 1, 1000),
         ("gamma", ppo.gamma, 0, 1),
+        ("final-gamma", ppo.gamma if ppo.final_gamma is None else ppo.final_gamma, 0, 1),
         ("gae-lambda", ppo.gae_lambda, 0, 1),
         ("clip", ppo.clip, 0, 10),
         ("entropy", ppo.entropy, 0, 10),

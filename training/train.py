@@ -20,7 +20,7 @@ from grek.errors import InputError
 from grek.progress import live
 from grek.provenance import versions
 from grek.training import checkpoint, run_directory
-from grek.training.config import TrainConfig
+from grek.training.config import PPOConfig, TrainConfig
 from grek.training.curriculum import Curriculum, Shares
 from grek.training.export import export
 from grek.training.log import Log, Statistics, trim
@@ -184,6 +184,8 @@ def learn(
     with screen as draw, Films(run / "films", every, grounds) as films:
         log = Log(run, budget, statistics, draw)
         while not collectives.anywhere(budget.spent(model.num_timesteps) or interruption.requested):
+            fraction = collectives.leaders(budget.fraction(model.num_timesteps))
+            model.gamma = model.rollout_buffer.gamma = discount(config.ppo, fraction)
             model.collect_rollouts(env, statistics, model.rollout_buffer, model.n_steps)
             fraction = collectives.leaders(budget.fraction(model.num_timesteps))
             model.ent_coef = config.ppo.entropy * (1 - fraction)
@@ -202,6 +204,13 @@ def learn(
                 after_update(model)
         if interruption.requested:
             films.stop()
+
+
+def discount(ppo: PPOConfig, fraction: float) -> float:
+    """Discount factor when `fraction` of a run is done."""
+    if ppo.final_gamma is None:
+        return ppo.gamma
+    return 1 - (1 - ppo.gamma) ** (1 - fraction) * (1 - ppo.final_gamma) ** fraction
 
 
 def check_finite(model: PPO) -> None:

@@ -16,11 +16,11 @@ from grek.envs.tasks import walking
 from grek.errors import InputError
 from grek.eval.scores import policies
 from grek.training import checkpoint
-from grek.training.config import TrainConfig
+from grek.training.config import PPOConfig, TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.export import export
 from grek.training.ppo import PPO
-from grek.training.train import make_model, train
+from grek.training.train import discount, make_model, train
 from grek.training.vec_env import GrekVecEnv
 
 from .runs import PER_UPDATE, SMALL, config, weights
@@ -299,3 +299,11 @@ def test_one_world_trains_without_becoming_undefined(tmp_path):
     tiny = dataclasses.replace(SMALL, rollout=33, minibatches=4)
     run = train(config(tmp_path / "run", 1, worlds=1, ppo=tiny))
     assert all(torch.isfinite(w).all() for w in weights(run).values())
+
+
+def test_the_horizon_grows_by_equal_factors():
+    """From 50 to 200 steps: 100 half way."""
+    ppo = PPOConfig(gamma=0.98, final_gamma=0.995)
+    horizons = [1 / (1 - discount(ppo, fraction)) for fraction in (0, 0.5, 1)]
+    assert horizons == pytest.approx([50, 100, 200])
+    assert discount(PPOConfig(gamma=0.98), 0.7) == 0.98
