@@ -53,8 +53,9 @@ class Curriculum:
 class Shares:
     """Shares of several skills in new episodes: those that are done worst have the largest.
 
-    A skill is done as well as its joints follow the reference, times m / (m + `rare`) for a mean
-    time m between its falls; both are averaged over `memory` seconds of its simulated time.
+    A skill is done as well as it follows its reference, times m / (m + `rare`) for a mean time m
+    between its falls; both are averaged over `memory` seconds of its simulated time. Its share is
+    as the square of what it lacks.
     """
 
     names: tuple[str, ...]
@@ -67,12 +68,12 @@ class Shares:
     """Weight of a skill that is done perfectly, over that of one not done at all [-]."""
     state: dict[str, list[float]] = field(default_factory=dict)
     """Of each skill, forgotten with `memory`: simulated time "lived", the part of it "followed" as
-    far as joints follow [s], and falls "fallen"."""
+    far as it follows [s], and falls "fallen"."""
 
     def record(
         self, axes: Sequence[str], follows: NDArray, fell: NDArray[np.bool_]
     ) -> dict[str, float]:
-        """Count a control step of n worlds with contexts of `axes` (n,), in which joints follow by
+        """Count a control step of n worlds with contexts of `axes` (n,), which follow by
         `follows` (n,) in [0, 1]; returns the shares by axis."""
         which = np.array([self.names.index(axis) for axis in axes])
         count = len(self.names)
@@ -86,5 +87,5 @@ class Shares:
         lived, followed, fallen = found
         between = lived / np.maximum(fallen, 1)
         score = followed / np.maximum(lived, CONTROL_STEP) * between / (between + self.rare)
-        shares = self.least + (1 - self.least) * (1 - score)
+        shares = self.least + (1 - self.least) * (1 - score) ** 2
         return dict(zip(self.names, shares.tolist(), strict=True))

@@ -8,6 +8,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from grek.envs.episodes import EpisodeConfig, Episodes
 from grek.envs.tasks import Outcome, StepData
+from grek.envs.tasks.rewards import linear
 from grek.envs.tasks.stage import joints
 
 
@@ -16,7 +17,7 @@ class GrekVecEnv(VecEnv):
 
     `outcome` is the result of the last control step, with each reward term; `ended` has the worlds
     whose episode ended in it, with the materials of their ground; `axes` are the axes of the
-    scenarios' contexts in it, and `follows` (worlds,) in [0, 1] tells how well joints followed.
+    scenarios' contexts in it, and `follows` (worlds,) in [0, 1] tells how well they followed.
     """
 
     def __init__(self, worlds: int, threads: int = 1, config: EpisodeConfig | None = None) -> None:
@@ -32,7 +33,7 @@ class GrekVecEnv(VecEnv):
         self.outcome: Outcome | None = None
         self.ended: dict[int, tuple[str, ...]] = {}
         self.axes: list[str] = []  # of the contexts of the last step
-        self.follows = np.zeros(worlds)  # joints in it, in [0, 1]
+        self.follows = np.zeros(worlds)  # reference in it, in [0, 1]
         self._actions = np.zeros((worlds, task.actions))
 
     def reset(self) -> np.ndarray:
@@ -94,6 +95,8 @@ class GrekVecEnv(VecEnv):
 
 
 def _follows(data: StepData) -> np.ndarray:
-    """exp(-|e|^2 / 0.3) (n,) of the errors e of the joints [rad]."""
+    """exp(-|e|^2 / 0.3) exp(-|v|^2 / 0.08) (n,) of the errors e of the joints [rad] and v of the
+    planar velocity [m/s]."""
     acting = data.reference.joints.shape[1]
-    return joints(data.reference.joints, data.state.joint_position[:, :acting])
+    near = joints(data.reference.joints, data.state.joint_position[:, :acting])
+    return near * linear(data.reference.velocity[:, :2], data.stride_velocity[:, :2])

@@ -138,12 +138,12 @@ def _terms(robot: Robot) -> tuple[Term, ...]:
         ),
         Term(
             "linear",
-            1.5,
+            2.5,
             lambda m: rewards.linear(m.reference.velocity[:, :2], m.stride_velocity[:, :2]),
         ),
         Term(
             "angular",
-            1.0,
+            1.5,
             lambda m: rewards.angular(m.reference.velocity[:, 2], m.stride_velocity[:, 2]),
         ),
         Term("attitude", 1.0, lambda m: attitude(m.reference.attitude, m.state.gravity_b)),

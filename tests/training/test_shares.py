@@ -30,10 +30,10 @@ def shares_after(follows: tuple[float, float], falls: tuple[int, int]) -> dict[s
 
 
 def test_who_does_worse_gets_more():
-    """Mean time between falls m, score f m / (m + 8), share 0.15 + 0.85 (1 - score)."""
+    """Mean time between falls m, score f m / (m + 8), share 0.15 + 0.85 (1 - score)^2."""
     found = shares_after((0.9, 0.5), (1, 50))
-    assert found["stand"] == pytest.approx(0.15 + 0.85 * (1 - 0.9 * 100 / 108))
-    assert found["jump"] == pytest.approx(0.15 + 0.85 * (1 - 0.5 * 2 / 10))
+    assert found["stand"] == pytest.approx(0.15 + 0.85 * (1 - 0.9 * 100 / 108) ** 2)
+    assert found["jump"] == pytest.approx(0.15 + 0.85 * (1 - 0.5 * 2 / 10) ** 2)
 
 
 def test_a_perfect_skill_keeps_a_share():
