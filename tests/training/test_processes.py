@@ -171,6 +171,21 @@ def test_after_a_kill_all_end_and_the_run_can_be_resumed(tmp_path, victim):
     assert checkpoint.newest(tmp_path / "run")[0]["steps"] == before + UPDATE
 
 
+@linux
+def test_processes_whose_launcher_is_killed_before_they_are_connected_end(tmp_path):
+    """PyTorch would let them wait for it for half an hour."""
+    process = started(tmp_path, "--out", "run", *SMALL, "--steps", "100000000", "--processes", "2")
+    deadline = time.monotonic() + 120
+    while len(group := members(process.pid)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    while any(map(alive, group)):
+        assert time.monotonic() < deadline, group
+        time.sleep(0.05)
+
+
 def test_a_signal_before_there_are_processes_interrupts():
     with pytest.raises(KeyboardInterrupt), launcher._forwarded():
         signal.raise_signal(signal.SIGTERM)

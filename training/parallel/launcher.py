@@ -12,10 +12,11 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grek import extensions
 from grek.errors import InputError
@@ -23,6 +24,9 @@ from grek.training import checkpoint, run_directory
 from grek.training.config import TrainConfig
 from grek.training.parallel.collectives import PeerLost
 from grek.training.stopping import Interruption
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 
 class Outcome(NamedTuple):
@@ -127,21 +131,33 @@ def work(config: TrainConfig) -> Outcome:
     """Train as one process of a group; elastic has set its rank in the environment."""
     import torch.distributed as dist
 
-    started_by = os.getppid()
+    launcher = multiprocessing.parent_process()
+    assert launcher is not None
+    connected = threading.Event()
+    threading.Thread(target=_ends_with, args=(launcher, connected), daemon=True).start()
     os.setpgid(0, 0)  # Ctrl-C reaches the launcher only, which tells all processes
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
         extensions.load()
         dist.init_process_group("gloo")
+        connected.set()
         return worked(config)
     except KeyboardInterrupt as stop:  # before or after the training, which handles its own
         return Outcome("interrupted", str(stop))
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
-        if os.getppid() != started_by:  # nobody is left to take the outcome; elastic would wait
+        if not launcher.is_alive():  # nobody is left to take the outcome; elastic would wait
             sys.exit(1)
+
+
+def _ends_with(launcher: "BaseProcess", connected: threading.Event) -> None:
+    """End this process with `launcher` if that is before it is `connected`: it would wait for half
+    an hour; once connected, its training ends by itself."""
+    launcher.join()
+    if not connected.is_set():
+        os._exit(1)
 
 
 def worked(config: TrainConfig, interruption: Interruption | None = None) -> Outcome:
