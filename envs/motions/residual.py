@@ -1,7 +1,7 @@
 """Residual actions: from command, reference motion and action of a policy to joint targets.
 
-Joint target = reference motion + action scale * action. Shared by the gym and by the computer of a
-robot, which so agree to the last bit.
+Joint target = reference motion + action scale * action; legs that rest leave the action out. Shared
+by the gym and by the computer of a robot, which so agree to the last bit.
 """
 
 from typing import NamedTuple
@@ -62,11 +62,12 @@ class Residual:
 
     def targets(self, reference: Reference, action: Array, look: Array) -> Array:
         """Joint targets (n, J) [rad], before joint limits: sum of `reference`,
-        `Robot.static_offset`, `look` command (n, 2) [rad] and scaled `action` (n, A)."""
+        `Robot.static_offset`, `look` command (n, 2) [rad] and scaled `action` (n, A) times the
+        share of weight that the legs shall bear."""
         acting = action.shape[1]
         targets = np.repeat(self.held[None], len(action), 0)
         wanted = reference.joints + reference.lead - self._home
-        targets[:, :acting] += wanted + action * self._scale
+        targets[:, :acting] += wanted + action * self._scale * (1 - reference.rest)[:, None]
         if self._look:
             targets[:, self._look] += look + reference.look
         return targets

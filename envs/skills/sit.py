@@ -78,6 +78,6 @@ SIT = Skill(
     seconds=4.0,
     lasts=Uniform(3.5, 6.0),
     pause=Uniform(2.2, 3.5),
-    weights={"seat": 1.0, "ease": 2.0},
+    weights={"seat": 1.0},
     measures=("seat_share", "seat_power", "sit_down", "stand_up"),
 )

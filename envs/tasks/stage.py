@@ -20,7 +20,6 @@ from grek.envs.vectors import Array
 
 NAME = "grek/Stage-v0"
 SEAT_SHARE = 0.5  # share of weight on the seat that has the full reward
-EASE = 25.0  # sum of squared torques of seated legs that halves the reward [(N m)^2]
 
 
 def staging(robot: Robot = GREK, name: str = NAME, **options: Any) -> Task:
@@ -152,7 +151,6 @@ def _terms(robot: Robot) -> tuple[Term, ...]:
     )
     own = {
         "seat": lambda m: seat(m.reference.rest, m.state.seat_load / m.weight),
-        "ease": lambda m: ease(m.reference.rest, m.state.torque[:, :acting]),
         "air": lambda m: air(m.reference, m.state.contact),
     }
     return (
@@ -185,14 +183,6 @@ def attitude(wanted: Array, gravity_b: Array) -> Array:
 def seat(rest: Array, share: Array) -> Array:
     """Share of weight on the seat over SEAT_SHARE, at most 1, where the legs shall rest (n,)."""
     return rest * np.minimum(share / SEAT_SHARE, 1)
-
-
-def ease(rest: Array, torque: Array) -> Array:
-    """rest / (1 + |torque|^2 / EASE) (n,) of motors (n, A) [N m].
-
-    Positive, as a price of torque teaches to fall before the seat is reached.
-    """
-    return rest / (1 + rewards.square(torque) / EASE)
 
 
 def air(reference: Reference, contact: NDArray[np.bool_]) -> Array:

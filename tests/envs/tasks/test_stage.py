@@ -13,7 +13,7 @@ from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.tasks import TaskBatch, staging, walking
 from grek.envs.tasks import performance as measures
-from grek.envs.tasks.stage import attitude, ease, seat
+from grek.envs.tasks.stage import attitude, seat
 from grek.eval.scores import policies, rollout
 
 WEIGHT = 15.4 * 9.81  # [N]
@@ -112,8 +112,6 @@ def test_a_droid_that_sits_has_not_fallen():
 
 def test_rewards_of_single_skills():
     assert seat(np.array([0.0, 1.0, 1.0]), np.array([0.7, 0.25, 0.7])).tolist() == [0, 0.5, 1]
-    # 3^2 + 4^2 = 25 (N m)^2 halves it.
-    assert ease(np.array([1.0, 0.5]), np.array([[3.0, 4.0], [0, 0]])).tolist() == [0.5, 0.5]
     level = np.array([[0.0, 0.0, -1.0]])
     assert attitude(np.zeros((1, 2)), level) == pytest.approx(1)
     # 0.1 rad forward: gravity points forward in the base frame.
@@ -123,6 +121,18 @@ def test_rewards_of_single_skills():
     # 0.1 rad to the right: gravity points to the right.
     tilted = np.array([[0.0, -np.sin(0.1), -np.cos(0.1)]])
     assert attitude(np.array([[0.1, 0.0]]), tilted) == pytest.approx(1)
+
+
+def test_seated_legs_do_not_follow_the_policy():
+    """A full action moves their targets before and after, and not while they rest."""
+    still, pushed = batch(Act(0, "sit"), Act(4, "stand")), batch(Act(0, "sit"), Act(4, "stand"))
+    moved = []
+    for _ in range(350):
+        moved.append(np.abs(pushed.targets(STILL + 1) - still.targets(STILL))[0].max())
+        still.step(STILL)
+        pushed.step(STILL)
+    moved = np.array(moved)
+    assert moved[:70].min() > 0.1 and moved[100:200].max() == 0 and moved[-1] > 0.1
 
 
 def test_terms_of_a_skill_count_in_that_skill_only():
