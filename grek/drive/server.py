@@ -168,11 +168,12 @@ class Server:
                 raise ValueError(f"sets {set(message.updates)}")
             if not self.checks[message.uuid](message.updates["value"]):
                 raise ValueError("value out of range")
-        elif isinstance(message, _messages.SceneNodeClickMessage):
-            if not (isinstance(message.name, str) and isinstance(message.owner, str)):
-                raise TypeError("not a name")
-            _numbers(message.ray_origin, 3)
-            _numbers(message.ray_direction, 3)
+        elif isinstance(message, _messages.ScenePointerMessage):
+            if message.event_type != "click":
+                raise ValueError(f"a pointer's {message.event_type}")
+            for vector in (message.ray_origin, message.ray_direction):
+                _numbers(vector, 3)
+            _numbers(message.screen_pos[0], 2)
         elif not isinstance(message, _messages.FileTransferPartAck):
             raise ValueError(f"{type(message).__name__} is not for pages")
 

@@ -69,7 +69,9 @@ class Session:
         self._asked: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]]
         self._asked = queue.SimpleQueue()
         self.panel = Panel(self.server, scenario, ranges, self._press)
-        self.scene = Scene(self.server.viser, self.droid, self._clicked)
+        self.scene = Scene(
+            self.server.viser, self.droid, lambda *ray: self._asked.put((self._clicked, ray))
+        )
         self.plots = Plots(self.server.viser, self.droid)
         self.scene.restart(self.droid)
         self._recording: Recording | None = None
@@ -179,9 +181,11 @@ class Session:
         elif button == "save":
             self._asked.put((self._save, (client,)))
 
-    def _clicked(self, direction: Array) -> None:
-        """Take a click on the droid, on any thread."""
-        self._asked.put((lambda: self._shove(self.panel.strength * direction), ()))
+    def _clicked(self, origin: Array, direction: Array) -> None:
+        """Push the droid if the ray through a click meets it."""
+        away = self.scene.away(origin, direction)
+        if away is not None:
+            self._shove(self.panel.strength * away)
 
     def _answer(self) -> None:
         """Do what was asked for since the last step."""
