@@ -22,6 +22,8 @@ import msgspec
 import viser
 import websockets.asyncio.server
 from viser import _messages
+from viser.infra import _infra
+from viser.infra._async_message_buffer import AsyncMessageBuffer
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -109,6 +111,30 @@ class Visitors:
                 await connection.send(msgspec.json.encode({**self._news, "you": visitor}).decode())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), TELL)
+
+
+class _Event(asyncio.Event):
+    """Event that threads without a loop may set, which does nothing."""
+
+    def set(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            super().set()
+
+
+class Buffer(AsyncMessageBuffer):
+    """Buffer of viser that any thread may push to.
+
+    `push` of the original sets its event on the thread that calls it, then again on the thread of
+    the loop. The first can raise "deque mutated during iteration" while a page connects or waits.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.message_event = _Event()
+
+
+_infra.AsyncMessageBuffer = Buffer  # type: ignore[misc]
 
 
 class Server:

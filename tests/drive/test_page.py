@@ -3,6 +3,7 @@
 Nothing here waits for a time: every wait is for a state that the page is told.
 """
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -10,10 +11,12 @@ import urllib.request
 import msgspec
 import numpy as np
 import pytest
+from viser import _messages
 from websockets.exceptions import InvalidStatus
 
 from grek.drive import dials
 from grek.drive.panel import literal
+from grek.drive.server import Buffer
 from grek.envs.rendering.canvas import check_rendering
 from grek.envs.scenarios.scenario import from_plain
 from grek.errors import InputError
@@ -197,6 +200,21 @@ def test_what_was_driven_becomes_a_film(drive):
         film = one.wait(lambda: one.files.get("drive-1.mp4"), "the film")
     assert film[4:8] == b"ftyp"
     assert (running.session._out / "drive-1.mp4").read_bytes() == film
+
+
+def test_a_thread_that_writes_leaves_what_others_wait_for_alone():
+    """asyncio's events belong to one thread; a push from another wakes it through its loop."""
+
+    async def wait() -> None:
+        buffer = Buffer(asyncio.get_running_loop(), persistent_messages=True)
+        waiting = asyncio.create_task(buffer.message_event.wait())
+        await asyncio.sleep(0)
+        await asyncio.to_thread(buffer.message_event.set)
+        assert not buffer.message_event.is_set()
+        await asyncio.to_thread(buffer.push, _messages.ShareUrlRequest())
+        assert await waiting
+
+    asyncio.run(wait())
 
 
 def test_who_reads_nothing_stops_nothing(drive):
