@@ -47,8 +47,8 @@ class Looks:
         """True if a ray, from `origin` (3,) [m], meets the robot at the last of its `poses`."""
         groups = np.zeros(mujoco.mjNGROUP, np.uint8)
         groups[self._model.geom_group[self._geoms]] = 1
-        geom = np.zeros(1, np.int32)
-        return mujoco.mj_ray(self._model, self._data, origin, direction, groups, True, -1, geom) >= 0
+        found = mujoco.mj_ray(self._model, self._data, origin, direction, groups, True, -1, None)
+        return found >= 0
 
     def _surface(self, geom: int) -> "Surface":
         """Surface of a geom in the frame of its body; raises InputError for a kind unknown here."""
