@@ -172,6 +172,37 @@ def test_a_click_meets_the_droid_where_the_page_shows_it(drive):
     assert scene.away(np.array([0.0, 0.0, 3.0]), np.array([0.0, 0.0, -1.0])) is None
 
 
+def test_skills_are_buttons_and_keys_walk(drive):
+    """Jump waits for the end of a walk; releasing the key does not take it back."""
+    running = drive(policy="motion")
+    show = running.session.droid.show
+    with visiting(running.address) as one:
+        one.wait(lambda: one.news.get("skill") == "stand", "a standing droid")
+        one.hold("KeyW")
+        one.wait(lambda: one.news["skill"] == "walk", "a walk")
+        one.wait(lambda: one.news["position"][0] > 0.15, "some steps")
+        assert dict(show.acts(0)[-1].values) == {"forward": 0.5, "left": 0.0, "turn": 0.0}
+        one.set("Jump: height [m]", 0.03)
+        one.press("Jump")
+        one.wait(lambda: "jump waits until it has halted" in one.news["skill"], "what waits")
+        one.hold()
+        one.wait(lambda: one.news["skill"] == "jump", "a jump")
+        assert dict(show.acts(0)[-1].values) == {"height": 0.03, "forward": 0.0, "turn": 0.0}
+        assert one.news["command"] == [0, 0, 0, 0, 0]
+        one.tap("Space")
+        one.wait(lambda: one.news["skill"] == "stand", "a standing droid")
+        one.set("Dance: motion", "lullaby")
+        one.press("Dance")
+        one.wait(lambda: one.news["skill"].startswith("dance lullaby, beat"), "a dance")
+        one.press("Sit")
+        one.wait(lambda: one.news["skill"] == "sit", "a seat")
+        one.press("Save this world")
+        saved = from_plain(json.loads(one.wait(lambda: one.files.get("world.json"), "the file")))
+        skills = [act.skill for act in saved.acts]
+        assert skills == ["stand", "walk", "jump", "stand", "dance", "sit"]
+        assert one.news["dropped"] == 0
+
+
 def test_a_saved_world_is_the_present_one(drive):
     running = drive("gravel")
     with visiting(running.address) as one:
