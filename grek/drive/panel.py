@@ -167,10 +167,10 @@ class Panel:
         motion = None
         if skill.dances:
             names = shipped()
-            of = Choice(
+            motions = Choice(
                 f"{title}: motion", names, lambda s: names[0], lambda s, name: s, "grek motions"
             )
-            motion = self._control(of, Scenario())
+            motion = self._control(motions, Scenario())
         self._acts[skill.name] = sliders, motion
         self._button(title, skill.name, "As set above; it begins when the present one lets it")
 

@@ -117,9 +117,11 @@ class _Event(asyncio.Event):
     """Event that threads without a loop may set, which does nothing."""
 
     def set(self) -> None:
-        with contextlib.suppress(RuntimeError):
+        try:
             asyncio.get_running_loop()
-            super().set()
+        except RuntimeError:
+            return
+        super().set()
 
 
 class Buffer(AsyncMessageBuffer):

@@ -31,7 +31,7 @@ def shots(tmp_path: Path) -> Path:
 
 def view(page) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of the picture between the panels [px]."""
-    find = """(() => { const r = document.querySelector('canvas').getBoundingClientRect();
+    find = """(() => { const r = document.querySelector('canvas[data-engine]').getBoundingClientRect();
         return [r.left, r.top, r.right, r.bottom]; })()"""
     return tuple(round(x) for x in page.value(find))
 
@@ -62,7 +62,7 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         browser(running.address, Path(profile)) as page,
     ):
         waited(lambda: page.news().get("step"), "the page's socket")
-        waited(lambda: page.value("document.querySelectorAll('canvas').length"), "a canvas")
+        waited(lambda: page.value("document.querySelectorAll('canvas[data-engine]').length"), "a canvas")
         waited(lambda: complete(page, shots / "standing.png"), "droid and ground")
 
         # A held key walks and its cap lights up; its release lets go.
@@ -111,6 +111,9 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         middle = (left + right) / 2, (top + bottom) / 2
         session._push = np.zeros(2)
         page.click(left + 30, middle[1])
+        step = page.news()["step"]
+        waited(lambda: page.news()["step"] > step + 25, "half a second")
+        assert not session._push.any()
         waited(lambda: page.click(*middle) or session._push.any(), "a push by a click")
 
         # The ground, by a control of the page.
