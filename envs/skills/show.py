@@ -101,6 +101,10 @@ class ShowMotion:
         self._acts[world] = (*self._acts[world][: self._next[world]], now)
         self._due[world] = time
 
+    def acts(self, world: int) -> tuple[Act, ...]:
+        """Acts of `world` since its last reset, and those to come."""
+        return self._acts[world]
+
     def caption(self, world: int) -> str:
         """Present skill of `world`, its beat, and what waits."""
         skill = self._skills[self._skill[world]].name

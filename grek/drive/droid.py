@@ -1,10 +1,11 @@
 """The droid that is driven: a policy in one world, under the commands and pushes of the moment.
 
-Its motion is a function of the calls of `begin`, `change` and `advance` alone, so that a log of
-them gives the same motion again, bit for bit (`grek.drive.recording`).
+Its motion is a function of the calls of `begin`, `change`, `perform` and `advance` alone, so that a
+log of them gives the same motion again, bit for bit (`grek.drive.recording`).
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from grek.envs.ground.shapes import SHAPES, ShapePart
 from grek.envs.ground.surface import Surface
 from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.robots import Robot
+from grek.envs.scenarios import stage
 from grek.envs.scenarios.scenario import EPISODE, Scenario
 from grek.envs.simulation.simulation import CONTROL_STEP
 from grek.envs.simulation.state import State
-from grek.envs.skills.show import Show
-from grek.envs.tasks import TaskBatch
+from grek.envs.skills import SKILLS, Act
+from grek.envs.skills.show import ShowMotion, clip_of
+from grek.envs.tasks import TaskBatch, metrics
 from grek.envs.tasks.commands import PUSH_TIME, Schedule
 from grek.envs.tasks.metrics import EpisodeLog
 from grek.envs.vectors import Array
@@ -52,13 +55,14 @@ class Present(Schedule):
 
 
 class Droid:
-    """One world of `policy` that begins in `scenario`; raises InputError for a policy of skills."""
+    """One world of `policy` that begins in `scenario`; acts of the scenario are disregarded."""
 
     def __init__(self, policy: Policy, scenario: Scenario) -> None:
-        if isinstance(policy.task.motion, Show):
-            raise InputError(f"policy {policy.name} follows scripts of skills; see grek render")
         self.policy = policy
         self.batch = TaskBatch(policy.task, 1)
+        motion = self.batch.motion
+        self.show = motion if isinstance(motion, ShowMotion) else None
+        """Skills that it does, if its policy has any."""
         self._present = Present()
         self.batch.schedule = self._present
         self.action = np.zeros(policy.task.actions)
@@ -71,6 +75,14 @@ class Droid:
     def scenario(self) -> Scenario:
         """The present world."""
         return self.batch.simulation.scenarios[0]
+
+    @property
+    def driven(self) -> Scenario:
+        """The present world with the skills that were commanded since it began."""
+        if self.show is None:
+            return self.scenario
+        acts = self.show.acts(0)
+        return replace(self.scenario, acts=acts, commands=stage.commands(acts))
 
     @property
     def state(self) -> State:
@@ -96,6 +108,8 @@ class Droid:
         kept = sinking.prints.snapshot()
         clock = batch.simulation.engine.time[0]
         self._present.now, self._present.pushing = np.zeros(5), np.zeros(2)
+        if self.show is not None:
+            scenario = replace(scenario, acts=(Act(0.0, "stand"),))
         batch.reset([0], [scenario])
         if (before.shape, before.surface) == (scenario.shape, scenario.surface):
             kept["time"] = kept["time"] - np.float32(clock)  # prints that fade go on to do so
@@ -108,6 +122,16 @@ class Droid:
         """Go on in `scenario`, in motion; raises InputError for one it cannot be in."""
         self.batch.change([0], [scenario])
         self._log.clear()
+
+    def perform(self, act: Act) -> None:
+        """Command `act`; raises InputError for one that it cannot do or a policy without skills."""
+        if self.show is None:
+            raise InputError(f"policy {self.policy.name} has no skills")
+        skill = SKILLS.named(act.skill)
+        skill.check(act)
+        if skill.clip is not None:
+            clip_of(self.policy.task.robot, act)
+        self.show.command(0, replace(act, time=act.time + CONTROL_STEP))  # the step to come
 
     def advance(self, command: Array, push: Array) -> None:
         """Advance by a control step under `command` (5,) and the acceleration `push` (2,) [m/s^2].
@@ -148,7 +172,8 @@ class Droid:
     # -- score and log -------------------------------------------------------------------------
 
     def score(self) -> dict[str, float]:
-        """Metrics of its task over at most the last SCORED steps since `begin` or `change`.
+        """Metrics of its task over at most the last SCORED steps since `begin` or `change`; of a
+        policy with skills those of walking.
 
         Empty before the first stride is over.
         """
@@ -158,13 +183,15 @@ class Droid:
         arrays: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         mass = self.batch.simulation.engine.mass
         log = EpisodeLog(**arrays, dt=CONTROL_STEP, stride=task.stride, mass=mass)
-        return {name: float(metric(log)[0]) for name, metric in task.metrics.items()}
+        wanted = task.metrics if self.show is None else metrics.WALKING
+        return {name: float(metric(log)[0]) for name, metric in wanted.items()}
 
     def snapshot(self) -> dict[str, Any]:
         """State for `restore`; the scenario is not included."""
         present = self._present
         return {
             "batch": self.batch.snapshot(),
+            "acts": () if self.show is None else self.show.acts(0),
             "command": present.now.copy(),
             "since_push": self._since_push,
             "fell": self.fell,
@@ -173,6 +200,8 @@ class Droid:
     def restore(self, saved: dict[str, Any]) -> None:
         """Go on from a snapshot; `begin` in the same scenario comes first."""
         self._present.now = saved["command"].copy()
+        if self.show is not None:
+            self.show.perform(np.array([0]), [saved["acts"]])
         self.batch.restore(saved["batch"])
         self._since_push, self.fell = saved["since_push"], saved["fell"]
 

@@ -43,6 +43,13 @@ class Looks:
         mujoco.mj_kinematics(self._model, self._data)
         return self._data.xpos[self.bodies].copy(), self._data.xquat[self.bodies].copy()
 
+    def meets(self, origin: Array, direction: Array) -> bool:
+        """True if a ray, from `origin` (3,) [m], meets the robot at the last of its `poses`."""
+        groups = np.zeros(mujoco.mjNGROUP, np.uint8)
+        groups[self._model.geom_group[self._geoms]] = 1
+        found = mujoco.mj_ray(self._model, self._data, origin, direction, groups, True, -1, None)
+        return found >= 0
+
     def _surface(self, geom: int) -> "Surface":
         """Surface of a geom in the frame of its body; raises InputError for a kind unknown here."""
         model = self._model

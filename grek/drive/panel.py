@@ -1,7 +1,7 @@
 """Controls beside the droid: sliders for commands and pushes, dials of the world, buttons."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,23 @@ import viser
 
 from grek import sanitize
 from grek.drive import dials
-from grek.drive.dials import Control, Dial
+from grek.drive.dials import Choice, Control, Dial
 from grek.drive.server import Server
+from grek.envs.motions.choreography import shipped
 from grek.envs.scenarios.scenario import Scenario
+from grek.envs.skills import Act, Skill
 from grek.envs.vectors import Array
 
 HEAD = ((-0.5, 0.6), (-0.9, 0.9))  # pitch and yaw of the look sliders [rad]
 HARDEST = 1.0  # push [m/s]
+LOOKS = ("look_pitch", "look_yaw")  # parameters of skills that the look sliders command
 
 
 class Panel:
     """All controls, whose values the loop reads; `do` is called with the name of a button.
 
-    `ranges` are the commands (vx, vy [m/s], yaw rate [rad/s]) that the sliders offer.
+    `ranges` are the commands (vx, vy [m/s], yaw rate [rad/s]) that the sliders offer. Each of
+    `skills` without a velocity has a button of its name.
     """
 
     def __init__(
@@ -30,6 +34,7 @@ class Panel:
         scenario: Scenario,
         ranges: tuple[tuple[float, float], ...],
         do: Callable[[str, viser.ClientHandle | None], None],
+        skills: Sequence[Skill] = (),
     ) -> None:
         self._server, self._gui, self._do = server, server.viser.gui, do
         gui = self._gui
@@ -48,8 +53,15 @@ class Panel:
                     ("Look down [rad]", "Look left [rad]"), HEAD, strict=True
                 )
             ]
-            self._button("Stand", "stand", "All commands to 0 (space)")
+            if not skills:
+                self._button("Stand", "stand", "All commands to 0 (space)")
             self._button("Begin again", "begin", "Stand up at the origin of this world (R)")
+        self._acts: dict[str, tuple[dict[str, Any], Any]] = {}  # sliders, and motions to choose
+        if skills:
+            with gui.add_folder("Skills"):
+                for skill in skills:
+                    if skill.velocity is None:
+                        self._add_skill(skill)
         with gui.add_folder("Push"):
             self._from = self._slider(
                 "From [°]", -180, 180, 5, 90, "0 from behind, 90 from the left, 180 from ahead"
@@ -107,6 +119,12 @@ class Panel:
         for slider in (*self._cruise, *self._look):
             slider.value = 0.0
 
+    def act(self, skill: str) -> Act:
+        """Command of the skill of this name, as its controls are set."""
+        sliders, motion = self._acts[skill]
+        values = {name: float(slider.value) for name, slider in sliders.items()}
+        return Act(0.0, skill, values, "" if motion is None else str(motion.value))
+
     def asked(self, scenario: Scenario) -> Scenario | None:
         """`scenario` with the dials that were turned since the last call; None if none was."""
         new = None
@@ -135,6 +153,26 @@ class Panel:
     ) -> Any:
         dial = Dial(label, low, high, step, lambda s: at, lambda s, value: s, hint)
         return self._control(dial, Scenario())
+
+    def _add_skill(self, skill: Skill) -> None:
+        """Add the parameters of `skill`, its motions, and its button."""
+        title = skill.name.capitalize()
+        sliders = {
+            p.name: self._slider(
+                f"{title}: {p.name} [{p.unit}]", p.lowest, p.highest, 0.01, p.default, p.about
+            )
+            for p in skill.parameters
+            if p.name not in LOOKS
+        }
+        motion = None
+        if skill.dances:
+            names = shipped()
+            motions = Choice(
+                f"{title}: motion", names, lambda s: names[0], lambda s, name: s, "grek motions"
+            )
+            motion = self._control(motions, Scenario())
+        self._acts[skill.name] = sliders, motion
+        self._button(title, skill.name, "As set above; it begins when the present one lets it")
 
     def _control(self, control: Control, scenario: Scenario) -> Any:
         value = _shown(control, scenario)

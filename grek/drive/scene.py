@@ -15,24 +15,22 @@ from grek.envs.rendering.world_ground import WorldGround
 from grek.envs.vectors import Array
 
 ROOT = "/world"
-_HAZE = (int(255 * HAZE[0]), int(255 * HAZE[1]), int(255 * HAZE[2]))
+HAZE_8 = (int(255 * HAZE[0]), int(255 * HAZE[1]), int(255 * HAZE[2]))
 
 
 class Scene:
-    """Picture of `droid`; `push` is called with the horizontal direction (2,) of a click on it.
-
-    The direction is a unit vector of the simulated world.
-    """
+    """Picture of `droid`; `click` is called, on the server's thread, with the origin (3,) [m] and
+    the direction (3,) of the ray through a click, for `away`."""
 
     def __init__(
-        self, server: viser.ViserServer, droid: Droid, push: Callable[[Array], None]
+        self, server: viser.ViserServer, droid: Droid, click: Callable[[Array, Array], None]
     ) -> None:
-        self._server, self._push = server, push
+        self._server = server
         scene = server.scene
         scene.configure_default_lights(enabled=False)
         scene.configure_environment_map(None)
-        scene.configure_fog(near=5, far=30, color=_HAZE)
-        scene.set_background_image(np.full((4, 4, 3), _HAZE, np.uint8))
+        scene.configure_fog(near=5, far=30, color=HAZE_8)
+        scene.set_background_image(np.full((4, 4, 3), HAZE_8, np.uint8))
         scene.add_light_hemisphere(
             "/sky", sky_color=(226, 236, 250), ground_color=(150, 140, 130), intensity=2.2
         )
@@ -45,10 +43,14 @@ class Scene:
         self._looks = Looks(droid.policy.task.robot)
         self._bodies = []
         for name, data in self._looks.meshes():
-            body = scene.add_glb(f"{ROOT}/droid/{name}", data)
-            body.on_click(self._clicked)
-            self._bodies.append(body)
+            self._bodies.append(scene.add_glb(f"{ROOT}/droid/{name}", data))
         self._floor = Floor(scene, ROOT)
+
+        # Clicks on nodes would outline what the pointer is over, whose shader fails in fog.
+        @scene.on_click()
+        async def clicked(event: viser.SceneClickEvent) -> None:
+            click(np.array(event.ray_origin, float), np.array(event.ray_direction, float))
+
         self._at = np.zeros(3)  # where the camera looks [m]
         self._yaw = 0.0  # of the world on the page [rad]
 
@@ -89,10 +91,13 @@ class Scene:
     def _height(self, droid: Droid) -> float:
         return float(self._ground.height(droid.qpos[None, :2])[0])
 
-    async def _clicked(self, event: viser.SceneNodePointerEvent) -> None:
-        """Push away from the camera."""
-        x, y = event.ray_direction[:2]
-        length = math.hypot(x, y)
-        if length > 1e-6:
-            cos, sin = math.cos(self._yaw), math.sin(self._yaw)
-            self._push(np.array([cos * x + sin * y, cos * y - sin * x]) / length)
+    def away(self, origin: Array, direction: Array) -> Array | None:
+        """Horizontal unit vector (2,) of the simulated world along a ray of the page that meets
+        the droid as it was drawn last, else None."""
+        cos, sin = math.cos(self._yaw), math.sin(self._yaw)
+        to_world = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+        ray = to_world @ direction
+        length = math.hypot(*ray[:2])
+        if length < 1e-6 or not self._looks.meets(to_world @ origin + self._at, ray):
+            return None
+        return np.asarray(ray[:2] / length)

@@ -22,6 +22,8 @@ import msgspec
 import viser
 import websockets.asyncio.server
 from viser import _messages
+from viser.infra import _infra
+from viser.infra._async_message_buffer import AsyncMessageBuffer
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -111,6 +113,32 @@ class Visitors:
                     await asyncio.wait_for(wake.wait(), TELL)
 
 
+class _Event(asyncio.Event):
+    """Event that threads without a loop may set, which does nothing."""
+
+    def set(self) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        super().set()
+
+
+class Buffer(AsyncMessageBuffer):
+    """Buffer of viser that any thread may push to.
+
+    `push` of the original sets its event on the thread that calls it, then again on the thread of
+    the loop. The first can raise "deque mutated during iteration" while a page connects or waits.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.message_event = _Event()
+
+
+_infra.AsyncMessageBuffer = Buffer  # type: ignore[misc]
+
+
 class Server:
     """viser's server on `host` and `port`, 0 for a free one; raises InputError if it is taken.
 
@@ -168,11 +196,12 @@ class Server:
                 raise ValueError(f"sets {set(message.updates)}")
             if not self.checks[message.uuid](message.updates["value"]):
                 raise ValueError("value out of range")
-        elif isinstance(message, _messages.SceneNodeClickMessage):
-            if not (isinstance(message.name, str) and isinstance(message.owner, str)):
-                raise TypeError("not a name")
-            _numbers(message.ray_origin, 3)
-            _numbers(message.ray_direction, 3)
+        elif isinstance(message, _messages.ScenePointerMessage):
+            if message.event_type != "click":
+                raise ValueError(f"a pointer's {message.event_type}")
+            for vector in (message.ray_origin, message.ray_direction):
+                _numbers(vector, 3)
+            _numbers(message.screen_pos[0], 2)
         elif not isinstance(message, _messages.FileTransferPartAck):
             raise ValueError(f"{type(message).__name__} is not for pages")
 

@@ -23,6 +23,9 @@ from grek.envs.ground import materials
 from grek.envs.scenarios.scenario import Scenario, to_plain
 from grek.envs.scenarios.spaces import command_ranges
 from grek.envs.simulation.simulation import CONTROL_STEP
+from grek.envs.skills import SKILLS, Act
+from grek.envs.skills.show import BLEND
+from grek.envs.skills.walk import WALK
 from grek.envs.tasks.commands import PUSH_TIME
 from grek.envs.vectors import Array
 from grek.errors import InputError
@@ -64,18 +67,25 @@ class Session:
     def _set_up(self, policy: Policy, scenario: Scenario) -> None:
         warm_up(policy)
         self.droid = Droid(policy, scenario)
+        skills = () if self.droid.show is None else tuple(SKILLS.values())
         ranges = policy.task.commands or command_ranges("train")
+        if skills:
+            ranges = tuple((p.lowest, p.highest) for p in WALK.parameters)
         self._low, self._high = (np.array(side) for side in zip(*ranges, strict=True))
         self._asked: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]]
         self._asked = queue.SimpleQueue()
-        self.panel = Panel(self.server, scenario, ranges, self._press)
-        self.scene = Scene(self.server.viser, self.droid, self._clicked)
+        self.panel = Panel(self.server, scenario, ranges, self._press, skills)
+        self.scene = Scene(
+            self.server.viser, self.droid, lambda *ray: self._asked.put((self._clicked, ray))
+        )
         self.plots = Plots(self.server.viser, self.droid)
         self.scene.restart(self.droid)
         self._recording: Recording | None = None
         self._filming: Filming | None = None
         self._wants_film: viser.ClientHandle | None = None
         self._command = np.zeros(5)
+        self._skill, self._velocity = "stand", np.zeros(3)  # that was commanded
+        self._steered = 0  # control step of the last command to walk or halt
         self._push, self._push_left = np.zeros(2), 0  # acceleration, control steps
         self._steps, self._falls, self._walked = 0, 0, 0.0
         self._fallen = 0  # control steps since the fall
@@ -136,8 +146,33 @@ class Session:
         _, codes = self.keys.driver(time.monotonic())
         goal = self.panel.command + keys.asked(codes)
         goal[:3] = np.clip(goal[:3], self._low, self._high)
+        if self.droid.show is not None:
+            self._walk(goal[:3].copy())
+            goal[:3] *= self._skill == WALK.name
         most = RATE * CONTROL_STEP
         self._command += np.clip(goal - self._command, -most, most)
+
+    def _walk(self, velocity: Array) -> None:
+        """Command a droid of skills to walk at `velocity` (3,) where that has changed, and to stand
+        when it has walked; at most once in the time in which one reference passes to the next."""
+        soon = self._steps < self._steered + round(BLEND / CONTROL_STEP)
+        if soon or (velocity == self._velocity).all():
+            return
+        self._velocity, self._steered = velocity, self._steps
+        if velocity.any():
+            values = dict(zip(WALK.velocity or (), velocity.tolist(), strict=True))
+            self._perform(Act(0.0, WALK.name, values))
+        elif self._skill == WALK.name:
+            self._perform(Act(0.0, "stand"))
+
+    def _perform(self, act: Act) -> None:
+        """Command a skill; one that the droid cannot do is said, and nothing changes."""
+        try:
+            self._call("perform", act)
+        except InputError as error:
+            self._say(sanitize.message(error))
+        else:
+            self._skill = act.skill
 
     def _after_fall(self, reason: str) -> None:
         """Say why it fell, and begin again a moment later."""
@@ -159,6 +194,7 @@ class Session:
     def _begin(self, scenario: Scenario) -> None:
         self._call("begin", scenario)
         self._command[:] = 0
+        self._skill, self._velocity = "stand", np.zeros(3)
         self._push_left = self._fallen = 0
         self.plots.clear()
         self.scene.restart(self.droid)
@@ -168,20 +204,29 @@ class Session:
     def _press(self, button: str, client: viser.ClientHandle | None) -> None:
         """Take the press of a button, on any thread."""
         actions: dict[str, Callable[..., None]] = {
-            "stand": self.panel.stand,
             "begin": lambda: self._begin(self.droid.scenario),
             "push": lambda: self._shove(self.panel.push(self.droid.state.heading[0])),
         }
         if button in actions:
             self._asked.put((actions[button], ()))
+        elif button == "stand" or button in SKILLS:
+            self._asked.put((self._begin_skill, (button,)))
         elif button == "record":
             self._asked.put((self._record, (client,)))
         elif button == "save":
             self._asked.put((self._save, (client,)))
 
-    def _clicked(self, direction: Array) -> None:
-        """Take a click on the droid, on any thread."""
-        self._asked.put((lambda: self._shove(self.panel.strength * direction), ()))
+    def _begin_skill(self, skill: str) -> None:
+        """Take all commands back, and command a skill as its controls are set."""
+        self.panel.stand()
+        if self.droid.show is not None:
+            self._perform(self.panel.act(skill))
+
+    def _clicked(self, origin: Array, direction: Array) -> None:
+        """Push the droid if the ray through a click meets it."""
+        away = self.scene.away(origin, direction)
+        if away is not None:
+            self._shove(self.panel.strength * away)
 
     def _answer(self) -> None:
         """Do what was asked for since the last step."""
@@ -213,7 +258,7 @@ class Session:
 
     def _save(self, client: viser.ClientHandle | None) -> None:
         """Send the present world as a scenario file."""
-        text = json.dumps(to_plain(self.droid.scenario), indent=2) + "\n"
+        text = json.dumps(to_plain(self.droid.driven), indent=2) + "\n"
         if client is not None:
             client.send_file_download("world.json", text.encode())
         self.panel.kept.content = (
@@ -287,6 +332,7 @@ class Session:
             "step": self._steps,
             "fell": self.droid.fell is not None,
             "falls": self._falls,
+            "skill": "" if self.droid.show is None else self.droid.show.caption(0),
             "said": self._said if self._steps < self._said_until else "",
             "real_time": round(pace, 3),
             "dropped": self.visitors.dropped,

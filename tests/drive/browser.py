@@ -111,6 +111,7 @@ def browser(address: str, profile: Path, size: tuple[int, int] = (1360, 850)) ->
     assert found is not None
     process = subprocess.Popen(
         [
+            *("nice", "-n", "10"),  # drawing without a GPU must not take the droid's time
             found,
             *FLAGS,
             f"--user-data-dir={profile}",

@@ -16,9 +16,11 @@ from grek.eval.scores import policies
 class Running:
     """A session whose loop runs in the background until `stop`."""
 
-    def __init__(self, material: str, out: Path, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, material: str, out: Path, host: str = "127.0.0.1", policy: str = "walk"
+    ) -> None:
         scenario = filming.world(None, material)
-        self.session = Session("walk", policies.load("walk"), scenario, host, 0, out)
+        self.session = Session(policy, policies.load(policy), scenario, host, 0, out)
         self.address = self.session.server.address
         self.error: BaseException | None = None
         self._end = threading.Event()

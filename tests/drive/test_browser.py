@@ -3,16 +3,18 @@
 Screenshots go to the directory in BROWSER_SHOTS, by default one of the test's own.
 """
 
+import io
 import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from grek.drive.scene import HAZE_8
 
 from .browser import browser, program, waited
-
-MIDDLE = (845, 330)  # of the droid on a page of the size that `browser` opens [px]
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("BROWSER"), reason="make test-browser sets BROWSER=1"
@@ -27,6 +29,29 @@ def shots(tmp_path: Path) -> Path:
     return directory
 
 
+def view(page) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the picture between the panels [px]."""
+    find = """(() => { const r = document.querySelector('canvas[data-engine]').getBoundingClientRect();
+        return [r.left, r.top, r.right, r.bottom]; })()"""
+    return tuple(round(x) for x in page.value(find))
+
+
+def complete(page, path: Path) -> bool:
+    """True if ground fills the lower half of the picture, and the droid's orange its middle.
+
+    Writes the screenshot to `path`.
+    """
+    left, top, right, bottom = view(page)
+    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot(path))).convert("RGB")).astype(int)
+    picture = pixels[top:bottom, left:right]
+    height, width, _ = picture.shape
+    lower = picture[height // 2 :, : width // 4]
+    sky = np.abs(lower - HAZE_8).max(2) < 8
+    red, green, blue = np.moveaxis(picture[:, width // 4 : 3 * width // 4], 2, 0)
+    orange = (red > 180) & (green < 0.6 * red) & (blue < 0.4 * red)
+    return bool(sky.mean() < 0.01 and orange.sum() > 500)
+
+
 def test_keys_and_clicks_drive_the_droid(drive, shots):
     """One page and one browser for all: starting them takes longer than driving."""
     assert program(), "no Chromium: apt-get install chromium"
@@ -37,7 +62,8 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         browser(running.address, Path(profile)) as page,
     ):
         waited(lambda: page.news().get("step"), "the page's socket")
-        waited(lambda: page.value("document.querySelectorAll('canvas').length"), "the picture")
+        waited(lambda: page.value("document.querySelectorAll('canvas[data-engine]').length"), "a canvas")
+        waited(lambda: complete(page, shots / "standing.png"), "droid and ground")
 
         # A held key walks and its cap lights up; its release lets go.
         page.key("w", True)
@@ -46,7 +72,7 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         waited(lambda: page.value(lit) == "KeyW", "a lit cap")
         driver = "document.querySelector('#driver').textContent"
         waited(lambda: page.value(driver) == "you drive", "the wheel")
-        page.screenshot(shots / "walking.png")
+        waited(lambda: complete(page, shots / "walking.png"), "a walking droid on ground")
         page.key("w", False)
         waited(lambda: page.news()["command"] == [0, 0, 0, 0, 0], "a standing droid")
         assert page.news()["driver"] is None
@@ -80,9 +106,15 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         waited(lambda: page.news()["position"][0] < 0.1, "the origin")
         assert page.news()["step"] > steps
 
-        # A click on the droid, which stands in the middle between the panels.
+        # A click on the droid, which stands in the middle of the picture; one beside it.
+        left, top, right, bottom = view(page)
+        middle = (left + right) / 2, (top + bottom) / 2
         session._push = np.zeros(2)
-        waited(lambda: page.click(*MIDDLE) or session._push.any(), "a push by a click")
+        page.click(left + 30, middle[1])
+        step = page.news()["step"]
+        waited(lambda: page.news()["step"] > step + 25, "half a second")
+        assert not session._push.any()
+        waited(lambda: page.click(*middle) or session._push.any(), "a push by a click")
 
         # The ground, by a control of the page.
         session.panel._controls[0][1].value = "snow"
@@ -91,6 +123,6 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         page.key("w", True)
         waited(lambda: page.news()["position"][0] > 0.4 or page.news()["falls"], "a walk on snow")
         page.key("w", False)
-        page.screenshot(shots / "snow.png")
+        waited(lambda: complete(page, shots / "snow.png"), "a picture of snow")
         assert page.errors == []
         assert page.news()["dropped"] == 0

@@ -1,5 +1,6 @@
 """The droid that is driven: other worlds in motion, falls, score, and exact repetition."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,17 @@ import pytest
 from grek.drive.droid import Droid, impulse
 from grek.drive.recording import begun
 from grek.envs.ground.shapes import part
-from grek.envs.scenarios.scenario import Body, Command, Scenario, Sensors
+from grek.envs.scenarios.scenario import (
+    Body,
+    Command,
+    Scenario,
+    Sensors,
+    from_plain,
+    to_plain,
+)
 from grek.envs.scenarios.spaces import parse
+from grek.envs.skills import Act
+from grek.envs.tasks import TaskBatch
 from grek.errors import InputError
 from grek.eval.films import filming
 from grek.eval.scores import policies
@@ -146,6 +156,60 @@ def test_the_score_is_that_of_an_evaluation(policy):
     found = droid.score()
     for name in ("distance", "velocity_error", "traversal", "cost_of_transport"):
         assert found[name] == pytest.approx(expected[name], rel=0.05), name
+
+
+def test_skills_wait_for_their_turn():
+    """On level concrete the references hold without feedback."""
+    droid = walked(Droid(policies.load("motion"), level("dry_concrete")), 10, np.zeros(5))
+    droid.perform(Act(0.0, "sit"))
+    walked(droid, 120, np.zeros(5))  # 2.1 s down
+    assert droid.show.caption(0) == "sit"
+    assert droid.qpos[2] < 0.23
+    droid.perform(Act(0.0, "jump", {"height": 0.04}))
+    walked(droid, 2, np.zeros(5))
+    assert droid.show.caption(0).startswith("stand up   (jump waits")
+    feet = [walked(droid, 1, np.zeros(5)).state.clearance[0].min() for _ in range(200)]
+    assert max(feet) > 0.02
+    assert droid.fell is None
+    assert set(droid.score()) >= {"traversal", "velocity_error"}
+
+
+def test_what_cannot_be_performed_is_named(policy):
+    droid = Droid(policies.load("motion"), level("dry_concrete"))
+    with pytest.raises(InputError, match="height 1 is not in"):
+        droid.perform(Act(0.0, "jump", {"height": 1.0}))
+    with pytest.raises(InputError, match="unknown motion 'tango'"):
+        droid.perform(Act(0.0, "dance", motion="tango"))
+    with pytest.raises(InputError, match="walk has no skills"):
+        Droid(policy, level("dry_concrete")).perform(Act(0.0, "sit"))
+
+
+def test_skills_repeat_bit_for_bit():
+    """From a recording that begins in a dance, and as the script of the world that is saved."""
+    policy, still = policies.load("motion"), np.zeros(5)
+    droid = walked(Droid(policy, level("dry_concrete")), 5, still)
+    droid.perform(Act(0.0, "dance", motion="bow"))
+    walked(droid, 20, still)
+    recording = begun("motion", droid)
+    for name, *arguments in [
+        ("perform", Act(0.0, "walk", {"forward": 0.2})),
+        *(("advance", still, STILL) for _ in range(30)),
+    ]:
+        recording.calls.append((name, tuple(arguments)))
+        getattr(droid, name)(*arguments)
+    again = recording.start()
+    for name, arguments in recording.calls:
+        getattr(again, name)(*arguments)
+    np.testing.assert_array_equal(again.qpos, droid.qpos)
+    assert again.show.caption(0) == droid.show.caption(0)
+
+    assert [act.skill for act in droid.driven.acts] == ["stand", "dance", "walk"]
+    saved = from_plain(json.loads(json.dumps(to_plain(droid.driven))))
+    batch = TaskBatch(policy.task, 1)
+    batch.reset([0], [saved])
+    for _ in range(55):
+        batch.step(np.zeros((1, policy.task.actions)))
+    np.testing.assert_array_equal(batch.simulation.engine.qpos[0], droid.qpos)
 
 
 def test_a_recording_repeats_what_was_driven_bit_for_bit(policy):

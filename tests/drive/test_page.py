@@ -3,16 +3,20 @@
 Nothing here waits for a time: every wait is for a state that the page is told.
 """
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
 
 import msgspec
+import numpy as np
 import pytest
+from viser import _messages
 from websockets.exceptions import InvalidStatus
 
 from grek.drive import dials
 from grek.drive.panel import literal
+from grek.drive.server import Buffer
 from grek.envs.rendering.canvas import check_rendering
 from grek.envs.scenarios.scenario import from_plain
 from grek.errors import InputError
@@ -130,21 +134,72 @@ def test_a_fall_says_why_and_begins_again(drive):
 def test_a_click_on_the_droid_pushes_it_away(drive):
     """By the strength of the slider, along the horizontal part of the ray; a tenth of a second."""
     running = drive()
+    session = running.session
     with visiting(running.address) as one:
         one.set("Strength [m/s]", 0.2)
-        one.wait(lambda: running.session.panel.strength == 0.2, "strength")
-        one.send(
-            type="SceneNodeClickMessage",
-            name="/world/droid/torso",
-            instance_index=None,
-            ray_origin=(3.0, 4.0, 1.0),
-            ray_direction=(-0.6, -0.8, -0.2),
-            screen_pos=(0.5, 0.5),
-            modifier=None,
-        )
-        one.wait(lambda: running.session._push.any(), "a push")
-        assert running.session._push == pytest.approx([-1.2, -1.6])  # 0.2 m/s in 0.1 s
+        one.wait(lambda: session.panel.strength == 0.2, "strength")
+
+        def click(target):
+            """A ray from 5 m away, of which 3 along x and 4 along y, that falls by 1 m."""
+            one.send(
+                type="ScenePointerMessage",
+                event_type="click",
+                ray_origin=(3.0, 4.0, target + 1.0),
+                ray_direction=(-3.0, -4.0, -1.0),
+                screen_pos=[(0.5, 0.5)],
+                modifier=None,
+            )
+
+        hips = float(session.droid.qpos[2])
+        click(hips + 0.5)  # over its head
+        click(hips)
+        one.wait(lambda: session._push.any(), "a push")
+        assert session._push == pytest.approx([-1.2, -1.6])  # 0.2 m/s in 0.1 s
         assert one.news["dropped"] == 0
+
+
+def test_a_click_meets_the_droid_where_the_page_shows_it(drive):
+    """The world is turned by 90 degrees and moved so that the droid, at (2, 1), is in the middle:
+    a ray of the page along -x then runs along +y."""
+    scene = drive().session.scene
+    qpos = scene._looks._model.qpos0.copy()
+    qpos[:3] = (2.0, 1.0, 0.4)
+    scene._looks.poses(qpos)
+    scene._at, scene._yaw = np.array([2.0, 1.0, 0.0]), np.pi / 2
+    along = np.array([-1.0, 0.0, 0.0])
+    assert scene.away(np.array([3.0, 0.0, 0.4]), along) == pytest.approx([0.0, 1.0])
+    assert scene.away(np.array([3.0, 0.6, 0.4]), along) is None
+    assert scene.away(np.array([0.0, 0.0, 3.0]), np.array([0.0, 0.0, -1.0])) is None
+
+
+def test_skills_are_buttons_and_keys_walk(drive):
+    """What is commanded waits, and gives way to what is commanded after it; a key that is released
+    takes back a walk, no other skill. On level concrete these references hold without feedback."""
+    running = drive(policy="motion")
+    show = running.session.droid.show
+    with visiting(running.address) as one:
+        one.wait(lambda: one.news.get("skill") == "stand", "a standing droid")
+        one.press("Sit")
+        one.wait(lambda: one.news["skill"] == "sit", "a seat")
+        one.hold("KeyW")
+        one.wait(lambda: "walk waits until it has stood up" in one.news["skill"], "what waits")
+        assert show.acts(0)[-1].values == {"forward": 0.5, "left": 0.0, "turn": 0.0}
+        one.set("Jump: height [m]", 0.03)
+        one.press("Jump")
+        one.wait(lambda: "jump waits" in one.news["skill"], "another one that waits")
+        one.hold()
+        one.wait(lambda: one.news["skill"] == "jump", "a jump")
+        assert show.acts(0)[-1].values == {"height": 0.03, "forward": 0.0, "turn": 0.0}
+        assert one.news["command"] == [0, 0, 0, 0, 0]
+        one.tap("Space")
+        one.wait(lambda: one.news["skill"] == "stand", "a standing droid")
+        one.set("Dance: motion", "lullaby")
+        one.press("Dance")
+        one.wait(lambda: one.news["skill"].startswith("dance lullaby, beat"), "a dance")
+        one.press("Save this world")
+        saved = from_plain(json.loads(one.wait(lambda: one.files.get("world.json"), "the file")))
+        assert [act.skill for act in saved.acts] == ["stand", "sit", "jump", "stand", "dance"]
+        assert (one.news["dropped"], one.news["falls"]) == (0, 0)
 
 
 def test_a_saved_world_is_the_present_one(drive):
@@ -177,6 +232,21 @@ def test_what_was_driven_becomes_a_film(drive):
     assert (running.session._out / "drive-1.mp4").read_bytes() == film
 
 
+def test_a_thread_that_writes_leaves_what_others_wait_for_alone():
+    """asyncio's events belong to one thread; a push from another wakes it through its loop."""
+
+    async def wait() -> None:
+        buffer = Buffer(asyncio.get_running_loop(), persistent_messages=True)
+        waiting = asyncio.create_task(buffer.message_event.wait())
+        await asyncio.sleep(0)
+        await asyncio.to_thread(buffer.message_event.set)
+        assert not buffer.message_event.is_set()
+        await asyncio.to_thread(buffer.push, _messages.ShareUrlRequest())
+        assert await waiting
+
+    asyncio.run(wait())
+
+
 def test_who_reads_nothing_stops_nothing(drive):
     running = drive("sand")
     with visiting(running.address) as one:
@@ -195,6 +265,9 @@ def test_messages_of_the_wrong_form_are_dropped_and_counted(drive):
         one.wait(lambda: "Friction" in one.controls and one.news.get("step"), "the page")
         friction, button = one.controls["Friction"], one.controls["Push"]
         update = {"type": "GuiUpdateMessage", "uuid": friction}
+        ray = {"ray_origin": [0.0] * 3, "ray_direction": [1.0, 0.0, 0.0], "modifier": None}
+        click = {"type": "ScenePointerMessage", "event_type": "click", **ray}
+        click["screen_pos"] = [[0.5, 0.5]]
         wrong = [
             b"",
             b"\xff\xff",
@@ -210,6 +283,9 @@ def test_messages_of_the_wrong_form_are_dropped_and_counted(drive):
             msgspec.msgpack.encode({**update, "uuid": "none", "updates": {"value": 0.5}}),
             msgspec.msgpack.encode({**update, "uuid": button, "updates": {"value": 1e9}}),
             msgspec.msgpack.encode({"type": "ViewerCameraMessage", "wxyz": "x"}),
+            msgspec.msgpack.encode({**click, "event_type": "rect-select"}),
+            msgspec.msgpack.encode({**click, "ray_direction": [0.0, float("nan"), 0.0]}),
+            msgspec.msgpack.encode({**click, "screen_pos": []}),
         ]
         for raw in wrong:
             one.view.send(raw)
