@@ -1,12 +1,13 @@
 """Kill a training on a Ray cluster many times: `python tests/cluster/kills.py [NUMBER] [SEED]`.
 
-A cluster of a head and two nodes on this machine trains in two processes. One of these, a node or
+A cluster of a head and a node on this machine trains in two processes. One of these, a node or
 the command itself dies at a random moment of the work, or, one time in four, of the restart before.
 A killed node is replaced, a killed command called again with --resume. Printed is what each kill
 cost. At the end, the log must have each update once and the weights be those of a run that nothing
 happened to; otherwise the exit code is 1.
 """
 
+import contextlib
 import csv
 import os
 import random
@@ -21,8 +22,21 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_cluster import OFTEN, PATIENCE, SMALL, UPDATE, ended, grek, replaced, steps, workers
+from test_cluster import (
+    OFTEN,
+    PATIENCE,
+    SMALL,
+    UPDATE,
+    ended,
+    grek,
+    kill_node,
+    replace_node,
+    started,
+    steps,
+    workers,
+)
 
+from grek.errors import InputError
 from grek.training import checkpoint, run_directory
 
 KINDS = ("worker", "node", "command")
@@ -54,7 +68,6 @@ class Run:
     def kill(self, kind: str) -> bool:
         """Kill a worker, node or command, and make up for it; return False if there is none."""
         found = workers(self.cluster, "RayTrainWorker")
-        nodes = [node for node in found.values() if node is not self.cluster.head_node]
         if kind == "command":
             self.process.kill()
             self.process.communicate()
@@ -66,23 +79,25 @@ class Run:
             self.process = self.begin("--resume", "run", "--steps", left)
         elif kind == "worker" and found:
             os.kill(random.choice(sorted(found)), signal.SIGKILL)
-        elif kind == "node" and nodes:
-            self.cluster.remove_node(random.choice(nodes), allow_graceful=False)
-            replaced(self.cluster)
+        elif kind == "node" and not {*found.values()} <= {self.cluster.head_node}:
+            kill_node(self.cluster)
+            replace_node(self.cluster)
         else:
             return False
         return True
 
     def resumed(self) -> list[int]:
         """Steps at which the run has gone on so far."""
-        parts = run_directory.recorded(self.path).get("resumed", [])
-        return [self.total - part["steps"] for part in parts]
+        with contextlib.suppress(InputError):  # no config.json yet
+            parts = run_directory.recorded(self.path).get("resumed", [])
+            return [self.total - part["steps"] for part in parts]
+        return []
 
     def advances(self, beyond: int, resumptions: int) -> bool:
         """Wait for `resumptions` and an update after the step `beyond`; return False for none."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            begun = self.path.exists() and len(self.resumed()) >= resumptions
+            begun = len(self.resumed()) >= resumptions
             if begun and max(steps(self.path), default=0) > beyond:
                 return True
             if self.process.poll() is not None:
@@ -99,7 +114,7 @@ def killed(run: Run, number: int) -> int:
         delay = random.uniform(0, WORK)
         while True:  # a kill, and perhaps another in the restart
             time.sleep(delay)
-            kind, had, kept = random.choice(KINDS), max(steps(run.path)), saved(run.path)
+            kind, had, kept = random.choice(KINDS), max(steps(run.path), default=0), saved(run.path)
             if run.process.poll() is not None or not run.kill(kind):
                 break
             done += 1
@@ -112,7 +127,7 @@ def killed(run: Run, number: int) -> int:
         began = time.monotonic()
         if not run.advances(had, before + 1):
             print(f"{' and '.join(pending)} killed at step {had}: the run does not go on")
-            print(ended(run.process, 0) if run.process.poll() is not None else "it hangs")
+            print((run.place / "said").read_text())
             return recovered
         recovered += len(pending)
         at = run.resumed()[-1]
@@ -136,7 +151,7 @@ def faults(run: Run) -> list[str]:
     if any(len(row) != len(head) for row in rows):
         found.append("the log has rows that are cut or glued")
     alone = ("--out", "alone", *SMALL, "--steps", run.total, "--processes", 2, "--threads", 2)
-    ended(grek(run.place, "train", *alone))
+    ended(grek(run.place, "train", *alone), run.place)
     one, other = (checkpoint.newest(run.place / name)[0] for name in ("alone", "run"))
     return found + [
         f"its {part} differs from that of a run without kills"
@@ -156,18 +171,14 @@ def same(one: Any, other: Any) -> bool:
 
 def main(number: int = 20, seed: int = 0) -> int:
     """Kill a run `number` times; return the exit code."""
-    from ray.cluster_utils import Cluster
-
     random.seed(seed)
     place = Path(tempfile.mkdtemp(prefix="grek-kills-"))
     print(f"{number} kills, seed {seed}, in {place}", flush=True)
-    cluster = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    for _ in range(2):
-        cluster.add_node(num_cpus=1)
+    cluster = started()
     run = Run(cluster, place, STEPS * number)
-    assert run.advances(0, 0), run.process.communicate()
+    assert run.advances(0, 0), (place / "said").read_text()
     recovered = killed(run, number)
-    ended(run.process)
+    ended(run.process, place)
     found = faults(run)
     cluster.shutdown()
     print(f"{recovered} recoveries of {number} kills; log and weights as without them: {not found}")

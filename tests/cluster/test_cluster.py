@@ -51,18 +51,22 @@ def cluster() -> Iterator[Any]:
 
 
 def started() -> Any:
-    """A cluster of a head and a node, with a core each, which starts workers when needed only."""
+    """A cluster of a head and a node, with a core each.
+
+    Workers start when they are needed only, and have no lower priority than the test.
+    """
     from ray.cluster_utils import Cluster
 
-    lazy = {"enable_worker_prestart": False, "prestart_worker_first_driver": False}
-    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": lazy}
+    few = {"enable_worker_prestart": False, "prestart_worker_first_driver": False}
+    settings = {**few, "worker_niceness": 0}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": settings}
     made = Cluster(initialize_head=True, head_node_args=head)
     made.add_node(num_cpus=1)
     return made
 
 
 def grek(place: Path, *arguments: object, extension: str = "") -> subprocess.Popen[str]:
-    """`grek ARGUMENTS` in `place`, with `extension` in all processes; its stderr is the file said."""
+    """`grek ARGUMENTS` in `place`; `extension` is in all its processes, stderr in the file said."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if extension:
         (place / "extension.py").write_text(extension)
