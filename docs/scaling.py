@@ -1,14 +1,16 @@
 """Throughput of training on many cores, on paper: `python docs/scaling.py [--measure]`.
 
-Measures what an update of one process costs on this machine, and what processes pay to average
-their gradients, writes docs/scaling.json, and from it a model, its table and docs/scaling.png.
-Work is measured in CPU time and messages by their shortest, so that other work on the machine
-disturbs them little; its load is recorded.
+--measure measures on this machine, which should be quiet, and writes docs/scaling.json; then the
+tables of docs/cluster.md and docs/scaling.png are computed from that. `--one WORLDS` prints what an
+update of one process costs, `--sum PROCESSES` what processes pay for a sum. Work is measured in CPU
+time and messages by their shortest, so that other work disturbs them little; the load is recorded.
 """
 
 import json
 import multiprocessing
 import os
+import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,7 +18,6 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from matplotlib.figure import Figure
@@ -27,17 +28,20 @@ from grek.training import checkpoint
 from grek.training.config import TrainConfig
 from grek.training.curriculum import Curriculum
 from grek.training.log import Statistics
-from grek.training.train import begin, make_model
+from grek.training.train import CHECKPOINT_EVERY, begin, make_model
 from grek.training.vec_env import GrekVecEnv
 
 HERE = Path(__file__).parent
-FOUND = HERE / "scaling.json"
+FOUND, PAGE, FIGURE = HERE / "scaling.json", HERE / "cluster.md", HERE / "scaling.png"
 GROUPS = (2, 4, 8)  # processes
-SIZES = (4, 600_000)  # of a message [byte]; a gradient has about the second
+SIZES = (8, 600_000)  # of a message [byte]; a gradient has about the second
 MESSAGES = 110  # of which the first ten do not count
 CORES = (1, 2, 4, 8, 16, 64, 128, 256, 512, 1024, 2048, 4096)
-WORLDS = (128, 256, 512)  # of a process
-NETWORK = {"latency": 30e-6, "bandwidth": 25e9 / 8}  # assumed: [s], [byte/s]
+SHOWN = (1, 64, 512, 4096)
+WORLDS = (128, 256, 512)  # of a core
+SUMS = 5  # small ones of an update: end, statistics, advantages, normaliser, variances
+LATENCY, BANDWIDTH = 30e-6, 25e9 / 8  # of a network, assumed [s], [byte/s]
+MACHINE = 16  # threads of a process, where it has a machine for itself
 
 
 def learner(worlds: int) -> tuple[Any, GrekVecEnv, Statistics]:
@@ -53,7 +57,10 @@ def learner(worlds: int) -> tuple[Any, GrekVecEnv, Statistics]:
 
 
 def one_process(worlds: int) -> dict[str, Any]:
-    """CPU times of a rollout and an update [s], and sizes [byte], of a process with one thread."""
+    """CPU times of a rollout and an update [s], and sizes [byte], of a process with one thread.
+
+    A checkpoint is measured by the clock.
+    """
     model, env, statistics = learner(worlds)
     rollouts, learning = [], []
     for _ in range(3 + 512 // worlds):
@@ -64,8 +71,9 @@ def one_process(worlds: int) -> dict[str, Any]:
         rollouts.append(middle - began)
         learning.append(time.process_time() - middle)
     with tempfile.TemporaryDirectory() as directory:
+        began = time.perf_counter()
         path = checkpoint.save(Path(directory), model, env, statistics.curriculum)
-        size = path.stat().st_size
+        saving, size = time.perf_counter() - began, path.stat().st_size
     weights = sum(p.numel() for p in model.policy.parameters())
     return {
         "worlds": worlds,
@@ -76,6 +84,7 @@ def one_process(worlds: int) -> dict[str, Any]:
         "messages": model.n_epochs * -(-worlds * model.n_steps // model.batch_size),
         "message": 4 * (weights + 3),
         "checkpoint": size,
+        "saving": saving,
     }
 
 
@@ -112,51 +121,70 @@ def all_reduce(size: int) -> list[dict[str, Any]]:
     return found
 
 
+def processes(worlds: int, copies: int) -> list[dict[str, Any]]:
+    """`one_process` in `copies` processes at once."""
+    command = [sys.executable, __file__, "--one", str(worlds)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(copies)]
+    return [json.loads(process.communicate()[0]) for process in running]
+
+
 def measure() -> None:
     """Write FOUND."""
-    load = os.getloadavg()[0]
-    sums = [found for size in GROUPS for found in all_reduce(size)]  # before there are threads
-    alone = [one_process(worlds) for worlds in WORLDS]
-    found = {"cores": os.cpu_count(), "load_before": load, "alone": alone, "all_reduce": sums}
+    found: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+    found["all_reduce"] = [found for size in GROUPS for found in all_reduce(size)]
+    found["alone"] = [processes(worlds, 1)[0] for worlds in WORLDS]
+    found["together"] = processes(WORLDS[1], os.cpu_count() or 1)
     FOUND.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def summing(processes: int, bytes_: int) -> float:
-    """Time in which `processes` sum a message over NETWORK [s]: gloo's ring of 2 (P - 1) hops."""
-    if processes == 1:
-        return 0.0
+# -- the model --------------------------------------------------------------------------------
+
+
+def ring(processes: int, bytes_: int) -> float:
+    """Time of a sum over the network [s]: 2 (P - 1) hops of gloo's ring, each of 1/P of it."""
     hops = 2 * (processes - 1)
-    return hops * (NETWORK["latency"] + bytes_ / processes / NETWORK["bandwidth"])
+    return hops * (LATENCY + bytes_ / processes / BANDWIDTH)
 
 
-def tree(processes: int, bytes_: int) -> float:
-    """The same by recursive halving and doubling, 2 log2 P hops; `grek train` does not use it."""
-    hops = 2 * np.log2(processes)
-    share = 2 * (processes - 1) / processes
-    return float(hops * NETWORK["latency"] + share * bytes_ / NETWORK["bandwidth"])
+def crowding(found: dict[str, Any]) -> float:
+    """Time of an update with a process on every core of the machine, over that of one alone."""
+    alone, *_ = (one for one in found["alone"] if one["worlds"] == found["together"][0]["worlds"])
+    times = [one["rollout"] + one["update"] for one in found["together"]]
+    return max(mean(times) / (alone["rollout"] + alone["update"]), 1.0)
 
 
-def throughput(one: dict[str, Any], processes: int, sums: Any = summing) -> float:
-    """Environment steps per second of all `processes`, each as measured in `one`.
+def slowest(processes: int) -> float:
+    """Expected largest of so many standard normal deviates (Blom 1958)."""
+    return float(norm.ppf((processes - 0.375) / (processes + 0.25)))
 
-    A rollout takes as long as that of the slowest: the expected largest of P normal deviates.
+
+def throughput(found: dict[str, Any], one: dict[str, Any], cores: int, threads: int = 1) -> float:
+    """Environment steps per second on `cores`, each with the work of `one`.
+
+    Processes have up to `threads` threads, assumed to be as fast as as many processes. A rollout
+    lasts as long as that of the slowest. A checkpoint passes through the leader, others wait.
     """
-    slowest = norm.ppf(processes / (processes + 1)) * one["rollout_spread"] if processes > 1 else 0
-    took = one["rollout"] * (1 + max(slowest, 0)) + one["update"]
-    took += one["messages"] * sums(processes, one["message"])
-    return float(processes * one["samples"] / took)
+    group = max(cores // threads, 1)
+    slow = 1.0 if cores == 1 else crowding(found)
+    took = slow * (one["rollout"] * (1 + slowest(group) * one["rollout_spread"]) + one["update"])
+    took += one["messages"] * ring(group, one["message"]) + SUMS * ring(group, SIZES[0])
+    took += (group - 1) * LATENCY  # episodes and their materials, gathered by the leader
+    pause = cores * (one["saving"] + (group > 1) * one["checkpoint"] / BANDWIDTH)
+    share = CHECKPOINT_EVERY / (CHECKPOINT_EVERY + pause)
+    return share * cores * float(one["samples"]) / took
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Plot throughput over cores, one process a core."""
+    """Plot throughput over cores."""
     figure = Figure(figsize=(7, 3.8), layout="constrained")
     axes = figure.subplots()
     for colour, one in enumerate(found["alone"]):
-        for sums, line, text in ((summing, "-", "ring"), (tree, ":", "halving and doubling")):
-            rates = [throughput(one, cores, sums) for cores in CORES]
-            label = f"{one['worlds']} worlds a core, {text}"
-            axes.plot(CORES, rates, line, color=f"C{colour}", label=label)
-    ideal = throughput(found["alone"][-1], 1)
+        for threads, line in ((1, "-"), (MACHINE, ":")):
+            cores = [n for n in CORES if n >= threads]
+            rates = [throughput(found, one, n, threads) for n in cores]
+            label = f"{one['worlds']} worlds a core, {threads} thread{'s' * (threads > 1)}"
+            axes.plot(cores, rates, line, color=f"C{colour}", label=f"{label} a process")
+    ideal = throughput(found, found["alone"][-1], 1)
     axes.plot(CORES, [ideal * n for n in CORES], color="0.8", zorder=0, label="no cost of others")
     axes.set(xscale="log", yscale="log", xlabel="cores", ylabel="environment steps per second")
     axes.legend(frameon=False, fontsize="small")
@@ -164,19 +192,78 @@ def draw(found: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def table(found: dict[str, Any]) -> str:
-    """Markdown table of the model."""
-    lines = ["| worlds a core | 1 core | 64 cores | 512 cores | 4,096 cores |", "| --- " * 5 + "|"]
+def inputs(found: dict[str, Any]) -> str:
+    """Markdown table of what was measured, with the command that measures it alone."""
+    lines = ["| input | value | measured by |", "| --- | --- | --- |"]
     for one in found["alone"]:
-        for sums, text in ((summing, "ring"), (tree, "halving and doubling")):
-            rates = [f"{throughput(one, n, sums):,.0f}" for n in (1, 64, 512, 4096)]
-            lines.append(f"| {one['worlds']:,}, {text} | {' | '.join(rates)} |")
+        rate = one["samples"] / (one["rollout"] + one["update"])
+        rollout = f"{one['rollout']:.2f} s (spread {one['rollout_spread']:.1%})"
+        lines.append(
+            f"| {one['worlds']} worlds, a process of one thread: rollout, update, steps/s |"
+            f" {rollout}, {one['update']:.2f} s, {rate:,.0f} |"
+            f" `python docs/scaling.py --one {one['worlds']}`, CPU time |"
+        )
+        lines.append(
+            f"| its part of a checkpoint | {one['checkpoint'] / 1e6:.1f} MB in"
+            f" {one['saving']:.2f} s | the same, by the clock |"
+        )
+    copies = len(found["together"])
+    lines.append(
+        f"| slower with a process on each of {copies} cores | {crowding(found):.2f} times |"
+        f" {copies} x `--one {found['together'][0]['worlds']}` at once |"
+    )
+    for size in GROUPS:
+        small, large = (s["seconds"] for s in found["all_reduce"] if s["processes"] == size)
+        lines.append(
+            f"| sum over {size} processes on {found['cores']} cores: {SIZES[0]} bytes, 600 kB |"
+            f" {1e3 * small:.2f} ms, {1e3 * large:.1f} ms | `python docs/scaling.py --sum {size}`,"
+            f" shortest of {MESSAGES - 10} |"
+        )
+    one = found["alone"][0]
+    lines += [
+        f"| sums of an update | {one['messages']} of {one['message'] / 1e3:.0f} kB, {SUMS} small |"
+        " counted |",
+        f"| network | {1e6 * LATENCY:.0f} us a hop, {8e-9 * BANDWIDTH:.0f} Gbit/s | assumed |",
+        f"| load of the machine before | {found['load_before']:.1f} | |",
+    ]
     return "\n".join(lines)
 
 
+def table(found: dict[str, Any]) -> str:
+    """Markdown table of the model."""
+    head = " | ".join(f"{n:,} core{'s' * (n > 1)}" for n in SHOWN)
+    lines = [f"| worlds a core, threads a process | {head} |", "| --- " * (1 + len(SHOWN)) + "|"]
+    for one in found["alone"]:
+        alone = throughput(found, one, 1)
+        for threads in (1, MACHINE):
+            rates = {n: throughput(found, one, n, threads) for n in SHOWN if n >= threads}
+            shown = {n: f"{rate:,.0f} ({rate / n / alone:.2f})" for n, rate in rates.items()}
+            cells = [shown.get(n, "") for n in SHOWN]
+            lines.append(f"| {one['worlds']}, {threads} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write(found: dict[str, Any]) -> None:
+    """Write the tables of PAGE and FIGURE anew."""
+    text = PAGE.read_text()
+    for name, content in (("inputs", inputs(found)), ("model", table(found))):
+        part = re.compile(f"(<!-- scaling {name} -->\n).*?(<!-- scaling ends -->)", re.DOTALL)
+        assert part.search(text), f"{PAGE} has no part {name}"
+        text = part.sub(lambda found, new=content: f"{found[1]}{new}\n{found[2]}", text)
+    PAGE.write_text(text)
+    draw(found, FIGURE)
+
+
 if __name__ == "__main__":
-    if "--measure" in sys.argv:
-        measure()
-    measured = json.loads(FOUND.read_text())
-    draw(measured, HERE / "scaling.png")
-    print(table(measured))
+    match sys.argv[1:]:
+        case ["--one", worlds]:
+            print(json.dumps(one_process(int(worlds))))
+        case ["--sum", size]:
+            print(json.dumps(all_reduce(int(size))))
+        case ["--measure"]:
+            measure()
+            write(json.loads(FOUND.read_text()))
+        case []:
+            write(json.loads(FOUND.read_text()))
+        case _:
+            sys.exit(__doc__)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grek import extensions
+from grek.cluster.watch import LOOK, Watch
 from grek.envs.network import locate
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.scenarios.spaces import parse
@@ -16,11 +17,11 @@ SHARD = 64  # scenarios of a task
 RETRIES = 20  # after which a shard whose workers die, or whose nodes do, is given up
 
 
-def elsewhere(ray: Any, policy: str, threads: int = 1) -> evaluate.Elsewhere:
-    """Runner of the batches of `evaluate.score` on the cluster that `ray` is connected to.
+def elsewhere(ray: Any, address: str, policy: str, threads: int = 1) -> evaluate.Elsewhere:
+    """Runner of the batches of `evaluate.score` on the cluster at `address`, connected to `ray`.
 
-    Each is a task of `threads` cores. Twice as many as fit are under way, so that memory does not
-    grow with their number.
+    Each is a task of `threads` cores. Twice as many as have cores are under way, so that memory
+    does not grow with their number.
     """
     policies.load(policy)  # refused here, not there
     reference = policy in policies.REFERENCES or policy.startswith(policies.MOTION)
@@ -29,16 +30,20 @@ def elsewhere(ray: Any, policy: str, threads: int = 1) -> evaluate.Elsewhere:
     task = ray.remote(num_cpus=threads, max_retries=RETRIES, scheduling_strategy="SPREAD")(shard)
 
     def run(batches: Iterator[Sequence[Scenario]]) -> Iterator[list[dict[str, Any]]]:
-        cores = int(ray.cluster_resources().get("CPU", 0))
-        if cores < threads:
-            raise InputError(f"--threads {threads}: the cluster has {cores} cores")
+        watch = Watch(ray, address, 1, threads)
+        if not watch.room:
+            raise InputError(f"--threads {threads}: no machine of {watch.name} has so many cores")
         under_way: deque[Any] = deque()
         while True:
-            for batch in itertools.islice(batches, 2 * cores - len(under_way)):
+            more = max(2 * watch.room, 1) - len(under_way)
+            for batch in itertools.islice(batches, max(more, 0)):
                 names = [scenario.name for scenario in batch]
                 under_way.append(task.remote(policy, content, names, threads))
             if not under_way:
                 return
+            while not ray.wait([under_way[0]], timeout=LOOK)[0]:
+                watch.look()
+            watch.heard()
             try:
                 yield ray.get(under_way.popleft())
             except ray.exceptions.RayTaskError as error:

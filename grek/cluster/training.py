@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 from grek import extensions
 from grek.cluster.connection import connected
+from grek.cluster.watch import Watch
 from grek.errors import InputError
 from grek.progress import Show, counter
 from grek.training import checkpoint, run_directory
@@ -21,6 +23,8 @@ from grek.training.parallel import collectives, launcher
 from grek.training.stopping import Budget, Interruption
 
 RESTARTS = 100  # after which a run that keeps failing ends
+CONTROLLERS = 3  # of Ray Train, which a death at a bad moment ends
+MESSAGE = 600  # time in which processes must answer each other, and show that they live [s]
 LOOK = 1.0  # time between two looks at the run [s]
 
 
@@ -65,11 +69,11 @@ def train(config: TrainConfig, address: str, workers: int) -> Path:
     run, settings, state = run_directory.prepare(config)
     run = run.absolute()
     with run_directory.locked(run), connected(address, "ray.train.torch") as ray:
-        cores = int(ray.cluster_resources().get("CPU", 0))
-        if workers * each > cores:
+        watch = Watch(ray, address, workers, each)
+        if workers > watch.room:
             raise InputError(
-                f"--workers {workers} of {each} thread{'s' * (each > 1)} need {workers * each}"
-                f" cores; the cluster at {address} has {cores}"
+                f"--workers {workers} of {each} thread{'s' * (each > 1)}: {watch.name} has cores"
+                f" for {watch.room}"
             )
         launcher.announce(settings, state)
         if config.resume is None and run.exists():
@@ -80,14 +84,16 @@ def train(config: TrainConfig, address: str, workers: int) -> Path:
             None if budget.steps is None else budget.first_step + budget.steps,
             None if budget.seconds is None else time.time() + budget.seconds,
         )
-        return _watched(job, run, budget, each)
+        return _watched(job, run, budget, watch)
 
 
-def _watched(job: Job, run: Path, budget: Budget, each: int) -> Path:
+def _watched(job: Job, run: Path, budget: Budget, watch: Watch) -> Path:
     """Run `job` on Ray Train, show its progress, and have it saved and ended when interrupted."""
     ended: list[Any] = []
-    thread = threading.Thread(target=lambda: ended.append(_fitted(job, run, each)), daemon=True)
+    thread = threading.Thread(target=lambda: ended.append(_fitted(job, run)), daemon=True)
     asked, known = False, _resumptions(run) + (job.config.resume is not None)
+    again = f"to continue from the last checkpoint: grek train --resume {run}"
+    row: dict[str, str] = {}
     stop = _beside(run, "stop")
     stop.unlink(missing_ok=True)
     try:
@@ -96,19 +102,25 @@ def _watched(job: Job, run: Path, budget: Budget, each: int) -> Path:
             while thread.is_alive():
                 try:
                     thread.join(LOOK)
-                    _tell(run, budget, show)
+                    before, row = row, _last(run)
+                    if row != before:
+                        watch.heard()
+                    _tell(row, budget, show)
                     if (found := _resumptions(run)) > known:
                         known = found
+                        watch.heard()
                         print("grek: a process was lost; its run goes on", file=sys.stderr)
+                    watch.look()
                 except KeyboardInterrupt:
                     if asked:
                         raise
                     asked = True
                     stop.touch()
+    except InputError as lost:
+        raise InputError(f"{lost}; {again}") from None
     finally:
         stop.unlink(missing_ok=True)
         shutil.rmtree(_beside(run, "ray"), ignore_errors=True)
-    again = f"to continue from the last checkpoint: grek train --resume {run}"
     (outcome,) = ended
     if not isinstance(outcome, launcher.Outcome):
         raise InputError(f"the cluster gave up: {str(outcome).strip().splitlines()[-1]}; {again}")
@@ -120,16 +132,23 @@ def _beside(run: Path, kind: str) -> Path:
     return run.with_name(f".{run.name}.{kind}")
 
 
-def _tell(run: Path, budget: Budget, show: Show) -> None:
-    """Show the last row of progress.csv, unless it is not there yet or not whole."""
-    with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+def _last(run: Path) -> dict[str, str]:
+    """Last row of progress.csv, empty unless it is there and whole."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
         head, *rows = csv.reader((run / "progress.csv").read_text().splitlines())
-        row = {name: float(value) for name, value in zip(head, rows[-1], strict=True)}
-        done, total = row["steps"] - budget.first_step, float(budget.steps or 0)
+        return dict(zip(head, rows[-1], strict=True))
+    return {}
+
+
+def _tell(row: dict[str, str], budget: Budget, show: Show) -> None:
+    """Show a `row` of progress.csv, unless it is empty."""
+    with contextlib.suppress(ValueError, KeyError):
+        value = {name: float(text) for name, text in row.items()}
+        done, total = value["steps"] - budget.first_step, float(budget.steps or 0)
         if budget.seconds is not None:
             done, total = budget.elapsed(), budget.seconds
-        note = f"{row['steps_per_second']:.0f} steps/s, level {row['level']:.1f}"
-        show(min(done, total), total, f"{note}, reward {row['reward']:.2f}")
+        note = f"{value['steps_per_second']:.0f} steps/s, level {value['level']:.1f}"
+        show(min(done, total), total, f"{note}, reward {value['reward']:.2f}")
 
 
 def _resumptions(run: Path) -> int:
@@ -139,19 +158,23 @@ def _resumptions(run: Path) -> int:
     return 0
 
 
-def _fitted(job: Job, run: Path, each: int) -> Any:
+def _fitted(job: Job, run: Path) -> Any:
     """Outcome of the leader of `job`, or the error with which Ray Train ended."""
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.exceptions import RayActorError
+    from ray.train import ControllerError, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    os.environ.setdefault("RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S", str(MESSAGE))
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # for runs that heed it
     own = _beside(run, "ray")  # files of Ray Train itself
+    count = job.config.processes
     trainer = TorchTrainer(
         work,
         train_loop_config={"job": job},
-        torch_config=TorchConfig(backend="gloo"),
+        torch_config=TorchConfig(backend="gloo", timeout_s=MESSAGE),
         scaling_config=ScalingConfig(
-            num_workers=job.config.processes, resources_per_worker={"CPU": each}
+            num_workers=count, resources_per_worker={"CPU": job.config.threads // count}
         ),
         run_config=RunConfig(
             name=own.name,
@@ -159,10 +182,15 @@ def _fitted(job: Job, run: Path, each: int) -> Any:
             failure_config=FailureConfig(max_failures=RESTARTS),
         ),
     )
-    try:
-        return trainer.fit().return_value
-    except Exception as error:  # of any kind: it came from another process
-        return error
+    failure: Exception | None = None
+    for _ in range(CONTROLLERS):
+        try:
+            return trainer.fit().return_value
+        except (ControllerError, RayActorError) as error:
+            failure = error
+        except Exception as error:  # of any kind: it came from another process
+            return error
+    return failure
 
 
 def work(settings: dict[str, Any]) -> launcher.Outcome:
@@ -172,7 +200,10 @@ def work(settings: dict[str, Any]) -> launcher.Outcome:
     run = job.config.out
     if collectives.anywhere(not run.parent.is_dir()):
         return launcher.Outcome("refused", f"not all nodes see {run.parent}")
-    return launcher.worked(left(job), Stop(_beside(run, "stop")))
+    outcome = launcher.worked(left(job), Stop(_beside(run, "stop")))
+    if outcome.kind == "lost":  # an error, after which Ray Train starts all processes again
+        raise ConnectionError(outcome.said)
+    return outcome
 
 
 def left(job: Job) -> TrainConfig:

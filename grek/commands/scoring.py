@@ -120,7 +120,7 @@ class Eval:
                 show,
                 kept,
                 self.force,
-                elsewhere=scoring.elsewhere(ray, self.policy, self.threads or 1),
+                elsewhere=scoring.elsewhere(ray, self.cluster, self.policy, self.threads or 1),
                 worlds=scoring.SHARD,
             )
 

@@ -1,9 +1,10 @@
-"""A Ray cluster of three nodes on this machine: train and score while workers and nodes die.
+"""A Ray cluster of two nodes on this machine: train and score while workers and nodes die.
 
 `make test-cluster` runs those marked `cluster`; the others need no cluster.
 """
 
 import csv
+import errno
 import os
 import signal
 import socket
@@ -21,8 +22,9 @@ from typing import Any
 import pytest
 import torch
 
+from grek import files
 from grek.__main__ import main
-from grek.cluster import connection, scoring, training
+from grek.cluster import connection, scoring, training, watch
 from grek.errors import InputError
 from grek.eval.scores import evaluate, policies, scorecard
 from grek.training import checkpoint
@@ -36,29 +38,35 @@ SMALL = [
     *("--ppo.epochs", "2", "--ppo.hidden", "16"),
 ]
 OFTEN = "import grek.training.train\ngrek.training.train.CHECKPOINT_EVERY = 0.5\n"
-FULL = """import errno, os
-def fsync(file):
-    raise OSError(errno.ENOSPC, "No space left on device")
-os.fsync = fsync
-"""
+SMALL_SHARDS = "import grek.cluster.scoring\ngrek.cluster.scoring.SHARD = 20\n"
 PATIENCE = float(os.environ.get("PATIENCE", 300))  # [s]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head and two nodes, with a core each."""
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 1, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        made.add_node(num_cpus=1)
+    """A head and a node, with a core each."""
+    made = started()
     yield made
     made.shutdown()
 
 
+def started() -> Any:
+    """A cluster of a head and a node, with a core each.
+
+    Workers start when they are needed only, and have no lower priority than the test.
+    """
+    from ray.cluster_utils import Cluster
+
+    few = {"enable_worker_prestart": False, "prestart_worker_first_driver": False}
+    settings = {**few, "worker_niceness": 0}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": settings}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    made.add_node(num_cpus=1)
+    return made
+
+
 def grek(place: Path, *arguments: object, extension: str = "") -> subprocess.Popen[str]:
-    """`grek ARGUMENTS` in `place`, with `extension` in all processes."""
+    """`grek ARGUMENTS` in `place`; `extension` is in all its processes, stderr in the file said."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if extension:
         (place / "extension.py").write_text(extension)
@@ -68,14 +76,18 @@ def grek(place: Path, *arguments: object, extension: str = "") -> subprocess.Pop
         cwd=place,
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=(place / "said").open("w"),
         text=True,
     )
 
 
-def ended(process: subprocess.Popen[str], code: int = 0) -> str:
-    """What `process` said on stderr, once it has ended with `code`."""
-    _, said = process.communicate(timeout=PATIENCE)
+def ended(process: subprocess.Popen[str], place: Path, code: int = 0) -> str:
+    """What `process` in `place` said on stderr, once it has ended with `code`."""
+    try:
+        process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    said = (place / "said").read_text()
     assert process.returncode == code, said
     return said
 
@@ -84,10 +96,23 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
     """What `condition` returns, once it is true; `process` must go on until then."""
     deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"ended with {process.returncode}" if process.returncode else "waits")
         time.sleep(0.05)
     return found
+
+
+def kill_node(cluster: Any) -> None:
+    """Kill all processes of the node that is not the head."""
+    (node,) = cluster.worker_nodes
+    cluster.remove_node(node, allow_graceful=False)
+
+
+def replace_node(cluster: Any) -> None:
+    """Add a node for one that was killed, and wait until the head knows of both."""
+    cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes(PATIENCE)
 
 
 def workers(cluster: Any, title: str) -> dict[int, Any]:
@@ -115,8 +140,8 @@ def test_training_goes_on_after_a_worker_and_a_node_have_died(cluster, tmp_path)
     """And ends with the bits of two processes on one machine that nothing happened to."""
     total, run = 150 * UPDATE, tmp_path / "run"
     flags = [*SMALL, "--steps", total]
-    alone = grek(tmp_path, "train", "--out", "alone", *flags, "--processes", 2, "--threads", 2)
-    ended(alone)
+    alone = ["--out", tmp_path / "alone", "--processes", 2, "--threads", 2]
+    assert main(["train", *map(str, [*flags, *alone])]) == 0
     process = grek(
         tmp_path,
         *("train", "--out", "run", *flags, "--cluster", cluster.address, "--workers", 2),
@@ -128,15 +153,14 @@ def test_training_goes_on_after_a_worker_and_a_node_have_died(cluster, tmp_path)
         return bool(kept) and int(kept[-1].stem[5:]) > after
 
     until(lambda: saved(0), process)
-    pid = next(iter(workers(cluster, "RayTrainWorker")))
     before = steps(run)[-1]
-    os.kill(pid, signal.SIGKILL)
+    os.kill(next(iter(workers(cluster, "RayTrainWorker"))), signal.SIGKILL)
     until(lambda: training._resumptions(run) == 1 and saved(before), process)
-    nodes = workers(cluster, "RayTrainWorker").values()
-    node = next(node for node in nodes if node is not cluster.head_node)
-    cluster.remove_node(node, allow_graceful=False)
-    said = ended(process)
-    cluster.add_node(num_cpus=1)
+    kill_node(cluster)
+    short = f"grek: the cluster at {cluster.address} has cores for 1 of 2 workers; it has 600 s"
+    until(lambda: short in (tmp_path / "said").read_text(), process)
+    replace_node(cluster)
+    said = ended(process, tmp_path)
     assert said.splitlines()[0] == "grek: 2 processes, each with 4 worlds and 1 thread"
     assert said.count("grek: a process was lost; its run goes on") == 2
     assert training._resumptions(run) == 2
@@ -145,7 +169,7 @@ def test_training_goes_on_after_a_worker_and_a_node_have_died(cluster, tmp_path)
     one, two = (checkpoint.newest(tmp_path / name)[0]["policy"] for name in ("alone", "run"))
     for name in one:
         assert torch.equal(one[name], two[name]), name
-    left = {path.name for path in tmp_path.iterdir()} - {"alone", "run", "extension.py"}
+    left = {path.name for path in tmp_path.iterdir()} - {"alone", "run", "extension.py", "said"}
     assert left <= {".alone.lock", ".run.lock", "__pycache__"}
 
 
@@ -157,7 +181,7 @@ def test_training_on_a_cluster_is_saved_when_interrupted(cluster, tmp_path):
     )
     until(lambda: steps(tmp_path / "run"), process)
     process.send_signal(signal.SIGTERM)
-    said = ended(process, 130)
+    said = ended(process, tmp_path, 130)
     assert "grek: interrupted and saved; to continue: grek train --resume " in said
     done = checkpoint.newest(tmp_path / "run")[0]["steps"]
     assert done == steps(tmp_path / "run")[-1]
@@ -165,44 +189,35 @@ def test_training_on_a_cluster_is_saved_when_interrupted(cluster, tmp_path):
 
 @pytest.mark.cluster
 def test_scores_are_the_same_bytes_also_after_a_worker_and_a_node_have_died(cluster, tmp_path):
-    suite = ["eval", "gait", "--suite", "train", "--episodes", 40]
-    ended(grek(tmp_path, *suite, "--out", "alone", "--threads", 1))
-    process = grek(tmp_path, *suite, "--out", "far", "--cluster", cluster.address)
-    found = until(lambda: workers(cluster, "shard"), process)
-    os.kill(next(iter(found)), signal.SIGKILL)
-
-    def elsewhere() -> list[Any]:
-        nodes = workers(cluster, "shard").values()
-        return [node for node in nodes if node is not cluster.head_node]
-
-    cluster.remove_node(until(elsewhere, process)[0], allow_graceful=False)
-    ended(process)
-    cluster.add_node(num_cpus=1)
+    suite = ["eval", "gait", "--suite", "train", "--episodes", "16"]
+    assert main([*suite, "--out", str(tmp_path / "alone"), "--threads", "1"]) == 0
+    far = ["--out", "far", "--cluster", cluster.address]
+    process = grek(tmp_path, *suite, *far, extension=SMALL_SHARDS)
+    os.kill(next(iter(until(lambda: workers(cluster, "shard"), process))), signal.SIGKILL)
+    until(lambda: cluster.head_node not in workers(cluster, "shard").values(), process)
+    kill_node(cluster)
+    ended(process, tmp_path)
+    replace_node(cluster)
     assert not list((tmp_path / "far").glob("*partial*"))
     for name in ("scorecard.json", "scorecard.md", "scorecard.html"):
         assert (tmp_path / "far" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
 
 
 @pytest.mark.cluster
-def test_what_cannot_be_is_one_line(cluster, tmp_path):
-    there = ["train", *SMALL, "--cluster", cluster.address]
-    said = ended(grek(tmp_path, *there, "--workers", 4), 2)
-    assert said == (
-        f"grek: --workers 4 of 1 thread need 4 cores; the cluster at {cluster.address} has 3\n"
-    )
-    said = ended(grek(tmp_path, *there, "--workers", 2, extension=FULL), 2).splitlines()
-    assert len(said) == 2 and said[0].startswith("grek: 2 processes")
-    assert said[1].startswith("grek: cannot write ") and said[1].endswith(
-        ": No space left on device"
+def test_more_workers_than_the_cluster_has_cores_for_are_refused(cluster, tmp_path):
+    there = ["train", *SMALL, "--cluster", cluster.address, "--workers", 4]
+    assert ended(grek(tmp_path, *there), tmp_path, 2) == (
+        f"grek: --workers 4 of 1 thread: the cluster at {cluster.address} has cores for 2\n"
     )
 
 
 @pytest.mark.cluster
-def test_something_that_is_no_cluster_is_one_line():
+def test_something_that_is_no_cluster_is_one_line(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        said = ended(grek(ROOT, "eval", "zero", "--cluster", address), 2)
-    assert said.startswith(f"grek: --cluster {address}: no Ray cluster answers there: ")
+        process = grek(tmp_path, "eval", "zero", "--cluster", address)
+        said = ended(process, tmp_path, 2)
+    assert said.startswith(f"grek: --cluster {address}: no Ray cluster answers there")
     assert said.count("\n") == 1
 
 
@@ -258,6 +273,75 @@ def test_storage_that_a_node_does_not_see_ends_the_run():
     assert training.work({"job": job}).said == "not all nodes see /nowhere"
 
 
+def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    config = TrainConfig(out=tmp_path / "run", steps=64, worlds=4, threads=1, processes=1)
+    ended = training.work({"job": training.Job(config, 64, None)})
+    assert ended.kind == "refused" and ended.said.startswith(f"cannot write {config.out}/")
+    assert ended.said.endswith(": No space left on device")
+
+
+def test_processes_that_have_lost_each_other_are_started_again(tmp_path, monkeypatch):
+    """An error makes Ray Train do so, and an outcome would end the run."""
+    lost = launcher.Outcome("lost", "connection reset by peer")
+    monkeypatch.setattr(launcher, "worked", lambda *_: lost)
+    config = TrainConfig(out=tmp_path / "run", steps=64, processes=1)
+    with pytest.raises(ConnectionError, match="connection reset by peer"):
+        training.work({"job": training.Job(config, 64, None)})
+
+
+def watched(cores: dict[str, float], workers: int, threads: int) -> watch.Watch:
+    """Watch over living machines with `cores` by name, this one "here"; it asks once."""
+    nodes = [{"NodeID": n, "Alive": True, "Resources": {"CPU": c}} for n, c in cores.items()]
+    nodes.append({"NodeID": "dead", "Alive": False, "Resources": {"CPU": 64.0}})
+    ray = SimpleNamespace(
+        nodes=lambda: nodes,
+        is_initialized=lambda: False,
+        get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "here"),
+    )
+    return watch.Watch(ray, "head:6379", workers, threads)
+
+
+def test_a_worker_needs_its_cores_on_one_machine():
+    assert watched({"here": 3.0, "there": 5.0}, workers=4, threads=2).room == 1 + 2
+
+
+def test_a_cluster_that_has_lost_cores_gets_ten_minutes(capsys):
+    guard = watched({"here": 1.0}, workers=2, threads=1)
+    said = "the cluster at head:6379 has cores for 1 of 2 workers"
+    guard.look()
+    guard.look()
+    assert capsys.readouterr().err == f"grek: {said}; it has 600 s to get more\n"
+    guard.room = 2
+    guard.look()
+    guard.room = 1
+    guard.look()
+    assert capsys.readouterr().err.count("\n") == 1
+    guard.short -= 601
+    with pytest.raises(InputError, match=f"^{said}, for 600 s now$"):
+        guard.look()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"member": False}, "has lost this machine"),
+        ({"answered": -46.0}, "has not answered for 45 s"),
+        ({"told": -1801.0}, "nothing came from the cluster at head:6379 for 1800 s"),
+    ],
+)
+def test_a_cluster_that_is_lost_is_given_up(change, told):
+    guard = watched({"here": 1.0}, workers=1, threads=1)
+    guard.look()
+    for name, value in change.items():
+        setattr(guard, name, time.monotonic() + value if value else value)
+    with pytest.raises(InputError, match=told):
+        guard.look()
+
+
 def test_a_restarted_process_does_what_is_left(tmp_path, monkeypatch):
     run = tmp_path / "run"
     job = training.Job(TrainConfig(out=run, processes=2, threads=2), until=640, deadline=None)
@@ -283,14 +367,17 @@ def test_shards_have_the_bytes_of_a_whole_suite(policy):
         put=lambda value: value,
         get=lambda task: task(),
         remote=lambda **_: lambda f: SimpleNamespace(remote=partial(partial, f)),
-        cluster_resources=lambda: {"CPU": 2.0},
+        wait=lambda tasks, timeout: (tasks, []),
+        nodes=lambda: [{"NodeID": "here", "Alive": True, "Resources": {"CPU": 2.0}}],
+        is_initialized=lambda: False,
+        get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "here"),
     )
     suite = (policy, "train", 1)
     seen: list[tuple[int, int]] = []
     sharded = evaluate.score(
         *suite,
         progress=lambda done, total: seen.append((done, total)),
-        elsewhere=scoring.elsewhere(there, policy),
+        elsewhere=scoring.elsewhere(there, "local", policy),
         worlds=2,
     )
     whole = evaluate.score(*suite)
