@@ -14,7 +14,7 @@ from grek.errors import InputError
 from grek.eval.episodes.episodes import Episodes
 from grek.eval.report import wording
 from grek.eval.report.wording import UNKNOWN, Card, Row, bounds, decimal, name, percent
-from grek.eval.scores.statistics import student_interval
+from grek.eval.scores.statistics import student_interval, wilson
 from grek.sanitize import printable
 
 if TYPE_CHECKING:
@@ -109,11 +109,14 @@ def markdown(card: Card, policy: str | None = None) -> str:
 
 
 def policies(cards: Sequence[Card]) -> str:
-    """Markdown, one line per policy: mean and interval of each space of the suite, and losses.
+    """Markdown, one line per policy: mean and interval of each space of the suite, and losses; of a
+    suite of skills a line per space and skill.
 
     Raises InputError unless all scorecards are of the same worlds.
     """
     _check_worlds(cards)
+    if any(_skilled(card) for card in cards):
+        return _skills(cards)
     shown = {column: of for column, of in POLICIES.items() if of[0] in cards[0]["summary"]}
     lost = {c: group for c, group in LOSSES.items() if group in wording.losses(cards[0])}
     lines = [
@@ -125,6 +128,46 @@ def policies(cards: Sequence[Card]) -> str:
         for card in cards
     ]
     return _table(["policy", *shown, *lost], lines, escape=False)
+
+
+def _skills(cards: Sequence[Card]) -> str:
+    """Markdown: survival over all worlds of a space and skill, else means over its rows."""
+    groups = dict.fromkeys((row["space"], row["axis"]) for row in cards[0]["rows"])
+    lines = []
+    for space, axis in groups:
+        for card in cards:
+            rows = [row for row in card["rows"] if (row["space"], row["axis"]) == (space, axis)]
+            count = sum(row["episodes"] for row in rows)
+            up = sum(row["survival"]["mean"] * row["episodes"] for row in rows)
+            survival = _estimate(asdict(wilson(up, count)))
+            traversal = decimal(_mean(rows, "traversal"), 2) if axis == "walk" else UNKNOWN
+            means = (
+                decimal(None if value is None else value * scale, digits)
+                for metric, scale, digits in SKILLED.values()
+                for value in [_mean(rows, metric)]
+            )
+            lines.append(
+                [
+                    _escaped(space),
+                    _escaped(axis),
+                    _code(name(card)),
+                    count,
+                    survival,
+                    traversal,
+                    *means,
+                ]
+            )
+    head = ("space", "skill", "policy", "worlds", "survival", "traversal", *SKILLED)
+    empty = {k for k in range(5, len(head)) if all(line[k] == UNKNOWN for line in lines)}
+    kept = [k for k in range(len(head)) if k not in empty]
+    return _table([head[k] for k in kept], [[line[k] for k in kept] for line in lines], False)
+
+
+def _mean(rows: Sequence[Row], metric: str) -> float | None:
+    """Mean over `rows` that have `metric`; None without one."""
+    found = [row[metric]["mean"] for row in rows if isinstance(row.get(metric), dict)]
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def seeds(cards: Sequence[Card]) -> str:

@@ -55,6 +55,33 @@ def test_only_spaces_that_were_run():
     assert head == "| policy | train: survival | train: traversal |"
 
 
+def test_skills_side_by_side():
+    """Survival of all worlds of a skill, 4 of 6 with Wilson's interval, else means over rows."""
+
+    def row(axis, context, count, survived, **more):
+        card = copy.deepcopy(cards.card()["rows"][0])
+        score = {"mean": survived, "low": 0.0, "high": 1.0}
+        scores = {name: {**score, "mean": value} for name, value in more.items()}
+        where = {"space": "stage", "axis": axis, "context": context, "episodes": count}
+        return {**card, **where, "survival": score, "traversal": {**score, "mean": 0.5}, **scores}
+
+    card, other = made("grek"), made("zero")
+    card["rows"] = [
+        row("jump", "sand", 2, 1.0, joint_error=0.1, jump_clearance=0.02, beat_error=None),
+        row("jump", "<b>", 4, 0.5, joint_error=0.2, jump_clearance=0.04, beat_error=None),
+        row("walk", "sand", 2, 1.0, joint_error=0.1),
+    ]
+    other["rows"] = [row("jump", "sand", 6, 0.0), row("walk", "sand", 2, 1.0)]
+    assert report.policies([card, other]).splitlines() == [
+        "| space | skill | policy | worlds | survival | traversal | joints [rad] | jump [mm] |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| stage | jump | `grek` | 6 | 0.67 (0.30 to 0.90) | – | 0.150 | 30 |",  # noqa: RUF001
+        "| stage | jump | `zero` | 6 | 0.00 (0.00 to 0.39) | – | – | – |",  # noqa: RUF001
+        "| stage | walk | `grek` | 2 | 1.00 (0.34 to 1.00) | 0.50 | 0.100 | – |",  # noqa: RUF001
+        "| stage | walk | `zero` | 2 | 1.00 (0.34 to 1.00) | 0.50 | – | – |",  # noqa: RUF001
+    ]
+
+
 def test_training_seeds():
     """0.5, 0.6 and 0.4: standard error 0.1 / sqrt(3), times 4.303 of Student's t with 2 dof."""
     several = [made(), made("b"), made("c")]
