@@ -67,8 +67,12 @@ def locked(run: Path) -> Iterator[None]:
     The lock file lies beside the directory, which --force replaces; the system opens the lock of a
     process that is killed.
     """
-    run.absolute().parent.mkdir(parents=True, exist_ok=True)
     path = run.absolute().with_name(f".{run.absolute().name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise InputError(f"cannot write {run}: {error.strerror or error}") from None
     try:
         with FileLock(path, timeout=0):
             yield

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grek import extensions
-from grek.cluster.watch import LOOK, Watch
+from grek.cluster.watch import LOOK, watching
 from grek.envs.network import locate
 from grek.envs.scenarios.scenario import Scenario
 from grek.envs.scenarios.spaces import parse
@@ -30,29 +30,35 @@ def elsewhere(ray: Any, address: str, policy: str, threads: int = 1) -> evaluate
     task = ray.remote(num_cpus=threads, max_retries=RETRIES, scheduling_strategy="SPREAD")(shard)
 
     def run(batches: Iterator[Sequence[Scenario]]) -> Iterator[list[dict[str, Any]]]:
-        watch = Watch(ray, address, 1, threads)
-        if not watch.room:
-            raise InputError(f"--threads {threads}: no machine of {watch.name} has so many cores")
-        under_way: deque[Any] = deque()
-        while True:
-            more = max(2 * watch.room, 1) - len(under_way)
-            for batch in itertools.islice(batches, max(more, 0)):
-                names = [scenario.name for scenario in batch]
-                under_way.append(task.remote(policy, content, names, threads))
-            if not under_way:
-                return
-            while not ray.wait([under_way[0]], timeout=LOOK)[0]:
-                watch.look()
-            watch.heard()
-            try:
-                yield ray.get(under_way.popleft())
-            except ray.exceptions.RayTaskError as error:
-                raise InputError(f"a shard failed: {error.cause}") from None
-            except ray.exceptions.RayError as error:
-                reason = str(error).splitlines()[0]
-                raise InputError(f"a shard was lost {RETRIES} times: {reason}") from None
+        with watching(ray, address, 1, threads) as watch:
+            if not watch.room:
+                said = f"no machine of {watch.name} has so many cores"
+                raise InputError(f"--threads {threads}: {said}")
+            under_way: deque[Any] = deque()
+            while True:
+                more = max(2 * watch.room, 1) - len(under_way)
+                for batch in itertools.islice(batches, max(more, 0)):
+                    names = [scenario.name for scenario in batch]
+                    under_way.append(task.remote(policy, content, names, threads))
+                if not under_way:
+                    return
+                while not ray.wait([under_way[0]], timeout=LOOK)[0]:
+                    watch.look()
+                watch.heard()
+                yield _episodes(ray, under_way.popleft())
 
     return run
+
+
+def _episodes(ray: Any, done: Any) -> list[dict[str, Any]]:
+    """Episodes of the task `done`; raises InputError if it failed."""
+    try:
+        return ray.get(done)  # type: ignore[no-any-return]
+    except ray.exceptions.RayTaskError as error:
+        raise InputError(f"a shard failed: {error.cause}") from None
+    except ray.exceptions.RayError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"a shard was lost {RETRIES} times: {reason}") from None
 
 
 def shard(

@@ -14,7 +14,7 @@ from typing import Any
 
 from grek import extensions
 from grek.cluster.connection import connected
-from grek.cluster.watch import Watch
+from grek.cluster.watch import Watch, watching
 from grek.errors import InputError
 from grek.progress import Show, counter
 from grek.training import checkpoint, run_directory
@@ -68,8 +68,11 @@ def train(config: TrainConfig, address: str, workers: int) -> Path:
     config = dataclasses.replace(config, processes=workers, threads=each * workers)
     run, settings, state = run_directory.prepare(config)
     run = run.absolute()
-    with run_directory.locked(run), connected(address, "ray.train.torch") as ray:
-        watch = Watch(ray, address, workers, each)
+    with (
+        run_directory.locked(run),
+        connected(address, "ray.train.torch") as ray,
+        watching(ray, address, workers, each) as watch,
+    ):
         if workers > watch.room:
             raise InputError(
                 f"--workers {workers} of {each} thread{'s' * (each > 1)}: {watch.name} has cores"

@@ -1,8 +1,10 @@
 """Bounds of the time for which a command waits for a cluster."""
 
+import contextlib
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from grek.errors import InputError
@@ -14,19 +16,22 @@ LOOK = 1.0  # time between two questions to the head [s]
 
 
 class Watch:
-    """Watch over a cluster at work, which should have cores for `workers` of `threads` each.
-
-    The head is asked in a thread of its own, since a question to one that is dead lasts.
-    """
+    """Watch over a cluster at work, which should have cores for `workers` of `threads` each."""
 
     def __init__(self, ray: Any, address: str, workers: int, threads: int) -> None:
         self.workers, self.threads = workers, threads
         self.name = f"the cluster at {address}"
-        self.room = room(ray, threads)
-        self.member = True  # whether the machine of this command is alive to the head
-        self.answered = self.told = time.monotonic()
+        self.told = time.monotonic()
         self.short: float | None = None  # since when there are too few cores
-        threading.Thread(target=self._ask, args=[ray], daemon=True).start()
+        self.ask(ray)
+
+    def ask(self, ray: Any) -> None:
+        """Ask the head for its living machines."""
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        self.room = sum(int(node["Resources"].get("CPU", 0) // self.threads) for node in alive)
+        me = ray.get_runtime_context().get_node_id()  # the machine of this command
+        self.member = any(node["NodeID"] == me for node in alive)
+        self.answered = time.monotonic()
 
     def heard(self) -> None:
         """Note that a result has come."""
@@ -51,23 +56,21 @@ class Watch:
         elif now - self.short > CORES:
             raise InputError(f"{said}, for {CORES:g} s now")
 
-    def _ask(self, ray: Any) -> None:
-        me = ray.get_runtime_context().get_node_id()
-        while ray.is_initialized():
-            try:
-                self.room = room(ray, self.threads)
-                self.member = any(node["NodeID"] == me for node in alive(ray))
-                self.answered = time.monotonic()
-            except Exception:  # of Ray, of any kind; `answered` tells
-                pass
-            time.sleep(LOOK)
 
+@contextlib.contextmanager
+def watching(ray: Any, address: str, workers: int, threads: int) -> Iterator[Watch]:
+    """Context with a Watch that asks the head in a thread, for a question to a dead one lasts."""
+    watch, ended = Watch(ray, address, workers, threads), threading.Event()
 
-def room(ray: Any, threads: int) -> int:
-    """Number of workers of `threads` cores for which a cluster has cores, taken or not."""
-    return sum(int(node["Resources"].get("CPU", 0) // threads) for node in alive(ray))
+    def ask() -> None:
+        while not ended.wait(LOOK):
+            with contextlib.suppress(Exception):  # of Ray, of any kind; `answered` tells
+                watch.ask(ray)
 
-
-def alive(ray: Any) -> list[dict[str, Any]]:
-    """Machines of a cluster that the head takes for alive, with their resources."""
-    return [node for node in ray.nodes() if node["Alive"]]
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        ended.set()
+        thread.join(2 * LOOK)

@@ -27,7 +27,7 @@ from grek.__main__ import main
 from grek.cluster import connection, scoring, training, watch
 from grek.errors import InputError
 from grek.eval.scores import evaluate, policies, scorecard
-from grek.training import checkpoint
+from grek.training import checkpoint, run_directory
 from grek.training.config import PPOConfig, TrainConfig
 from grek.training.parallel import launcher
 
@@ -294,12 +294,11 @@ def test_processes_that_have_lost_each_other_are_started_again(tmp_path, monkeyp
 
 
 def watched(cores: dict[str, float], workers: int, threads: int) -> watch.Watch:
-    """Watch over living machines with `cores` by name, this one "here"; it asks once."""
+    """Watch over living machines with `cores` by name, this one "here"."""
     nodes = [{"NodeID": n, "Alive": True, "Resources": {"CPU": c}} for n, c in cores.items()]
     nodes.append({"NodeID": "dead", "Alive": False, "Resources": {"CPU": 64.0}})
     ray = SimpleNamespace(
         nodes=lambda: nodes,
-        is_initialized=lambda: False,
         get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "here"),
     )
     return watch.Watch(ray, "head:6379", workers, threads)
@@ -342,6 +341,34 @@ def test_a_cluster_that_is_lost_is_given_up(change, told):
         guard.look()
 
 
+def test_a_head_that_raises_or_is_slow_holds_nothing_up(monkeypatch):
+    """Its last answer stays, and grows old."""
+    asked = threading.Event()
+
+    def nodes() -> list[dict[str, Any]]:
+        if known:
+            return [known.pop()]
+        asked.set()
+        raise RuntimeError("unavailable")
+
+    known = [{"NodeID": "here", "Alive": True, "Resources": {"CPU": 2.0}}]
+    ray = SimpleNamespace(
+        nodes=nodes, get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "here")
+    )
+    monkeypatch.setattr(watch, "LOOK", 0.01)
+    with watch.watching(ray, "head:6379", 2, 1) as guard:
+        first = guard.answered
+        assert asked.wait(60)
+        guard.look()
+        assert (guard.room, guard.answered) == (2, first)
+
+
+def test_a_run_that_cannot_be_locked_is_refused(tmp_path):
+    long = tmp_path / ("x" * 250)  # a file's name may have 255
+    with pytest.raises(InputError, match="File name too long"), run_directory.locked(long):
+        pass
+
+
 def test_a_restarted_process_does_what_is_left(tmp_path, monkeypatch):
     run = tmp_path / "run"
     job = training.Job(TrainConfig(out=run, processes=2, threads=2), until=640, deadline=None)
@@ -369,7 +396,6 @@ def test_shards_have_the_bytes_of_a_whole_suite(policy):
         remote=lambda **_: lambda f: SimpleNamespace(remote=partial(partial, f)),
         wait=lambda tasks, timeout: (tasks, []),
         nodes=lambda: [{"NodeID": "here", "Alive": True, "Resources": {"CPU": 2.0}}],
-        is_initialized=lambda: False,
         get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "here"),
     )
     suite = (policy, "train", 1)
