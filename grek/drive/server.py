@@ -199,8 +199,8 @@ class Server:
         elif isinstance(message, _messages.ScenePointerMessage):
             if message.event_type != "click":
                 raise ValueError(f"a pointer's {message.event_type}")
-            for vector in (message.ray_origin, message.ray_direction):
-                _numbers(vector, 3)
+            for ray in (message.ray_origin, message.ray_direction):
+                _numbers(ray, 3)
             _numbers(message.screen_pos[0], 2)
         elif not isinstance(message, _messages.FileTransferPartAck):
             raise ValueError(f"{type(message).__name__} is not for pages")

@@ -16,6 +16,8 @@ from grek.drive.scene import HAZE_8
 
 from .browser import browser, program, waited
 
+CANVAS = "canvas[data-engine]"  # that three.js draws in
+
 pytestmark = pytest.mark.skipif(
     not os.environ.get("BROWSER"), reason="make test-browser sets BROWSER=1"
 )
@@ -31,8 +33,8 @@ def shots(tmp_path: Path) -> Path:
 
 def view(page) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of the picture between the panels [px]."""
-    find = """(() => { const r = document.querySelector('canvas[data-engine]').getBoundingClientRect();
-        return [r.left, r.top, r.right, r.bottom]; })()"""
+    find = f"""(() => {{ const r = document.querySelector('{CANVAS}').getBoundingClientRect();
+        return [r.left, r.top, r.right, r.bottom]; }})()"""
     return tuple(round(x) for x in page.value(find))
 
 
@@ -62,7 +64,8 @@ def test_keys_and_clicks_drive_the_droid(drive, shots):
         browser(running.address, Path(profile)) as page,
     ):
         waited(lambda: page.news().get("step"), "the page's socket")
-        waited(lambda: page.value("document.querySelectorAll('canvas[data-engine]').length"), "a canvas")
+        canvas = f"document.querySelectorAll('{CANVAS}').length"
+        waited(lambda: page.value(canvas), "a canvas")
         waited(lambda: complete(page, shots / "standing.png"), "droid and ground")
 
         # A held key walks and its cap lights up; its release lets go.
