@@ -19,7 +19,7 @@ HAZE_8 = (int(255 * HAZE[0]), int(255 * HAZE[1]), int(255 * HAZE[2]))
 
 
 class Scene:
-    """Picture of `droid`; `click` is called, on the server's thread, with the origin (3,) [m] and
+    """Picture of `droid`; `click` is called, on a thread of the server, with the origin (3,) [m] and
     the direction (3,) of the ray through a click, for `away`."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Scene:
 
         # Clicks on nodes would outline what the pointer is over, whose shader fails in fog.
         @scene.on_click()
-        async def clicked(event: viser.SceneClickEvent) -> None:
+        def clicked(event: viser.SceneClickEvent) -> None:
             click(np.array(event.ray_origin, float), np.array(event.ray_direction, float))
 
         self._at = np.zeros(3)  # where the camera looks [m]
