@@ -19,8 +19,8 @@ HAZE_8 = (int(255 * HAZE[0]), int(255 * HAZE[1]), int(255 * HAZE[2]))
 
 
 class Scene:
-    """Picture of `droid`; `click` is called, on a thread of the server, with the origin (3,) [m] and
-    the direction (3,) of the ray through a click, for `away`."""
+    """Picture of `droid`; `click` is called, on a thread of the server, with the origin (3,) [m]
+    and the direction (3,) of the ray through a click, for `away`."""
 
     def __init__(
         self, server: viser.ViserServer, droid: Droid, click: Callable[[Array, Array], None]
