@@ -53,12 +53,13 @@ def elsewhere(ray: Any, address: str, policy: str, threads: int = 1) -> evaluate
 def _episodes(ray: Any, done: Any) -> list[dict[str, Any]]:
     """Episodes of the task `done`; raises InputError if it failed."""
     try:
-        return ray.get(done)  # type: ignore[no-any-return]
+        episodes: list[dict[str, Any]] = ray.get(done)
     except ray.exceptions.RayTaskError as error:
         raise InputError(f"a shard failed: {error.cause}") from None
     except ray.exceptions.RayError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"a shard was lost {RETRIES} times: {reason}") from None
+    return episodes
 
 
 def shard(

@@ -138,7 +138,7 @@ def steps(run: Path) -> list[int]:
 @pytest.mark.cluster
 def test_training_goes_on_after_a_worker_and_a_node_have_died(cluster, tmp_path):
     """And ends with the bits of two processes on one machine that nothing happened to."""
-    total, run = 150 * UPDATE, tmp_path / "run"
+    total, run = 90 * UPDATE, tmp_path / "run"
     flags = [*SMALL, "--steps", total]
     alone = ["--out", tmp_path / "alone", "--processes", 2, "--threads", 2]
     assert main(["train", *map(str, [*flags, *alone])]) == 0
