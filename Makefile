@@ -7,7 +7,7 @@ RUN := runs/$(shell date +%Y%m%d-%H%M%S)
 endif
 BIN := .venv/bin
 
-.PHONY: train drive test test-cluster test-browser test-drake test-clients torture readme docs cards gif clean coverage
+.PHONY: train drive test test-cluster test-browser chromium test-drake test-clients torture readme docs cards gif clean coverage
 
 train: .venv/installed
 	$(BIN)/grek train --out $(RUN) --minutes $(MINUTES)
@@ -32,12 +32,14 @@ test-cluster: .venv/clustered
 	$(BIN)/python -m pytest -q tests/cluster
 
 # Keys and clicks in headless Chromium, which is installed if apt and root are there.
-test-browser: .venv/tested
+test-browser: .venv/tested chromium
+	BROWSER=1 $(BIN)/python -m pytest -q tests/drive/test_browser.py
+
+chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    apt-get install -qq -y chromium >/dev/null; } || \
 	  { echo "test-browser needs Chromium: sudo apt-get install chromium"; exit 2; }
-	BROWSER=1 $(BIN)/python -m pytest -q tests/drive/test_browser.py
 
 # Run every block of docs/clients.md with its library, in an environment of its own: ten minutes.
 test-clients: .venv-clients/installed
