@@ -61,15 +61,17 @@ coverage: .venv/tested
 readme docs: .venv/tested
 	$(BIN)/python tests/test_docs.py
 
-# Score the shipped policies and the baselines of the tests anew, then write the tables: six minutes.
+# Score the shipped policies and the baselines of the tests anew, then write the tables: 15 minutes.
 cards: .venv/tested
-	for name in walk gait random zero; do \
-		$(BIN)/grek eval $$name --suite full --episodes 32 --out build/cards/$$name --force && \
-		rm -f assets/policies/$$name.*.parquet && \
-		for file in build/cards/$$name/scorecard.*.parquet; do \
-			cp $$file assets/policies/$$name.$${file##*scorecard.}; \
+	for each in walk:full:32:assets/policies grek:stage:16:assets/policies gait:full:32:tests/scores \
+			random:full:32:tests/scores zero:full:32:tests/scores motion:stage:16:tests/scores; do \
+		set -- $$(echo $$each | tr : ' '); \
+		$(BIN)/grek eval $$1 --suite $$2 --episodes $$3 --out build/cards/$$1 --force && \
+		rm -f $$4/$$1.*.parquet && \
+		for file in build/cards/$$1/scorecard.*.parquet; do \
+			cp $$file $$4/$$1.$${file##*scorecard.}; \
 		done && \
-		cp build/cards/$$name/scorecard.json assets/policies/$$name.json || exit 1; \
+		cp build/cards/$$1/scorecard.json $$4/$$1.json || exit 1; \
 	done
 	$(BIN)/grek eval walk --suite quick --out build/cards/quick --force
 	cp build/cards/quick/scorecard.json tests/scores/walk.json

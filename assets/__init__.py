@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-SHIPPED = ("walk",)  # policies: an ONNX file and a learner each
+SHIPPED = ("walk", "grek")  # policies: an ONNX file and a learner each
 _ROOT = Path(__file__).resolve().parent
 
 

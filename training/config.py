@@ -86,7 +86,8 @@ class TrainConfig:
     replay: float = 0.5
     """Probability that a new episode replays a scenario that ended in a fall, in [0, 1]."""
     start: Annotated[str | None, arg(name="from")] = None
-    """Policy to start from instead of random weights: the shipped "walk", or a run directory.
+    """Policy to start from instead of random weights: the shipped "walk" or "grek", or a run
+    directory.
     Observation, action scale and motion are those of its contract."""
     resume: Path | None = None
     """Run directory to continue, from its last complete checkpoint and with its settings.

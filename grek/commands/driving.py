@@ -20,7 +20,7 @@ class Drive:
     """
 
     policy: Annotated[Positional[str], arg(metavar="[POLICY]")] = "walk"
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
+    """ONNX file, run directory, a shipped policy, walk or grek, or a reference: zero, random, gait,
     motion, which does skills in open loop, or motion:NAME, which dances the choreography NAME."""
     scenario: str | None = None
     """Scenario to begin in, SPACE/CONTEXT:INDEX, or a file that the page saved. Its commands and

@@ -15,7 +15,7 @@ class Render:
     """Film a rollout of a policy in one scenario."""
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
+    """ONNX file, run directory, a shipped policy, walk or grek, or a reference: zero, random, gait,
     motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     scenario: str | None = None
     """Scenario, SPACE/CONTEXT:INDEX, or a .json file of one; train/dry_concrete:300000 by

@@ -25,7 +25,7 @@ class Eval:
     """
 
     policy: PolicyArgument
-    """ONNX file, run directory, the shipped policy "walk", or a reference: zero, random, gait,
+    """ONNX file, run directory, a shipped policy, walk or grek, or a reference: zero, random, gait,
     motion, which does skills in open loop, or motion:NAME, which dances NAME."""
     suite: str = "quick"
     """Suite of scenarios: quick, train, heldout, numerics, full (these three), tune, faults, or

@@ -7,7 +7,7 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from grek.assets import asset_path
+from grek.assets import SHIPPED, asset_path
 from grek.envs import tasks
 from grek.envs.contract import contract_of, task_of
 from grek.envs.motions.gait import Gait
@@ -55,12 +55,13 @@ def test_a_task_is_read_back_from_its_contract(task):
     assert same(task_of(written(task), "x.onnx"), task)
 
 
-def test_the_shipped_policy_is_for_the_task_of_today():
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_policy_is_for_the_task_of_today(name):
     session = onnxruntime.InferenceSession(
-        asset_path("policies/walk.onnx"), providers=["CPUExecutionProvider"]
+        asset_path(f"policies/{name}.onnx"), providers=["CPUExecutionProvider"]
     )
     contract = json.loads(session.get_modelmeta().custom_metadata_map["grek.contract"])
-    task = task_of(contract, "walk.onnx")
+    task = task_of(contract, f"{name}.onnx")
     assert task.robot is GREK
     assert task.size() == session.get_inputs()[0].shape[1]
 
