@@ -7,6 +7,7 @@ import pytest
 
 from grek.envs.ground.shapes import Shape, part
 from grek.envs.ground.surface import Surface
+from grek.envs.motions.gait import Gait
 from grek.envs.robots import GREK
 from grek.envs.scenarios.scenario import Body, Command, Motors, Scenario, Sensors
 from grek.envs.tasks import Field, Task, TaskBatch, observations, walking
@@ -44,8 +45,8 @@ def test_a_mirror_twice_is_no_mirror():
     assert (x[order] * sign)[order] * sign == pytest.approx(x)
 
 
-@pytest.mark.parametrize("phase_rate", [0.0, 0.3])
-def test_the_mirrored_droid_lives_the_mirrored_life(phase_rate):
+@pytest.mark.parametrize(("phase_rate", "capture"), [(0.0, 0.0), (0.3, 0.0), (0.0, 1.0)])
+def test_the_mirrored_droid_lives_the_mirrored_life(phase_rate, capture):
     """Mirrored world, command and actions: observation and critic's view are the mirror image."""
 
     def slope(heading: float) -> Shape:
@@ -56,11 +57,11 @@ def test_the_mirrored_droid_lives_the_mirrored_life(phase_rate):
         shape=slope(-0.4),
         commands=(Command(0.0, (0.3, -0.1), -0.4, (0.1, -0.3)),),
     )
-    task = walking(past_actions=3, phase_rate=phase_rate)
+    task = walking(past_actions=3, phase_rate=phase_rate, motion=Gait(capture=capture))
     walk = TaskBatch(task, 2)
     walk.reset([0, 1], [plain, turned])
     # Half a period apart.
-    phase = {"phase": np.array([0.1, 0.6]), "recovery": np.zeros(2)}
+    phase = {**walk.motion.snapshot(), "phase": np.array([0.1, 0.6])}
     walk.motion.restore(phase, walk.command[:, :3])
     order, sign = task.mirror(privileged=True)
     joints, joint_sign = task.action_mirror()
