@@ -1,4 +1,4 @@
-"""A session on a free port, driven by a thread of its own."""
+"""A drive server on a free port, run by a thread of its own."""
 
 import threading
 from collections.abc import Callable, Iterator
